@@ -1,0 +1,527 @@
+"""The settings of an environment: what one TOML file in `environments/` may say.
+
+Settings know nothing of Terraform. `load_environments` reads every file of a folder and either
+returns validated, immutable objects or raises `SettingsError` with one message per mistake.
+"""
+
+import ipaddress
+import re
+import tomllib
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+LogRetentionDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+]  # fmt: skip
+"""What CloudWatch Logs offers:
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+
+FARGATE_MEMORY_MIB: dict[int, tuple[int, ...]] = {
+    256: (512, 1024, 2048),
+    512: tuple(range(1024, 4096 + 1, 1024)),
+    1024: tuple(range(2048, 8192 + 1, 1024)),
+    2048: tuple(range(4096, 16384 + 1, 1024)),
+    4096: tuple(range(8192, 30720 + 1, 1024)),
+    8192: tuple(range(16384, 61440 + 1, 4096)),
+    16384: tuple(range(32768, 122880 + 1, 8192)),
+}
+"""Memory that Fargate offers for each number of CPU units:
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"""
+
+RESERVED_VARIABLES = frozenset({"PORT", "DB_HOST", "DB_PORT", "DB_NAME", "DB_SECRET_ARN"})
+"""Environment variables that prod-e itself gives to every container."""
+
+_SECRET_LOOKING = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY)$", re.IGNORECASE)
+_ARN_OF_SECRET = re.compile(
+    r"^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+(:[\w.-]*){0,3}"
+    r"|ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)$"
+)
+
+
+class SettingsError(Exception):
+    """The settings are wrong; `messages` has one line for each mistake."""
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = tuple(messages)
+
+
+class _BrokenRules(ValueError):
+    """Rules between fields that do not hold: (key below the model, what is wrong) each."""
+
+    def __init__(self, mistakes: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{key}: {problem}" for key, problem in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def _mistakes(self) -> Iterator[tuple[str, str]]:
+        """Yields the key and the problem of each rule between fields that does not hold."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        if mistakes := list(self._mistakes()):
+            raise _BrokenRules(mistakes)
+        return self
+
+
+class Network(_Settings):
+    """The VPC of an environment.
+
+    `cidr`: an IPv4 block from /16 to /23, split into equal public, private and isolated subnets.
+    `availability_zones`: 2 or 3.
+    `egress`: `nat` gives tasks the internet through NAT gateways; `endpoints` gives them only the
+    AWS services that they need, through VPC endpoints.
+    `nat_gateways`: `single` is cheap, `per_zone` survives the loss of a zone; only with `nat`.
+    `flow_log_retention_days`: how long CloudWatch keeps the VPC's flow log.
+    """
+
+    cidr: str = "10.0.0.0/16"
+    availability_zones: Literal[2, 3] = 2
+    egress: Literal["nat", "endpoints"] = "nat"
+    nat_gateways: Literal["single", "per_zone"] | None = None
+    flow_log_retention_days: LogRetentionDays = 14
+
+    @property
+    def block(self) -> ipaddress.IPv4Network:
+        """The VPC's address block."""
+        return ipaddress.IPv4Network(self.cidr)
+
+    def _mistakes(self) -> Iterator[tuple[str, str]]:
+        try:
+            block = self.block
+        except ValueError as error:
+            yield "cidr", f"{self.cidr!r} is not an IPv4 block ({error}); for example 10.0.0.0/16"
+        else:
+            if not 16 <= block.prefixlen <= 23:
+                yield (
+                    "cidr",
+                    f"{self.cidr!r} is too {'large' if block.prefixlen < 16 else 'small'}; allowed:"
+                    " /16 (AWS's largest) to /23 (a load balancer needs a /27 in every zone)",
+                )
+            if not block.is_private:
+                yield "cidr", f"{self.cidr!r} is public; allowed: a block of RFC 1918"
+        if self.egress == "endpoints" and self.nat_gateways is not None:
+            yield (
+                "nat_gateways",
+                f"{self.nat_gateways!r} has no meaning with egress = \"endpoints\"; leave it out",
+            )
+
+
+class Service(_Settings):
+    """One service: a folder with a Dockerfile that runs on Fargate behind the load balancer.
+
+    `source`: the folder with the Dockerfile, from the project's root; default: the service's key.
+    `build`: `terraform` builds and pushes with the docker provider, `external` leaves it to you.
+    `image_tag`: `latest`, `content` (the content hash of `source`), or a tag of yours.
+    `path`, `host`: the route; `*` and `?` are the load balancer's wildcards.
+    `priority`: 1 to 50000, the lowest is tried first; default: the more specific route first.
+    `repository`, `task_family`, `container`, `service`, `log_group`: names; default:
+    `<environment>-<service>` (and `/ecs/<environment>-<service>`).
+    `cpu_units`, `memory_mib`: a pair that Fargate offers.
+    `min_tasks` <= `desired_tasks` <= `max_tasks`; equal minimum and maximum turn scaling off.
+    `cpu_target_percent`, `memory_target_percent`, `requests_per_task_and_minute`: what scaling
+    aims at.
+    `spot_weight`: 0 to 100, the share of tasks on Fargate Spot.
+    `environment`: plain variables. `secrets`: variable to ARN in Secrets Manager or Parameter
+    Store.
+    `database`: whether the service may reach the environment's database.
+    `execute_command`: whether `aws ecs execute-command` may open a shell in a task.
+    `health_command`: the container's own health check; default: node asks for `health_path`.
+    """
+
+    source: str | None = None
+    build: Literal["terraform", "external"] = "terraform"
+    image_tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] = "latest"
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+
+    path: Annotated[str, Field(pattern=r"^/[\w*?.$/~\"'@:+&-]*$", max_length=128)] = "/*"
+    host: Annotated[str, Field(pattern=r"^[a-z0-9*?.-]+\.[a-z]{2,}$", max_length=128)] | None = None
+    priority: Annotated[int, Field(ge=1, le=50000)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] = 3000
+    health_path: Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=1024)] = "/health"
+    health_command: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
+
+    repository: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*$",
+                min_length=2,
+                max_length=256,
+            ),
+        ]
+        | None
+    ) = None
+    task_family: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")] | None = None
+    container: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")] | None = None
+    service: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")] | None = None
+    log_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./#-]{1,512}$")] | None = None
+
+    cpu_units: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 256
+    memory_mib: int = 512
+    min_tasks: Annotated[int, Field(ge=0, le=5000)] = 2
+    desired_tasks: Annotated[int, Field(ge=0, le=5000)] = 2
+    max_tasks: Annotated[int, Field(ge=1, le=5000)] = 10
+    cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 60
+    memory_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
+    requests_per_task_and_minute: Annotated[int, Field(ge=1)] = 1000
+    spot_weight: Annotated[int, Field(ge=0, le=100)] = 0
+
+    environment: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, str] = Field(default_factory=dict)
+    database: bool = True
+    execute_command: bool = False
+
+    @property
+    def autoscaling(self) -> bool:
+        """Whether the number of tasks follows the load."""
+        return self.min_tasks < self.max_tasks
+
+    @property
+    def rule_priority(self) -> int:
+        """The listener rule's priority: given, or derived from the route alone.
+
+        It must not depend on the other services: AWS refuses two rules that swap priorities.
+        """
+        if self.priority is not None:
+            return self.priority
+        route = f"{self.host or ''}{self.path}"
+        shortness = 128 - min(len(self.path), 128)
+        return (1 if self.host else 20001) + shortness * 100 + zlib.crc32(route.encode()) % 100
+
+    def _mistakes(self) -> Iterator[tuple[str, str]]:
+        allowed = FARGATE_MEMORY_MIB[self.cpu_units]
+        if self.memory_mib not in allowed:
+            yield (
+                "memory_mib",
+                f"{self.memory_mib} is not offered with cpu_units = {self.cpu_units};"
+                f" allowed: {_listed(allowed)}",
+            )
+        if self.min_tasks > self.max_tasks:
+            yield (
+                "min_tasks",
+                f"{self.min_tasks} is more than max_tasks = {self.max_tasks};"
+                " allowed: min_tasks <= desired_tasks <= max_tasks",
+            )
+        elif not self.min_tasks <= self.desired_tasks <= self.max_tasks:
+            yield (
+                "desired_tasks",
+                f"{self.desired_tasks} is not between min_tasks = {self.min_tasks} and"
+                f" max_tasks = {self.max_tasks}",
+            )
+        for name in self.environment:
+            yield from _variable_mistakes(f"environment.{name}", name)
+            if _SECRET_LOOKING.search(name):
+                yield (
+                    f"environment.{name}",
+                    "looks like a secret, and environment variables are readable in the plan, the"
+                    " state and the console; give its ARN in `secrets` instead",
+                )
+        for name, arn in self.secrets.items():
+            yield from _variable_mistakes(f"secrets.{name}", name)
+            if name in self.environment:
+                yield f"secrets.{name}", "is set in `environment` too; keep one of the two"
+            if not _ARN_OF_SECRET.match(arn):
+                # The value is not repeated: a mistaken entry may well be the secret itself.
+                yield (
+                    f"secrets.{name}",
+                    "is not the ARN of a Secrets Manager secret or a Parameter Store parameter",
+                )
+
+
+class Database(_Settings):
+    """The RDS PostgreSQL instance that an environment's services share.
+
+    `name`: the database in the instance; default: the environment's name with `_` for `-`.
+    `engine_version`: `16`, or `16.4` to hold a minor version.
+    `storage_gib`: 20 to 65536. `max_storage_gib`: where storage autoscaling ends, at least 10 %
+    above `storage_gib`; absent: no autoscaling.
+    `backup_days`: 0 (no backups) to 35.
+    `deletion_protection`: RDS and Terraform refuse to delete the instance.
+    `final_snapshot`: deletion leaves a snapshot.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")] | None = None
+    engine_version: Annotated[str, Field(pattern=r"^1[3-9](\.\d{1,2})?$")] = "16"
+    instance_class: Annotated[str, Field(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$")] = "db.t4g.micro"
+    storage_gib: Annotated[int, Field(ge=20, le=65536)] = 20
+    max_storage_gib: Annotated[int, Field(ge=22, le=65536)] | None = None
+    multi_az: bool = False
+    backup_days: Annotated[int, Field(ge=0, le=35)] = 7
+    deletion_protection: bool = True
+    final_snapshot: bool = True
+
+    @property
+    def major_version(self) -> str:
+        """The engine's major version, which names the parameter group's family."""
+        return self.engine_version.split(".")[0]
+
+    def _mistakes(self) -> Iterator[tuple[str, str]]:
+        if self.max_storage_gib is not None and self.max_storage_gib < self.storage_gib * 1.1:
+            yield (
+                "max_storage_gib",
+                f"{self.max_storage_gib} is less than 10 % above storage_gib = {self.storage_gib};"
+                f" allowed: {-(-self.storage_gib * 11 // 10)} or more",
+            )
+
+
+class LoadBalancer(_Settings):
+    """The Application Load Balancer in front of an environment's services.
+
+    `domain_name` and `hosted_zone_id` (Route 53), both or neither: HTTPS with an ACM certificate,
+    HTTP redirected. `access_logs`: to an S3 bucket, kept `access_log_days`. `waf`: AWS's managed
+    rule groups and a rate limit in front. `deletion_protection`: as the ALB's attribute.
+    """
+
+    domain_name: (
+        Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")]
+        | None
+    ) = None
+    hosted_zone_id: Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")] | None = None
+    access_logs: bool = True
+    access_log_days: Annotated[int, Field(ge=1, le=3653)] = 90
+    waf: bool = False
+    deletion_protection: bool = True
+
+    def _mistakes(self) -> Iterator[tuple[str, str]]:
+        if self.domain_name and not self.hosted_zone_id:
+            yield (
+                "hosted_zone_id",
+                f"is missing for domain_name = {self.domain_name!r}; give the id of the Route 53"
+                " zone that holds the domain, where the certificate is validated",
+            )
+        if self.hosted_zone_id and not self.domain_name:
+            yield "domain_name", f"is missing for hosted_zone_id = {self.hosted_zone_id!r}"
+
+
+class Thresholds(_Settings):
+    """Where alarms ring."""
+
+    http_5xx_percent: Annotated[float, Field(gt=0, le=100, strict=False)] = 1.0
+    p95_latency_seconds: Annotated[float, Field(gt=0, le=60, strict=False)] = 1.0
+    task_cpu_percent: Annotated[int, Field(ge=1, le=100)] = 85
+    task_memory_percent: Annotated[int, Field(ge=1, le=100)] = 85
+    database_cpu_percent: Annotated[int, Field(ge=1, le=100)] = 80
+    database_free_storage_percent: Annotated[int, Field(ge=1, le=90)] = 15
+    database_connections: Annotated[int, Field(ge=1)] = 80
+
+
+class Monitoring(_Settings):
+    """Alarms, logs and the dashboard.
+
+    `alarm_emails`: who is told; each address confirms its subscription once.
+    `log_retention_days`: how long CloudWatch keeps the services' logs.
+    """
+
+    alarm_emails: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...],
+        Field(strict=False),
+    ] = ()
+    log_retention_days: LogRetentionDays = 30
+    thresholds: Thresholds = Thresholds()
+
+
+class State(_Settings):
+    """Where Terraform keeps its state.
+
+    `kind`: `local` (files in the project's root), or `s3` (`bucket`, in `region` or the
+    environment's own, locked by S3's native lock file).
+    """
+
+    kind: Literal["local", "s3"] = "local"
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] | None = None
+
+    def _mistakes(self) -> Iterator[tuple[str, str]]:
+        if self.kind == "s3" and self.bucket is None:
+            yield "bucket", 'is missing; state.kind = "s3" needs the name of an S3 bucket of yours'
+        if self.kind == "local":
+            for key in ("bucket", "region"):
+                if getattr(self, key) is not None:
+                    yield key, 'has no meaning with state.kind = "local"; leave it out'
+
+
+class Environment(_Settings):
+    """One environment: everything that its three stacks are made from."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9]|-(?!-))*[a-z0-9]$|^[a-z]$", max_length=24)]
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-west-2"
+    account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    network: Network = Network()
+    services: Annotated[dict[str, Service], Field(min_length=1)]
+    database: Database | None = None
+    load_balancer: LoadBalancer = LoadBalancer()
+    monitoring: Monitoring = Monitoring()
+    state: State = State()
+
+    def _mistakes(self) -> Iterator[tuple[str, str]]:
+        for key, value in self.tags.items():
+            if key.lower().startswith("aws:") or not 1 <= len(key) <= 128 or len(value) > 256:
+                yield (
+                    f"tags.{key}",
+                    "is refused by AWS; allowed: keys of 1 to 128 characters that do not start"
+                    " with aws:, values of at most 256",
+                )
+        yield from self._name_mistakes()
+        yield from self._route_mistakes()
+
+    def _name_mistakes(self) -> Iterator[tuple[str, str]]:
+        if self.name.startswith("internal-"):
+            yield "name", f"{self.name!r} is refused by AWS: load balancers' may not be 'internal-'"
+        for key, service in self.services.items():
+            if not re.match(r"^[a-z]([a-z0-9]|-(?!-))*$", key) or key.endswith("-"):
+                yield (
+                    f"services.{key}",
+                    "is not a name; allowed: lower-case letters, digits and single hyphens",
+                )
+            target_group = f"{self.name}-{key}-{service.port}"
+            if len(target_group) > 32:
+                yield (
+                    f"services.{key}",
+                    f"makes the target group's name {target_group!r}, {len(target_group)}"
+                    " characters long; AWS allows 32",
+                )
+
+    def _route_mistakes(self) -> Iterator[tuple[str, str]]:
+        domain = self.load_balancer.domain_name
+        for key, service in self.services.items():
+            host = service.host
+            if domain and host and host != domain and not host.endswith(f".{domain}"):
+                yield (
+                    f"services.{key}.host",
+                    f"{host!r} is outside of load_balancer.domain_name = {domain!r}, for which the"
+                    " certificate is made; allowed: the domain and names below it",
+                )
+        for (one, first), (other, second) in combinations(self.services.items(), 2):
+            if (first.host, first.path) == (second.host, second.path):
+                yield (
+                    f"services.{other}.path",
+                    f"{second.path!r}{f' on {second.host!r}' if second.host else ''} is the route"
+                    f" of services.{one} too; give one of them another path or host",
+                )
+            elif first.rule_priority == second.rule_priority:
+                yield (
+                    f"services.{other}.priority",
+                    f"{second.rule_priority} is that of services.{one} too; set another",
+                )
+            for field in ("repository", "task_family", "service", "log_group"):
+                name = getattr(second, field)
+                if name is not None and name == getattr(first, field):
+                    yield f"services.{other}.{field}", f"{name!r} is that of services.{one} too"
+
+
+def load_environments(folder: Path) -> tuple[Environment, ...]:
+    """Reads every `*.toml` file of `folder`, in the order of their names.
+
+    Raises `SettingsError` with every mistake of every file, and where two environments of one
+    account have the same name or overlapping addresses.
+    """
+    files = sorted(folder.glob("*.toml"))
+    if not files:
+        raise SettingsError([f"{folder}: no environment found; add a file such as prod-e.toml"])
+    environments: dict[Path, Environment] = {}
+    messages: list[str] = []
+    for file in files:
+        try:
+            environments[file] = load_environment(file)
+        except SettingsError as error:
+            messages += error.messages
+    for (one, first), (other, second) in combinations(environments.items(), 2):
+        if first.name == second.name:
+            messages.append(
+                f"{_shown(other)}: name: {second.name!r} is that of {_shown(one)} too;"
+                " each environment needs its own"
+            )
+        if first.account == second.account and first.network.block.overlaps(second.network.block):
+            messages.append(
+                f"{_shown(other)}: network.cidr: {second.network.cidr!r} overlaps"
+                f" {first.network.cidr!r} of {_shown(one)}; take another block, so that the two can"
+                " ever be connected"
+            )
+    if messages:
+        raise SettingsError(messages)
+    return tuple(environments.values())
+
+
+def load_environment(file: Path) -> Environment:
+    """Reads one environment's file; raises `SettingsError` with one message per mistake."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError([f"{_shown(file)}: this file does not exist"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{_shown(file)}: cannot be read: {error}"]) from None
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{_shown(file)}: is not valid TOML: {error}"]) from None
+    try:
+        return Environment.model_validate(values)
+    except ValidationError as error:
+        lines = (line for details in error.errors() for line in _explained(details))
+        raise SettingsError([f"{_shown(file)}: {line}" for line in lines]) from None
+
+
+def _explained(details: ErrorDetails) -> Iterator[str]:
+    """Turns one of pydantic's errors into lines of key, value and what is allowed."""
+    location = [str(part) for part in details["loc"]]
+    context = details.get("ctx", {})
+    if isinstance(broken := context.get("error"), _BrokenRules):
+        for key, problem in broken.mistakes:
+            yield f"{'.'.join([*location, key])}: {problem}"
+        return
+    key = ".".join(location)
+    match details["type"]:
+        case "missing":
+            yield f"{key}: is missing"
+        case "extra_forbidden":
+            yield f"{key}: is not a known key; allowed: {_listed(_allowed_keys(location[:-1]))}"
+        case "string_pattern_mismatch":
+            yield f"{key}: {details['input']!r} is not allowed; allowed: {context['pattern']}"
+        case _:
+            expected = details["msg"].removeprefix("Input should be ").replace(" or ", ", ")
+            yield f"{key}: {details['input']!r} is not allowed; allowed: {expected}"
+
+
+def _allowed_keys(location: Sequence[str]) -> Sequence[str]:
+    """The keys of the model at a path of keys, sorted."""
+    model: Any = Environment
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[part].annotation
+            model = next((a for a in get_args(model) if a is not type(None)), model) if (
+                type(None) in get_args(model)
+            ) else model
+        else:
+            model = get_args(model)[1]
+    return sorted(model.model_fields)
+
+
+def _variable_mistakes(key: str, name: str) -> Iterator[tuple[str, str]]:
+    if not re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", name):
+        yield key, "is not a variable's name; allowed: letters, digits and underscores"
+    if name in RESERVED_VARIABLES:
+        yield key, "is set by prod-e itself; leave it out"
+
+
+def _listed(values: Sequence[object]) -> str:
+    if len(values) > 8 and isinstance(values[0], int):
+        step = int(str(values[1])) - int(str(values[0]))
+        return f"{values[0]} to {values[-1]} in steps of {step}"
+    return ", ".join(str(value) for value in values)
+
+
+def _shown(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
