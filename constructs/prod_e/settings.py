@@ -355,7 +355,7 @@ class State(_Settings):
 class Environment(_Settings):
     """One environment: everything that its three stacks are made from."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9]|-(?!-))*[a-z0-9]$|^[a-z]$", max_length=24)]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-west-2"
     account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
     tags: dict[str, str] = Field(default_factory=dict)
@@ -381,7 +381,7 @@ class Environment(_Settings):
         if self.name.startswith("internal-"):
             yield "name", f"{self.name!r} is refused by AWS: load balancers' may not be 'internal-'"
         for key, service in self.services.items():
-            if not re.match(r"^[a-z]([a-z0-9]|-(?!-))*$", key) or key.endswith("-"):
+            if not re.match(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", key):
                 yield (
                     f"services.{key}",
                     "is not a name; allowed: lower-case letters, digits and single hyphens",

@@ -1,0 +1,131 @@
+"""Synthesis in a second instead of a quarter of a minute, with the stock packages.
+
+The AWS provider's bindings have over two thousand modules, of which an app uses a few dozen. Two
+things load all of them: the Python package's `__init__`, which imports every submodule, and the
+entry module of its JavaScript half, which requires every file. `enable` makes both lazy:
+
+- a finder ahead of Python's own answers for the provider's package with an empty module whose
+  search path is the package's, so that `from cdktf_cdktf_provider_aws.vpc import Vpc` imports that
+  submodule alone;
+- jsii's Node process starts with `lazy_exports.cjs`, which turns the entry module's exports into
+  getters.
+
+Nothing is patched or copied. Whatever does not have the expected shape is left to its stock
+behaviour, with one warning.
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+PRELOAD = Path(__file__).with_name("lazy_exports.cjs")
+PROVIDERS = ("cdktf_cdktf_provider_aws", "cdktf_cdktf_provider_docker")
+STOCK_SWITCH = "PROD_E_STOCK_SYNTHESIS"
+"""Set this environment variable to 1 to synthesise as stock cdktf does."""
+
+# Importing it is what starts jsii's Node process, which then serves every other package.
+_FIRST_JSII_PACKAGE = "constructs"
+
+
+class SlowSynthesisWarning(UserWarning):
+    """Synthesis takes its stock time, because something below it has changed."""
+
+
+def enable() -> None:
+    """Makes provider imports lazy from here on; a second call changes nothing."""
+    # These work; jsii prints a banner at every start once their support has ended.
+    os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20,22,24")
+    if os.environ.get(STOCK_SWITCH) == "1" or any(
+        isinstance(finder, _LazyBindings) for finder in sys.meta_path
+    ):
+        return
+    early = [name for name in (_FIRST_JSII_PACKAGE, *PROVIDERS) if name in sys.modules]
+    if early:
+        _warn(f"{', '.join(early)} was imported before prod_e")
+        return
+    sys.meta_path.insert(0, _LazyBindings())
+
+
+class _LazyBindings(MetaPathFinder):
+    """Answers for the provider's packages, and for the import that starts Node."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname == _FIRST_JSII_PACKAGE:
+            spec = PathFinder.find_spec(fullname, path, target)
+            if spec is None or spec.loader is None:
+                return None
+            spec.loader = _WithPreload(spec.loader)
+            return spec
+        if fullname in PROVIDERS:
+            spec = PathFinder.find_spec(fullname, path, target)
+            if spec is None:
+                return None
+            problem = _unlike_bindings(spec)
+            if problem:
+                _warn(f"{fullname} {problem}")
+                return spec
+            lazy = ModuleSpec(fullname, _NotExecuted(), origin=spec.origin, is_package=True)
+            lazy.submodule_search_locations = spec.submodule_search_locations
+            return lazy
+        return None
+
+
+class _NotExecuted(Loader):
+    """Leaves a package empty."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+class _WithPreload(Loader):
+    """Executes a module while `NODE_OPTIONS` names the preload, for the Node that it starts."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        with _node_options():
+            self._loader.exec_module(module)
+
+
+@contextmanager
+def _node_options() -> Iterator[None]:
+    """Adds the preload to the user's own `NODE_OPTIONS`, for no longer than needed."""
+    before = os.environ.get("NODE_OPTIONS")
+    path = str(PRELOAD).replace("\\", "\\\\").replace('"', '\\"')
+    os.environ["NODE_OPTIONS"] = f'{before or ""} --require "{path}"'.strip()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NODE_OPTIONS"]
+        else:
+            os.environ["NODE_OPTIONS"] = before
+
+
+def _unlike_bindings(spec: ModuleSpec) -> str | None:
+    """What keeps a package from being loaded lazily, if anything does."""
+    locations = list(spec.submodule_search_locations or ())
+    if not locations:
+        return "is not a package"
+    if not (Path(locations[0]) / "_jsii" / "__init__.py").is_file():
+        return "does not load its JavaScript half from `_jsii`"
+    provider = Path(locations[0]) / "provider" / "__init__.py"
+    if not provider.is_file() or "from .._jsii import" not in provider.read_text("utf-8"):
+        return "has submodules that do not load the JavaScript half themselves"
+    return None
+
+
+def _warn(found: str) -> None:
+    warnings.warn(f"synthesis will be slow: {found}", SlowSynthesisWarning, stacklevel=3)

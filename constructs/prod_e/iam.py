@@ -1,0 +1,88 @@
+"""IAM policies in which a wildcard needs a reason."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from constructs import Construct
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """One statement of an IAM policy.
+
+    `actions`: exact API actions; a wildcard is refused.
+    `resources`: exact ARNs; `*` is refused without `any_resource_because`.
+    `principal`: for resource policies, for example `{"Service": "events.amazonaws.com"}`.
+    `conditions`: as in https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html.
+    `any_resource_because`: why AWS allows nothing finer than `*`.
+
+    Raises `ValueError` on a wildcard action, or on a `*` resource without its reason.
+    """
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...] = ()
+    effect: str = "Allow"
+    principal: Mapping[str, str] | None = None
+    conditions: Mapping[str, Mapping[str, str | list[str]]] = field(default_factory=dict)
+    any_resource_because: str | None = None
+
+    def __post_init__(self) -> None:
+        if any("*" in action for action in self.actions):
+            raise ValueError(f"wildcard action in {self.actions}")
+        if "*" in self.resources and not self.any_resource_because:
+            raise ValueError(f"{self.actions} on any resource, without a reason")
+
+    def _rendered(self) -> dict[str, Any]:
+        rendered: dict[str, Any] = {"Effect": self.effect, "Action": list(self.actions)}
+        if self.principal:
+            rendered["Principal"] = "*" if self.effect == "Deny" else dict(self.principal)
+        if self.resources:
+            rendered["Resource"] = list(self.resources)
+        if self.conditions:
+            rendered["Condition"] = {key: dict(value) for key, value in self.conditions.items()}
+        return rendered
+
+
+def policy_document(*statements: Statement) -> str:
+    """The JSON of an IAM policy."""
+    return json.dumps(
+        {"Version": "2012-10-17", "Statement": [statement._rendered() for statement in statements]}
+    )
+
+
+class ServiceRole(Construct):
+    """An IAM role that one AWS service of this account may assume, with an inline policy.
+
+    `name`: at most 64 characters. `service`: its principal, for example `ecs-tasks.amazonaws.com`.
+    `account_id`: keeps other accounts from using the service as a confused deputy:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html.
+    `statements`: what the role may do; none: the role may do nothing.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        service: str,
+        account_id: str,
+        statements: tuple[Statement, ...] = (),
+    ) -> None:
+        super().__init__(scope, id)
+        trust = Statement(
+            actions=("sts:AssumeRole",),
+            principal={"Service": service},
+            conditions={"StringEquals": {"aws:SourceAccount": account_id}},
+        )
+        role = IamRole(self, "role", name=name, assume_role_policy=policy_document(trust))
+        self.arn = role.arn
+        self.name = role.name
+        if statements:
+            IamRolePolicy(
+                self, "policy", name=name, role=role.name, policy=policy_document(*statements)
+            )

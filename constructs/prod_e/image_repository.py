@@ -1,0 +1,68 @@
+"""The ECR repository of a service's images."""
+
+import json
+
+from cdktf_cdktf_provider_aws.ecr_lifecycle_policy import EcrLifecyclePolicy
+from cdktf_cdktf_provider_aws.ecr_repository import (
+    EcrRepository,
+    EcrRepositoryEncryptionConfiguration,
+    EcrRepositoryImageScanningConfiguration,
+)
+from constructs import Construct
+
+UNTAGGED_IMAGES_KEPT = 100
+
+
+class ImageRepository(Construct):
+    """An ECR repository: encrypted, scanned on push, with tags that may move.
+
+    Tags are mutable because services follow `latest`. Every build also has a tag of its own (its
+    content hash), so whatever a deployment could return to is tagged, and tagged images never
+    expire; of untagged ones, the newest 100 stay.
+
+    `name`: 2 to 256 characters, as ECR allows. `force_delete`: whether destroying it deletes the
+    images in it; otherwise AWS refuses while it holds any.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
+    """
+
+    def __init__(
+        self, scope: Construct, id: str, *, name: str, force_delete: bool = False
+    ) -> None:
+        super().__init__(scope, id)
+        repository = EcrRepository(
+            self,
+            "repository",
+            name=name,
+            image_tag_mutability="MUTABLE",
+            image_scanning_configuration=EcrRepositoryImageScanningConfiguration(
+                scan_on_push=True
+            ),
+            encryption_configuration=[
+                EcrRepositoryEncryptionConfiguration(encryption_type="AES256")
+            ],
+            force_delete=force_delete,
+        )
+        self.arn = repository.arn
+        self.repository_url = repository.repository_url
+        EcrLifecyclePolicy(
+            self,
+            "lifecycle",
+            repository=repository.name,
+            policy=json.dumps(
+                {
+                    "rules": [
+                        {
+                            "rulePriority": 1,
+                            "description": f"Keep the newest {UNTAGGED_IMAGES_KEPT} untagged",
+                            "selection": {
+                                "tagStatus": "untagged",
+                                "countType": "imageCountMoreThan",
+                                "countNumber": UNTAGGED_IMAGES_KEPT,
+                            },
+                            "action": {"type": "expire"},
+                        }
+                    ]
+                }
+            ),
+        )

@@ -1,0 +1,115 @@
+"""A new deployment whenever the tag that a service follows is pushed."""
+
+import json
+
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
+from cdktf_cdktf_provider_aws.sfn_state_machine import SfnStateMachine
+from constructs import Construct
+
+from prod_e.account import Account
+from prod_e.iam import ServiceRole, Statement
+
+
+class RedeployOnPush(Construct):
+    """Deploys a service anew when ECR reports a successful push of a tag.
+
+    ECS resolves a tag once per deployment and does not watch ECR. EventBridge sees the push and
+    starts a state machine, which calls `ecs:UpdateService` with `forceNewDeployment`, retries when
+    ECS is busy, and needs no code of ours to run.
+
+    `name`: the prefix of names. `account`: where it is made. `repository`, `tag`: what is watched.
+    `cluster_name`, `service_name`, `service_arn`: what is deployed.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        account: Account,
+        repository: str,
+        tag: str,
+        cluster_name: str,
+        service_name: str,
+        service_arn: str,
+    ) -> None:
+        super().__init__(scope, id)
+        may_update = ServiceRole(
+            self,
+            "state-machine-role",
+            name=f"{name}-redeploy",
+            service="states.amazonaws.com",
+            account_id=account.id,
+            statements=(Statement(actions=("ecs:UpdateService",), resources=(service_arn,)),),
+        )
+        state_machine = SfnStateMachine(
+            self,
+            "state-machine",
+            name=f"{name}-redeploy",
+            role_arn=may_update.arn,
+            definition=json.dumps(
+                {
+                    "Comment": f"Deploys {service_name} with the image that {tag} now names.",
+                    "StartAt": "UpdateService",
+                    "States": {
+                        "UpdateService": {
+                            "Type": "Task",
+                            "Resource": (
+                                f"arn:{account.partition}:states:::aws-sdk:ecs:updateService"
+                            ),
+                            "Parameters": {
+                                "Cluster": cluster_name,
+                                "Service": service_name,
+                                "ForceNewDeployment": True,
+                            },
+                            # The answer holds the whole service, which nobody reads.
+                            "ResultPath": None,
+                            "Retry": [
+                                {
+                                    "ErrorEquals": ["States.ALL"],
+                                    "IntervalSeconds": 5,
+                                    "MaxAttempts": 4,
+                                    "BackoffRate": 2,
+                                }
+                            ],
+                            "End": True,
+                        }
+                    },
+                }
+            ),
+        )
+        may_start = ServiceRole(
+            self,
+            "rule-role",
+            name=f"{name}-redeploy-rule",
+            service="events.amazonaws.com",
+            account_id=account.id,
+            statements=(
+                Statement(actions=("states:StartExecution",), resources=(state_machine.arn,)),
+            ),
+        )
+        rule = CloudwatchEventRule(
+            self,
+            "rule",
+            name=f"{name}-redeploy",
+            description=f"{tag} was pushed to {repository}",
+            event_pattern=json.dumps(
+                {
+                    "source": ["aws.ecr"],
+                    "detail-type": ["ECR Image Action"],
+                    "detail": {
+                        "action-type": ["PUSH"],
+                        "result": ["SUCCESS"],
+                        "repository-name": [repository],
+                        "image-tag": [tag],
+                    },
+                }
+            ),
+        )
+        CloudwatchEventTarget(
+            self, "target", rule=rule.name, arn=state_machine.arn, role_arn=may_start.arn
+        )

@@ -1,0 +1,106 @@
+"""From environments to the Terraform JSON of their stacks, all of it or nothing."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cdktf import App
+
+from prod_e.build_context import BuildContext, read_build_context
+from prod_e.settings import Environment, SettingsError
+from prod_e.stacks import EnvironmentStack, ImageStack, RegistryStack
+
+
+def synthesise(
+    environments: Sequence[Environment], *, project_folder: Path, output_folder: Path
+) -> None:
+    """Writes every environment's stacks to `output_folder` as cdktf would.
+
+    `project_folder`: what services' `source` folders are relative to. The output is put together
+    beside `output_folder` and moved there file by file at the end, so that a failure leaves what
+    was there; Terraform's own files in the stacks' folders stay.
+
+    Raises `SettingsError` if a service's source folder has no Dockerfile.
+    """
+    contexts = _read_contexts(environments, project_folder)
+    output_folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        prefix=f".{output_folder.name}-", dir=output_folder.parent
+    ) as scratch:
+        # Ids without the stack's name keep Terraform addresses short, and the context is given
+        # here so that it is the same however the app is started.
+        app = App(
+            outdir=scratch,
+            context={
+                "excludeStackIdFromLogicalIds": "true",
+                "allowSepCharsInLogicalIds": "true",
+            },
+        )
+        for environment in environments:
+            add_stacks(app, environment, contexts[environment.name])
+        app.synth()
+        _move_into_place(Path(scratch), output_folder)
+
+
+def add_stacks(
+    app: App, environment: Environment, contexts: dict[str, BuildContext]
+) -> None:
+    """Adds the stacks of one environment to `app`, in the order in which they are deployed."""
+    registry = RegistryStack(app, environment=environment)
+    main = EnvironmentStack(app, environment=environment, contexts=contexts)
+    main.add_dependency(registry)
+    if any(service.build == "terraform" for service in environment.services.values()):
+        image = ImageStack(app, environment=environment, contexts=contexts)
+        image.add_dependency(registry)
+        main.add_dependency(image)
+
+
+def _read_contexts(
+    environments: Sequence[Environment], project_folder: Path
+) -> dict[str, dict[str, BuildContext]]:
+    contexts: dict[str, dict[str, BuildContext]] = {}
+    mistakes = []
+    known: dict[tuple[str, str], BuildContext] = {}
+    for environment in environments:
+        contexts[environment.name] = {}
+        for key, service in environment.services.items():
+            if service.build == "external" and service.image_tag != "content":
+                continue
+            source = service.source or key
+            try:
+                if (source, service.architecture) not in known:
+                    read = read_build_context(
+                        project_folder / source, architecture=service.architecture
+                    )
+                    known[source, service.architecture] = BuildContext(
+                        folder=Path(source), content_hash=read.content_hash, commit=read.commit
+                    )
+                contexts[environment.name][key] = known[source, service.architecture]
+            except FileNotFoundError:
+                mistakes.append(
+                    f"{environment.name}: services.{key}.source: {source!r} has no Dockerfile;"
+                    " allowed: a folder of the project with one"
+                )
+    if mistakes:
+        raise SettingsError(mistakes)
+    return contexts
+
+
+def _move_into_place(new: Path, output_folder: Path) -> None:
+    """Makes `output_folder` hold what `new` holds, the manifest last, and drops other stacks."""
+    stacks = output_folder / "stacks"
+    wanted = {path.name for path in (new / "stacks").iterdir()}
+    for file in sorted(_files(new), key=lambda path: path.name == "manifest.json"):
+        destination = output_folder / file.relative_to(new)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if not destination.is_file() or destination.read_bytes() != file.read_bytes():
+            os.replace(file, destination)
+    for stack in stacks.iterdir():
+        if stack.name not in wanted:
+            shutil.rmtree(stack)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
