@@ -5,7 +5,8 @@
 
 const Module = require("node:module");
 
-const ENTRY = /[\\/]@cdktf[\\/]provider-[^\\/]+[\\/]lib[\\/]index\.js$/;
+// jsii keeps packages in a cache, with their version and a hash between name and content.
+const ENTRY = /[\\/]@cdktf[\\/]provider-[^\\/]+[\\/](?:[^\\/]+[\\/]){0,2}lib[\\/]index\.js$/;
 const EAGER_EXPORT = /^exports\.(\w+) = require\("(\.\/[^"]+)"\);$/gm;
 
 function warn(found) {
@@ -36,3 +37,39 @@ if (typeof compile === "function") {
 } else {
   warn(`Node ${process.version} compiles modules in another way`);
 }
+
+// jsii indexes a package in a worker, so that later runs need not parse its assembly of a hundred
+// megabytes. A run that ends before the worker does would leave every run as slow as the first.
+const INDEX = /^\.jsii\.runtime\.v\d+\.json$/;
+const LONGEST_WAIT_MS = 4000; // Python ends the process after five seconds
+
+const fs = require("node:fs");
+const threads = require("node:worker_threads");
+
+const indexed = [];
+const { Worker } = threads;
+threads.Worker = class extends Worker {
+  constructor(filename, options) {
+    super(filename, options);
+    const folder = options?.workerData?.packageDir;
+    if (/runtime-index-worker\.js$/.test(String(filename)) && folder) {
+      indexed.push(folder);
+    }
+  }
+};
+
+function isIndexed(folder) {
+  try {
+    return fs.readdirSync(folder).some((name) => INDEX.test(name));
+  } catch {
+    return true; // the folder is gone, and with it the reason to wait
+  }
+}
+
+process.on("exit", () => {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  const deadline = Date.now() + LONGEST_WAIT_MS;
+  while (Date.now() < deadline && !indexed.every(isIndexed)) {
+    Atomics.wait(clock, 0, 0, 50);
+  }
+});
