@@ -1,0 +1,1 @@
+"""The `prod-e` command: what is done with the infrastructure that `prod_e` describes."""

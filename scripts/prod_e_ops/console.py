@@ -1,0 +1,94 @@
+"""What the user sees: results on stdout, progress and messages on stderr."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from rich.console import Console
+from rich.status import Status
+
+from prod_e_ops.errors import OpsError
+
+# A line that says nothing new may come this often where nobody watches a terminal.
+_HEARTBEAT_SECONDS = 10.0
+
+
+class Terminal:
+    """The two streams of one command."""
+
+    def __init__(self) -> None:
+        self.results = Console(highlight=False, soft_wrap=True, emoji=False)
+        self.progress = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+    def say(self, text: str) -> None:
+        """Tells the user something about the work, on stderr."""
+        self.progress.print(text, markup=False)
+
+    def result(self, text: str, *, style: str | None = None) -> None:
+        """Prints a line of the command's result, on stdout."""
+        self.results.print(text, markup=False, style=style)
+
+    def error(self, error: OpsError) -> None:
+        """Prints what failed, the details and the next step, on stderr."""
+        for number, line in enumerate(error.message.splitlines()):
+            self.progress.print(line, markup=False, style="bold red" if number == 0 else None)
+        for line in error.details:
+            self.progress.print(f"  {line}", markup=False)
+        if error.next_step:
+            self.progress.print(error.next_step, markup=False)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator["Step"]:
+        """Shows one step of the work: a live line while it runs, one with its time at the end."""
+        step = Step(self.progress, title)
+        try:
+            yield step
+        except BaseException:
+            step.end("✗")
+            raise
+        step.end("✓")
+
+
+class Step:
+    """One step of a command, its live line, and what it came to."""
+
+    def __init__(self, console: Console, title: str) -> None:
+        self.title = title
+        self.outcome = ""
+        self._console = console
+        self._started = time.monotonic()
+        self._last_line = self._started
+        self._status: Status | None = None
+        if console.is_terminal:
+            self._status = console.status(f"{title} ...", spinner="dots")
+            self._status.start()
+        else:
+            console.print(f"{title} ...", markup=False)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been running."""
+        return time.monotonic() - self._started
+
+    def update(self, doing: str) -> Self:
+        """Shows what is being done just now."""
+        text = f"{self.title}: {doing} ({self.seconds:.0f} s)"
+        if self._status:
+            width = max(self._console.width - 4, 20)
+            shown = text if len(text) <= width else f"{text[: width - 1]}…"
+            self._status.update(shown.replace("[", r"\["))
+        elif time.monotonic() - self._last_line >= _HEARTBEAT_SECONDS:
+            self._last_line = time.monotonic()
+            self._console.print(f"  {text}", markup=False)
+        return self
+
+    def end(self, mark: str) -> None:
+        """Replaces the live line by what the step came to."""
+        if self._status:
+            self._status.stop()
+        outcome = f": {self.outcome}" if self.outcome else ""
+        style = None if mark == "✓" else "red"
+        self._console.print(
+            f"{mark} {self.title}{outcome} ({self.seconds:.1f} s)", markup=False, style=style
+        )

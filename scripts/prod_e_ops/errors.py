@@ -1,0 +1,38 @@
+"""What can go wrong, told in full sentences, with the next thing to do."""
+
+from collections.abc import Sequence
+
+
+class OpsError(Exception):
+    """Something outside of this program failed: AWS, the network, Terraform.
+
+    `message`: what failed, outermost first. `details`: lines below it. `next_step`: what to do.
+    """
+
+    exit_status = 1
+
+    def __init__(
+        self, message: str, *, details: Sequence[str] = (), next_step: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = tuple(details)
+        self.next_step = next_step
+
+
+class UserMistake(OpsError):
+    """Something that the user can put right: settings, arguments, a program not installed."""
+
+    exit_status = 2
+
+
+class ProviderUnavailable(OpsError):
+    """Neither a mirror nor the registry gives a Terraform provider that a stack needs."""
+
+
+class Interrupted(OpsError):
+    """A signal ended the command."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__("Interrupted.")
+        self.exit_status = 128 + signal_number

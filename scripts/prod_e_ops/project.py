@@ -1,0 +1,105 @@
+"""The project's folder: where it is, its environments and their synthesised stacks."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prod_e_ops.errors import OpsError, UserMistake
+
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
+
+DEFAULT_ENVIRONMENT = "prod-e"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One synthesised stack: `folder` is where Terraform runs for it."""
+
+    name: str
+    folder: Path
+
+    @property
+    def json_file(self) -> Path:
+        """What `synth` writes and Terraform reads."""
+        return self.folder / "cdk.tf.json"
+
+    @property
+    def needs_docker(self) -> bool:
+        """Whether Terraform builds images in it."""
+        synthesised = json.loads(self.json_file.read_text("utf-8"))
+        return "docker" in synthesised["terraform"]["required_providers"]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with `cdktf.json`, `main.py` and `environments/`."""
+
+    folder: Path
+
+    @property
+    def output_folder(self) -> Path:
+        """Where synthesis writes."""
+        return self.folder / "cdktf.out"
+
+    def environments(self) -> Mapping[str, "Environment"]:
+        """Every environment by its name; raises `UserMistake` with one line per mistake."""
+        from prod_e.settings import SettingsError, load_environments
+
+        try:
+            found = load_environments(self.folder / "environments")
+        except SettingsError as error:
+            raise UserMistake(str(error)) from None
+        return {environment.name: environment for environment in found}
+
+    def environment(self, name: str | None) -> "Environment":
+        """The environment of that name; without one the only one, or the one named prod-e."""
+        found = self.environments()
+        if name is None:
+            name = next(iter(found)) if len(found) == 1 else DEFAULT_ENVIRONMENT
+            if name not in found:
+                raise UserMistake(
+                    f"There are {len(found)} environments and none is named"
+                    f" {DEFAULT_ENVIRONMENT}: name one of {', '.join(found)}."
+                )
+        if name not in found:
+            raise UserMistake(
+                f"There is no environment {name!r} in {self.folder / 'environments'}.",
+                next_step=f"Name one of {', '.join(found)}, or add environments/{name}.toml.",
+            )
+        return found[name]
+
+    def stacks(self, environment: str) -> Sequence[Stack]:
+        """The synthesised stacks of an environment, in the order in which they are deployed."""
+        manifest = json.loads((self.output_folder / "manifest.json").read_text("utf-8"))
+        stacks = [
+            Stack(name, self.output_folder / "stacks" / name)
+            for name in (f"{environment}-registry", f"{environment}-image", environment)
+            if name in manifest["stacks"]
+        ]
+        if not stacks:
+            raise OpsError(f"Synthesis wrote no stack for the environment {environment!r}.")
+        return stacks
+
+    def shown(self, path: Path) -> str:
+        """A path as the user would type it from where they are, if that is shorter."""
+        relative = os.path.relpath(path)
+        return relative if len(relative) < len(str(path)) else str(path)
+
+
+def find_project() -> Project:
+    """The project around the working directory, or else the one that this program belongs to."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "cdktf.json").is_file() and (folder / "environments").is_dir():
+            return Project(folder)
+    own = Path(__file__).resolve().parents[2]
+    if (own / "cdktf.json").is_file():
+        return Project(own)
+    raise UserMistake(
+        f"{here} is not in a prod-e project: no folder above it has cdktf.json and environments/.",
+        next_step="Change to the project's folder and run the command again.",
+    )

@@ -1,0 +1,134 @@
+"""Where Terraform gets its providers from, on machines that cannot reach a registry too.
+
+On most machines there is nothing to do: Terraform asks its registry. What the user has configured
+always wins. Otherwise, in this order: the mirror that `TF_PLUGIN_MIRROR_DIR` names; the folders
+that Terraform itself looks into; a mirror in one of the usual places for installed software, found
+by the AWS provider's file name.
+"""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prod_e_ops.errors import UserMistake
+
+MIRROR_VARIABLE = "TF_PLUGIN_MIRROR_DIR"
+
+# Below a mirror: host, namespace, type, version, platform (unpacked) or the archive (packed).
+_UNPACKED = "*/hashicorp/aws/*/*/terraform-provider-aws_v*"
+_PACKED = "*/hashicorp/aws/terraform-provider-aws_*.zip"
+
+
+@dataclass(frozen=True)
+class ProviderSource:
+    """`mirror`: a folder that Terraform must be told of, if any; `origin`: how it was found."""
+
+    mirror: Path | None
+    origin: str
+
+    def cli_configuration(self) -> str | None:
+        """The Terraform CLI configuration for the mirror; what it lacks comes from a registry."""
+        if self.mirror is None:
+            return None
+        providers = ", ".join(f'"{name}"' for name in _providers(self.mirror))
+        path = str(self.mirror).replace("\\", "\\\\").replace('"', '\\"')
+        return (
+            "provider_installation {\n"
+            f'  filesystem_mirror {{\n    path    = "{path}"\n    include = [{providers}]\n  }}\n'
+            f"  direct {{\n    exclude = [{providers}]\n  }}\n"
+            "}\n"
+        )
+
+
+def find_provider_source(
+    environment: Mapping[str, str], *, usual_places: Sequence[Path] | None = None
+) -> ProviderSource:
+    """Decides where providers come from; raises `UserMistake` if a named mirror is not one."""
+    home = Path(environment.get("HOME") or Path.home())
+    for configured in (environment.get("TF_CLI_CONFIG_FILE"), str(home / ".terraformrc")):
+        if configured and Path(configured).is_file():
+            return ProviderSource(None, f"as {configured} says")
+    if named := environment.get(MIRROR_VARIABLE):
+        if not _is_mirror(Path(named)):
+            raise UserMistake(
+                f"{MIRROR_VARIABLE} is {named}, which is not a mirror with the AWS provider.",
+                next_step="Make one with `terraform providers mirror`, or unset the variable.",
+            )
+        return ProviderSource(Path(named).absolute(), f"from the mirror {named}")
+    if any(_is_mirror(folder) for folder in _implied_mirrors(environment, home)):
+        return ProviderSource(None, "from Terraform's own plugin folder")
+    for place in _usual_places(home) if usual_places is None else usual_places:
+        for folder in _folders(place):
+            if _is_mirror(folder):
+                return ProviderSource(folder, f"from the mirror {folder}")
+    return ProviderSource(None, "from Terraform's registry")
+
+
+def _implied_mirrors(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
+    """The folders in which Terraform looks without being told:
+    https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
+    """
+    yield home / ".terraform.d" / "plugins"
+    if sys.platform == "darwin":
+        yield home / "Library" / "Application Support" / "io.terraform" / "plugins"
+        yield Path("/Library/Application Support/io.terraform/plugins")
+        return
+    data = environment.get("XDG_DATA_HOME") or str(home / ".local" / "share")
+    shared = environment.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    for folder in (data, *shared.split(":")):
+        yield Path(folder) / "terraform" / "plugins"
+
+
+def _usual_places(home: Path) -> Sequence[Path]:
+    return (
+        Path("/opt"),
+        Path("/usr/local/lib"),
+        Path("/usr/lib"),
+        Path("/usr/share"),
+        Path("/usr/local/share"),
+        Path("/var/lib"),
+        home,
+    )
+
+
+def _folders(place: Path) -> Iterator[Path]:
+    """The folders in `place` and one level further down in those named for Terraform."""
+    try:
+        children = sorted(entry.path for entry in os.scandir(place) if entry.is_dir())
+    except OSError:
+        return
+    for child in map(Path, children):
+        yield child
+        if "terraform" in child.name or child.name.startswith("tf"):
+            try:
+                yield from sorted(Path(e.path) for e in os.scandir(child) if e.is_dir())
+            except OSError:
+                continue
+
+
+def _is_mirror(folder: Path) -> bool:
+    """Whether a folder has the AWS provider for this machine, laid out as a mirror."""
+    system = f"{platform.system().lower()}_{_architecture()}"
+    try:
+        return any(file.parent.name == system for file in folder.glob(_UNPACKED)) or any(
+            system in file.name for file in folder.glob(_PACKED)
+        )
+    except OSError:
+        return False
+
+
+def _architecture() -> str:
+    machine = platform.machine().lower()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def _providers(mirror: Path) -> Sequence[str]:
+    """The addresses of a mirror's providers, as `host/namespace/type`."""
+    return sorted(
+        "/".join(folder.parts[-3:])
+        for folder in mirror.glob("*/*/*")
+        if folder.is_dir() and "." in folder.parts[-3]
+    )

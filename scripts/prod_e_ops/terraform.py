@@ -1,0 +1,274 @@
+"""Runs Terraform in the folders of synthesised stacks."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.plan_summary import PlanSummary
+from prod_e_ops.project import Stack
+from prod_e_ops.provider_source import ProviderSource, find_provider_source
+from prod_e_ops.supervisor import Finished, Supervisor
+from prod_e_ops.terraform_failures import Diagnostic, explain, parse_text
+
+OLDEST_VERSION = (1, 10)
+PLAN_FILE = "prod-e.tfplan"
+PLAN_JSON_FILE = "prod-e.tfplan.json"
+
+# AWS answers more requests at once than Terraform's default of 10 makes.
+_PARALLELISM = "-parallelism=30"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that Terraform does to a resource: `kind` is its JSON output's `type`."""
+
+    stack: str
+    kind: str
+    address: str
+    message: str
+
+
+def _ignore(_: Event) -> None:
+    """Wants no events."""
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """The Terraform on this machine, with what it needs to find its providers.
+
+    `patience`: seconds that it may take to stop after Ctrl-C; absent: as long as it needs, which
+    is what a real state wants.
+    """
+
+    program: Path
+    version: str
+    providers: ProviderSource
+    environment: Mapping[str, str]
+    supervisor: Supervisor = field(repr=False)
+    patience: float | None = None
+
+    def towards(self, environment: Mapping[str, str], *, patience: float) -> "Terraform":
+        """The same Terraform with other environment variables, and little patience."""
+        return replace(self, environment={**environment}, patience=patience)
+
+    async def init(self, stack: Stack) -> None:
+        """Installs the stack's providers and sets up its backend, unless that is done."""
+        stamp = stack.folder / ".terraform" / "prod-e-init.json"
+        wanted = json.dumps(
+            {
+                "terraform": json.loads(stack.json_file.read_text("utf-8"))["terraform"],
+                "overrides": sorted(p.name for p in stack.folder.glob("*_override.tf.json")),
+                "providers": self.providers.origin,
+                "version": self.version,
+            },
+            sort_keys=True,
+        )
+        installed = list((stack.folder / ".terraform" / "providers").glob("*/*/*/*/*"))
+        if stamp.is_file() and stamp.read_text("utf-8") == wanted and all(
+            folder.exists() for folder in installed
+        ):
+            return
+        finished = await self._call(stack, "init", "-input=false", "-no-color")
+        if finished.status:
+            raise explain("init", stack.name, parse_text(finished.stderr + finished.stdout))
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(wanted, "utf-8")
+
+    async def init_all(self, stacks: Sequence[Stack]) -> None:
+        """Initialises several stacks, the first one alone: it fills the cache for the others."""
+        await self.init(stacks[0])
+        await asyncio.gather(*(self.init(stack) for stack in stacks[1:]))
+
+    async def validate(self, stack: Stack) -> None:
+        """Checks the stack's JSON against the providers' schemas."""
+        finished = await self._call(stack, "validate", "-json")
+        try:
+            answer = json.loads(finished.stdout)
+        except ValueError:
+            raise explain("validate", stack.name, parse_text(finished.stderr)) from None
+        if not answer["valid"]:
+            errors = [d for d in answer["diagnostics"] if d["severity"] == "error"]
+            raise explain("validate", stack.name, [Diagnostic.of(error) for error in errors])
+
+    async def plan(
+        self,
+        stack: Stack,
+        *,
+        destroy: bool = False,
+        refresh: bool = True,
+        on_event: Callable[[Event], None] = _ignore,
+    ) -> PlanSummary:
+        """Plans, and leaves the plan and its JSON in the stack's folder."""
+        arguments = ["-input=false", "-lock-timeout=5s", _PARALLELISM, f"-out={PLAN_FILE}"]
+        arguments += ["-destroy"] if destroy else []
+        arguments += [] if refresh else ["-refresh=false"]
+        (stack.folder / PLAN_FILE).unlink(missing_ok=True)
+        await self._call_with_events(stack, "plan", arguments, on_event)
+        return await self.show_plan(stack)
+
+    async def show_plan(self, stack: Stack) -> PlanSummary:
+        """Reads the plan in the stack's folder, and leaves it there as JSON."""
+        finished = await self._call(stack, "show", "-json", PLAN_FILE)
+        if finished.status:
+            raise explain("show", stack.name, parse_text(finished.stderr))
+        (stack.folder / PLAN_JSON_FILE).write_text(finished.stdout, "utf-8")
+        return PlanSummary.of(json.loads(finished.stdout))
+
+    async def apply(self, stack: Stack, *, on_event: Callable[[Event], None] = _ignore) -> None:
+        """Applies the plan in the stack's folder."""
+        arguments = ["-input=false", "-lock-timeout=5s", _PARALLELISM, PLAN_FILE]
+        await self._call_with_events(stack, "apply", arguments, on_event)
+
+    async def outputs(self, stack: Stack) -> Mapping[str, str]:
+        """The outputs in the stack's state, sensitive ones left out."""
+        finished = await self._call(stack, "output", "-json")
+        if finished.status:
+            raise explain("output", stack.name, parse_text(finished.stderr))
+        values: dict[str, dict[str, Any]] = json.loads(finished.stdout)
+        return {
+            name: str(output["value"]) for name, output in values.items() if not output["sensitive"]
+        }
+
+    async def resources(self, stack: Stack) -> Sequence[Mapping[str, Any]]:
+        """The managed resources in the stack's state."""
+        finished = await self._call(stack, "show", "-json")
+        if finished.status:
+            raise explain("show", stack.name, parse_text(finished.stderr))
+        root = json.loads(finished.stdout).get("values", {}).get("root_module", {})
+        return [r for r in root.get("resources", ()) if r["mode"] == "managed"]
+
+    async def _call(
+        self,
+        stack: Stack,
+        *arguments: str,
+        on_stdout: Callable[[str], None] | None = None,
+    ) -> Finished:
+        return await self.supervisor.call(
+            [self.program, *arguments],
+            folder=stack.folder,
+            environment=self.environment,
+            on_stdout=on_stdout,
+            patience=self.patience,
+            finishes=(
+                "Terraform finishes what is under way and saves its state."
+                if arguments[0] == "apply" and self.patience is None
+                else ""
+            ),
+        )
+
+    async def _call_with_events(
+        self,
+        stack: Stack,
+        action: str,
+        arguments: Sequence[str],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        errors: list[Diagnostic] = []
+        completed = 0
+
+        def read(line: str) -> None:
+            nonlocal completed
+            try:
+                values = json.loads(line)
+            except ValueError:
+                return
+            if values.get("type") == "diagnostic":
+                if values["diagnostic"]["severity"] == "error":
+                    errors.append(Diagnostic.of(values["diagnostic"]))
+                return
+            completed += values.get("type") == "apply_complete"
+            resource = (values.get("hook") or values.get("change") or {}).get("resource", {})
+            address = resource.get("addr", "")
+            on_event(
+                Event(stack.name, values.get("type", ""), address, values.get("@message", ""))
+            )
+
+        finished = await self._call(stack, action, "-json", *arguments, on_stdout=read)
+        if finished.status:
+            left = (
+                f"{completed} resources were applied before that, and are in the state."
+                if action == "apply"
+                else ""
+            )
+            raise explain(action, stack.name, errors or parse_text(finished.stderr), left=left)
+
+
+@asynccontextmanager
+async def find_terraform(
+    supervisor: Supervisor,
+    *,
+    cache_folder: Path,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[Terraform]:
+    """Finds Terraform and its providers; raises `UserMistake` if it is missing or too old.
+
+    `cache_folder`: where providers from the registry are kept for all stacks, unless the user has
+    set a folder for that.
+    """
+    given = dict(os.environ if environment is None else environment)
+    name = given.get("TERRAFORM_BINARY_NAME") or "terraform"
+    program = shutil.which(name, path=given.get("PATH"))
+    if program is None:
+        raise UserMistake(
+            f"Terraform is not installed: there is no `{name}` on PATH.",
+            next_step="Install Terraform 1.10 or newer"
+            " (https://developer.hashicorp.com/terraform/install); `npm run synth` and"
+            " `npm run test:unit` work without it.",
+        )
+    providers = await asyncio.to_thread(find_provider_source, given)
+    with tempfile.TemporaryDirectory(prefix="prod-e-terraform-") as scratch:
+        variables = _variables(given, providers, Path(scratch), cache_folder)
+        version = await _version(supervisor, Path(program), variables)
+        yield Terraform(Path(program), version, providers, variables, supervisor)
+
+
+def _variables(
+    given: Mapping[str, str], providers: ProviderSource, scratch: Path, cache_folder: Path
+) -> dict[str, str]:
+    variables = {**given, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+    configured = variables.get("TF_CLI_CONFIG_FILE")
+    if configured and not Path(configured).is_file():
+        del variables["TF_CLI_CONFIG_FILE"]  # Terraform warns about it on every call.
+    configuration = providers.cli_configuration()
+    if configuration is not None:
+        file = scratch / "terraform.rc"
+        file.write_text(configuration, "utf-8")
+        variables["TF_CLI_CONFIG_FILE"] = str(file)
+    elif "TF_PLUGIN_CACHE_DIR" not in variables and providers.origin.endswith("registry"):
+        cache_folder.mkdir(parents=True, exist_ok=True)
+        variables["TF_PLUGIN_CACHE_DIR"] = str(cache_folder)
+        # What is in the cache was verified when it came; without this every stack that has no
+        # lock file yet would fetch it again.
+        variables["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] = "1"
+    return variables
+
+
+async def _version(supervisor: Supervisor, program: Path, variables: Mapping[str, str]) -> str:
+    finished = await supervisor.call(
+        [program, "version", "-json"], folder=Path.cwd(), environment=variables, patience=1
+    )
+    try:
+        version = str(json.loads(finished.stdout)["terraform_version"])
+    except (ValueError, KeyError):
+        raise OpsError(
+            f"{program} does not answer `version` as Terraform does.",
+            details=(finished.stderr.strip() or finished.stdout.strip()).splitlines()[:5],
+            next_step="Install Terraform 1.10 or newer, or name it in TERRAFORM_BINARY_NAME.",
+        ) from None
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if numbers < OLDEST_VERSION:
+        raise UserMistake(
+            f"Terraform {version} ({program}) is too old: prod-e needs 1.10 or newer.",
+            next_step="Install a newer one"
+            " (https://developer.hashicorp.com/terraform/install).",
+        )
+    return version
