@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from cdktf import Postcondition, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.appautoscaling_policy import (
@@ -37,33 +36,11 @@ from prod_e.database import PORT as DATABASE_PORT
 from prod_e.database import Database
 from prod_e.iam import ServiceRole, Statement
 from prod_e.load_balancer import LoadBalancer, Target
+from prod_e.names import ServiceNames
 from prod_e.network import Network
 
 # The Systems Manager agent writes here; the rest of the root file system stays read-only.
 _AGENT_FOLDERS = {"agent-state": "/var/lib/amazon", "agent-logs": "/var/log/amazon"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServiceNames:
-    """What a service's resources are called in AWS."""
-
-    repository: str
-    task_family: str
-    container: str
-    service: str
-    log_group: str
-
-    @classmethod
-    def of(cls, environment_name: str, key: str, service: settings.Service) -> Self:
-        """The names that the settings give, or those made of the environment and the service."""
-        default = f"{environment_name}-{key}"
-        return cls(
-            repository=service.repository or default,
-            task_family=service.task_family or default,
-            container=service.container or default,
-            service=service.service or default,
-            log_group=service.log_group or f"/ecs/{default}",
-        )
 
 
 class FargateService(Construct):

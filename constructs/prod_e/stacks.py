@@ -13,10 +13,11 @@ from prod_e.build_context import BuildContext
 from prod_e.cluster import Cluster
 from prod_e.container_image import ContainerImage, content_tag, image_tags
 from prod_e.database import Database
-from prod_e.fargate_service import FargateService, ServiceNames
+from prod_e.fargate_service import FargateService
 from prod_e.image_repository import ImageRepository
 from prod_e.load_balancer import LoadBalancer
 from prod_e.monitoring import Monitoring
+from prod_e.names import ServiceNames
 from prod_e.network import Network
 from prod_e.redeploy_on_push import RedeployOnPush
 from prod_e.settings import Environment, Service, State

@@ -26,10 +26,10 @@ async def check_account(environment: "Environment") -> str:
 def _ask(environment: "Environment") -> str:
     import boto3
     from botocore.config import Config
+    from botocore.exceptions import ConnectionError as NoConnection
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
-        ConnectionError,
         HTTPClientError,
         NoCredentialsError,
         PartialCredentialsError,
@@ -48,14 +48,15 @@ def _ask(environment: "Environment") -> str:
         raise no_credentials(asking) from None
     except ProfileNotFound as error:
         raise UserMistake(
-            f"{asking}: {error}.", next_step="Set AWS_PROFILE to one of `aws configure list-profiles`."
+            f"{asking}: {error}.",
+            next_step="Set AWS_PROFILE to one of `aws configure list-profiles`.",
         ) from None
     except ClientError as error:
         raise UserMistake(
             f"{asking}: AWS does not accept the credentials ({error}).",
             next_step="Renew them, for example with `aws sso login`, and run the command again.",
         ) from None
-    except (ConnectionError, HTTPClientError) as error:
+    except (NoConnection, HTTPClientError) as error:
         raise OpsError(
             f"AWS cannot be reached: {error}",
             next_step="Check the network (and AWS_ENDPOINT_URL, if set) and run the command again;"

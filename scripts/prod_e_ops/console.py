@@ -1,14 +1,16 @@
 """What the user sees: results on stdout, progress and messages on stderr."""
 
+import asyncio
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
 from rich.console import Console
 from rich.status import Status
 
-from prod_e_ops.errors import OpsError
+from prod_e_ops.errors import OpsError, UserMistake
 
 # A line that says nothing new may come this often where nobody watches a terminal.
 _HEARTBEAT_SECONDS = 10.0
@@ -28,6 +30,38 @@ class Terminal:
     def result(self, text: str, *, style: str | None = None) -> None:
         """Prints a line of the command's result, on stdout."""
         self.results.print(text, markup=False, style=style)
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Prints rows on stdout, the columns aligned by spaces."""
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+            self.result("  ".join(cells).rstrip())
+
+    async def confirm(self, question: str, *, expected: str | None = None) -> None:
+        """Asks before something is changed; returns only if the user agrees.
+
+        `expected`: what must be typed; default: y or yes.
+
+        Raises `UserMistake` if there is no terminal to ask on, `OpsError` if the user declines.
+        """
+        if not sys.stdin.isatty():
+            raise UserMistake(
+                "This command asks before it changes anything, and there is no terminal to ask on.",
+                next_step="Nothing was changed. Repeat it with --yes.",
+            )
+        hint = "" if expected else " [y/N]"
+        self.progress.print(f"{question}{hint} ", markup=False, end="")
+        # Waiting for the line must not keep Ctrl-C from being handled.
+        loop = asyncio.get_running_loop()
+        line: asyncio.Future[str] = loop.create_future()
+        loop.add_reader(sys.stdin, lambda: line.done() or line.set_result(sys.stdin.readline()))
+        try:
+            answer = (await line).strip()
+        finally:
+            loop.remove_reader(sys.stdin)
+        if answer != expected if expected else answer.lower() not in ("y", "yes"):
+            raise OpsError("Nothing was changed.")
 
     def error(self, error: OpsError) -> None:
         """Prints what failed, the details and the next step, on stderr."""

@@ -29,6 +29,15 @@ class UserMistake(OpsError):
 class ProviderUnavailable(OpsError):
     """Neither a mirror nor the registry gives a Terraform provider that a stack needs."""
 
+    def __init__(
+        self, context: str, *, provider: str, details: Sequence[str], next_step: str
+    ) -> None:
+        self.reason = (
+            f"the provider {provider} cannot be had, neither from a mirror on this machine nor from"
+            " Terraform's registry"
+        )
+        super().__init__(f"{context}: {self.reason}.", details=details, next_step=next_step)
+
 
 class Interrupted(OpsError):
     """A signal ended the command."""

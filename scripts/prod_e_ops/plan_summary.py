@@ -18,18 +18,15 @@ STATEFUL_TYPES = frozenset(
 
 @dataclass(frozen=True)
 class Change:
-    """One resource that the plan touches, and what it is before and after."""
+    """One resource that the plan touches.
+
+    `changed_keys`: the top-level arguments that change, or that force its replacement; empty for
+    one that is created or destroyed.
+    """
 
     address: str
     type: str
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
-
-    @property
-    def changed_keys(self) -> Sequence[str]:
-        """The top-level arguments that differ."""
-        keys = sorted({*self.before, *self.after})
-        return [key for key in keys if self.before.get(key) != self.after.get(key)]
+    changed_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,12 @@ class PlanSummary:
         return not (
             self.created or self.changed or self.replaced or self.destroyed or self.outputs
         )
+
+    @property
+    def resource_count(self) -> int:
+        """How many resources it touches, a replacement counting for its two halves."""
+        replaced = 2 * len(self.replaced)
+        return len(self.created) + len(self.changed) + len(self.destroyed) + replaced
 
     @property
     def loses_data(self) -> Sequence[Change]:
@@ -83,7 +86,10 @@ class PlanSummary:
 
     @staticmethod
     def of(plan: Mapping[str, Any]) -> "PlanSummary":
-        """Reads the JSON of a plan: https://developer.hashicorp.com/terraform/internals/json-format"""
+        """Reads the JSON of a plan.
+
+        https://developer.hashicorp.com/terraform/internals/json-format#plan-representation
+        """
         fates: dict[str, list[Change]] = {
             "created": [], "changed": [], "replaced": [], "destroyed": []
         }  # fmt: skip
@@ -94,8 +100,7 @@ class PlanSummary:
                     Change(
                         address=resource["address"],
                         type=resource["type"],
-                        before=resource["change"].get("before") or {},
-                        after=resource["change"].get("after") or {},
+                        changed_keys=tuple(_changed_keys(resource["change"])),
                     )
                 )
         outputs = tuple(
@@ -124,3 +129,10 @@ def _fate(actions: Sequence[str]) -> str | None:
             return "replaced"
         case _:
             return None
+
+
+def _changed_keys(change: Mapping[str, Any]) -> Sequence[str]:
+    if "update" not in change["actions"]:
+        return sorted({str(path[0]) for path in change.get("replace_paths", ())})
+    before, after = change["before"], change["after"]
+    return sorted(key for key in {*before, *after} if before.get(key) != after.get(key))

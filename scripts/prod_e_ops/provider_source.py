@@ -68,7 +68,8 @@ def find_provider_source(
 
 
 def _implied_mirrors(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
-    """The folders in which Terraform looks without being told:
+    """The folders in which Terraform looks without being told.
+
     https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
     """
     yield home / ".terraform.d" / "plugins"

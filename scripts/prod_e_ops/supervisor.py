@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -147,7 +148,5 @@ def _send(process: asyncio.subprocess.Process, number: int) -> None:
 
 def _kill_group(process: asyncio.subprocess.Process) -> None:
     """Kills what is left of the process group that the child leads."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass

@@ -83,11 +83,6 @@ class Terraform:
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(wanted, "utf-8")
 
-    async def init_all(self, stacks: Sequence[Stack]) -> None:
-        """Initialises several stacks, the first one alone: it fills the cache for the others."""
-        await self.init(stacks[0])
-        await asyncio.gather(*(self.init(stack) for stack in stacks[1:]))
-
     async def validate(self, stack: Stack) -> None:
         """Checks the stack's JSON against the providers' schemas."""
         finished = await self._call(stack, "validate", "-json")

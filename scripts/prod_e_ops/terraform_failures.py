@@ -66,12 +66,10 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
         return re.search(pattern, everything, re.IGNORECASE) is not None
 
     if found(r"failed to query available provider packages|failed to install provider"):
-        provider = re.search(r"provider\s+(\S+/\S+?)[:,\s]", everything)
-        name = provider.group(1).split("/", 1)[-1] if provider else "a provider"
-        name = re.sub(r"^[\w-]+\.[\w.-]+/", "", provider.group(1)) if provider else name
+        provider = re.search(r"provider\s+(?:[\w-]+\.[\w.-]+/)?([\w-]+/[\w-]+)", everything)
         return ProviderUnavailable(
-            f"{failed}: the provider {name} cannot be had, neither from a mirror on this machine"
-            " nor from Terraform's registry.",
+            failed,
+            provider=provider.group(1) if provider else "it needs",
             details=details[:1],
             next_step="Check the network, or set TF_PLUGIN_MIRROR_DIR to a folder that"
             " `terraform providers mirror` made.",

@@ -1,0 +1,141 @@
+"""One environment made ready for Terraform: synthesised, its account checked, initialised."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prod_e_ops.account import check_account
+from prod_e_ops.console import Terminal
+from prod_e_ops.docker import why_no_docker
+from prod_e_ops.errors import ProviderUnavailable
+from prod_e_ops.plan_summary import PlanSummary
+from prod_e_ops.project import Project, Stack
+from prod_e_ops.supervisor import Supervisor
+from prod_e_ops.synth import synthesise
+from prod_e_ops.terraform import PLAN_FILE, PLAN_JSON_FILE, Terraform, find_terraform
+
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkippedStack:
+    """A stack that nothing can be done with here, and why."""
+
+    stack: Stack
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackPlan:
+    """A stack's plan, which lies in its folder, and what it does."""
+
+    stack: Stack
+    summary: PlanSummary
+
+    def as_json(self) -> dict[str, object]:
+        """For machines."""
+        return {
+            "stack": self.stack.name,
+            **self.summary.as_json(),
+            "plan_file": str(self.stack.folder / PLAN_FILE),
+            "plan_json_file": str(self.stack.folder / PLAN_JSON_FILE),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """`stacks` in the order in which they are deployed, initialised; `skipped`: the others.
+
+    `account`: the number of the AWS account that the credentials open.
+    """
+
+    project: Project
+    environment: "Environment"
+    account: str
+    terraform: Terraform
+    supervisor: Supervisor
+    terminal: Terminal
+    stacks: Sequence[Stack]
+    skipped: Sequence[SkippedStack]
+
+    async def plan(self) -> list[StackPlan]:
+        """Plans every stack, one after the other."""
+        plans = []
+        for stack in self.stacks:
+            with self.terminal.step(f"Plan {stack.name}") as step:
+                summary = await self.terraform.plan(
+                    stack, on_event=lambda event, step=step: step.update(event.message)
+                )
+                step.outcome = summary.counts
+            plans.append(StackPlan(stack=stack, summary=summary))
+        return plans
+
+
+@asynccontextmanager
+async def open_workspace(
+    project: Project,
+    environment_name: str | None,
+    *,
+    supervisor: Supervisor,
+    terminal: Terminal,
+) -> AsyncIterator[Workspace]:
+    """Makes an environment ready; what concerns the user's mistakes is checked first.
+
+    Raises `UserMistake` for settings, credentials or a Terraform that will not do, and `OpsError`
+    if AWS or Terraform fails.
+    """
+    environment = project.environment(environment_name)
+    async with find_terraform(
+        supervisor, cache_folder=project.folder / ".cache" / "terraform-providers"
+    ) as terraform:
+        with terminal.step("Synthesise") as step:
+            await synthesise(project, supervisor)
+            step.outcome = project.shown(project.output_folder)
+        with terminal.step("Check the AWS account") as step:
+            account = step.outcome = await check_account(environment)
+        stacks, skipped = await initialise(
+            terraform, project.stacks(environment.name), supervisor=supervisor, terminal=terminal
+        )
+        yield Workspace(
+            project=project,
+            environment=environment,
+            account=account,
+            terraform=terraform,
+            supervisor=supervisor,
+            terminal=terminal,
+            stacks=stacks,
+            skipped=skipped,
+        )
+
+
+async def initialise(
+    terraform: Terraform,
+    stacks: Sequence[Stack],
+    *,
+    supervisor: Supervisor,
+    terminal: Terminal,
+) -> tuple[list[Stack], list[SkippedStack]]:
+    """Initialises the stacks; the ones that need a Docker that is not to be had are skipped."""
+    ready: list[Stack] = []
+    skipped: list[SkippedStack] = []
+    with terminal.step("Initialise Terraform") as step:
+        for stack in stacks:
+            step.update(stack.name)
+            reason = await why_no_docker(supervisor) if stack.needs_docker else None
+            if reason is None:
+                try:
+                    await terraform.init(stack)
+                except ProviderUnavailable as error:
+                    if not stack.needs_docker:
+                        raise
+                    reason = error.reason
+            if reason is None:
+                ready.append(stack)
+            else:
+                skipped.append(SkippedStack(stack=stack, reason=reason))
+        step.outcome = f"Terraform {terraform.version}, providers {terraform.providers.origin}"
+    for skip in skipped:
+        terminal.say(f"- {skip.stack.name} is skipped: {skip.reason}.")
+    return ready, skipped
