@@ -1,0 +1,154 @@
+"""Starts and stops the embedded AWS, and tells other programs how to reach it."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import IO, Self
+
+ACCOUNT_ID = "123456789012"
+"""The account that moto plays unless told otherwise."""
+
+DEFAULT_REGION = "us-west-2"
+
+_START_TIMEOUT_SECONDS = 60
+_STOP_TIMEOUT_SECONDS = 5
+
+_OWN_VARIABLES = ("AWS_", "TF_AWS_", "MOTO_")
+"""Prefixes of the variables that could send a program to another AWS than this one."""
+
+
+class EmbeddedAwsError(Exception):
+    """The embedded AWS did not start; the message has what it printed."""
+
+
+class EmbeddedAws:
+    """A context manager around a moto server on a free port of the loopback interface.
+
+    The server is a child process that ends when its standard input closes, so it cannot outlive
+    this one, however this one ends. It is not in this process's group: Ctrl-C in a terminal leaves
+    it up for the Terraform that is then tidying up, and the end of the `with` block stops it.
+    Each instance starts empty, and any number of them can run side by side.
+
+    `region`: what other programs are told to use. `account_id`: twelve digits.
+
+    Raises `EmbeddedAwsError` on entry if the server does not start.
+    """
+
+    def __init__(self, *, region: str = DEFAULT_REGION, account_id: str = ACCOUNT_ID) -> None:
+        self.region = region
+        self.account_id = account_id
+        self.endpoint_url = ""
+        self._process: subprocess.Popen[str] | None = None
+        self._errors: IO[str] | None = None
+        self._reader: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._unimplemented: set[str] = set()
+        self._failed: list[str] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def variables(self) -> dict[str, str]:
+        """The environment variables that lead a program here, such as one would export."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "embedded",
+            "AWS_SECRET_ACCESS_KEY": "embedded",
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            # The user's profiles must not come in; there is nothing to read in these.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # What fails here fails again: a retry only costs time.
+            "AWS_MAX_ATTEMPTS": "2",
+        }
+
+    def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The complete environment for a program that shall reach this AWS and no other.
+
+        `base` (default: this process's environment) is taken over without any variable that names
+        a profile, credentials, a role or an endpoint of some other AWS. Pass the result to a
+        subprocess as it is; merged over the user's environment, a profile would come back.
+        """
+        given = os.environ if base is None else base
+        kept = {name: value for name, value in given.items() if not name.startswith(_OWN_VARIABLES)}
+        for name in ("NO_PROXY", "no_proxy"):
+            kept[name] = ",".join(filter(None, (kept.get(name), "127.0.0.1")))
+        return {**kept, **self.variables(), "CHECKPOINT_DISABLE": "1"}
+
+    @property
+    def unimplemented_calls(self) -> tuple[str, ...]:
+        """The API actions, as `service.Action`, that were asked for and do not exist here."""
+        return tuple(sorted(self._unimplemented))
+
+    @property
+    def failed_calls(self) -> tuple[str, ...]:
+        """The calls on which the server itself broke, in order, with the error of each."""
+        return tuple(self._failed)
+
+    def _start(self) -> None:
+        # Nameless, so that nothing is left lying about even after a SIGKILL.
+        self._errors = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "prod_e_ops.embedded_aws.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={**os.environ, "MOTO_ACCOUNT_ID": self.account_id},
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read_events, daemon=True)
+        self._reader.start()
+        if not self._ready.wait(_START_TIMEOUT_SECONDS) or not self.endpoint_url:
+            self._errors.seek(0)
+            raise EmbeddedAwsError(f"The embedded AWS did not start:\n{self._errors.read()}")
+
+    def _read_events(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        for line in self._process.stdout:
+            event = json.loads(line)
+            if "endpoint_url" in event:
+                self.endpoint_url = event["endpoint_url"]
+                self._ready.set()
+            elif "unimplemented" in event:
+                self._unimplemented.add(event["unimplemented"])
+            elif "failed" in event:
+                self._failed.append(event["failed"])
+        self._ready.set()
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            assert self._process.stdin is not None and self._process.stdout is not None
+            self._process.stdin.close()
+            try:
+                self._process.wait(timeout=_STOP_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            if self._reader is not None:
+                self._reader.join(timeout=_STOP_TIMEOUT_SECONDS)
+            self._process.stdout.close()
+            self._process = None
+        if self._errors is not None:
+            self._errors.close()
+            self._errors = None

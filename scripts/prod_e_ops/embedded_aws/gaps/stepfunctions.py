@@ -1,0 +1,27 @@
+"""Step Functions."""
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.stepfunctions.responses import StepFunctionResponse
+
+
+def fill_gaps() -> None:
+    _step_functions_validates_definitions()
+    _step_functions_lists_versions()
+
+
+def _step_functions_validates_definitions() -> None:
+    # https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinition.html
+    def validate_state_machine_definition(self: Any) -> ActionResult:
+        return ActionResult({"result": "OK", "diagnostics": [], "truncated": False})
+
+    StepFunctionResponse.validate_state_machine_definition = validate_state_machine_definition
+
+
+def _step_functions_lists_versions() -> None:
+    # https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListStateMachineVersions.html
+    def list_state_machine_versions(self: Any) -> ActionResult:
+        return ActionResult({"stateMachineVersions": []})
+
+    StepFunctionResponse.list_state_machine_versions = list_state_machine_versions

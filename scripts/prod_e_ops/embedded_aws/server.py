@@ -1,0 +1,71 @@
+"""The server process of the embedded AWS.
+
+It writes one JSON object a line to its standard output: its address as soon as it answers, then
+what a caller should know (see `EmbeddedAws`). It ends when its standard input closes.
+"""
+
+import json
+import logging
+import sys
+import threading
+from typing import Any
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
+
+from prod_e_ops.embedded_aws.gaps import fill_gaps
+from prod_e_ops.embedded_aws.unanswered import WsgiApp, answering_everything
+
+_PRELOADED_SERVICES = ("ec2", "iam", "ecs", "elbv2", "rds", "s3", "logs", "cloudwatch", "sts")
+"""What every stack uses, loaded while the client still starts."""
+
+_output = threading.Lock()
+
+
+def _tell(event: dict[str, str]) -> None:
+    with _output:
+        print(json.dumps(event), flush=True)
+
+
+class _QuietHandler(MotoRequestHandler):
+    # Connections stay open between calls, as AWS's do.
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: object) -> None:
+        pass
+
+
+def _service_app(service: str | None) -> WsgiApp:
+    """The app of one of AWS's services, by moto's name of it; None for one that moto lacks."""
+    if service is None:
+        return answering_everything(None, "unknown", tell=_tell)
+    fill_gaps(service)
+    return answering_everything(create_backend_app(service), service, tell=_tell)
+
+
+def _preload(dispatcher: Any) -> None:
+    for service in _PRELOADED_SERVICES:
+        # The lock that moto holds while it makes an app on the first request.
+        with dispatcher.lock:
+            if service not in dispatcher.app_instances:
+                dispatcher.app_instances[service] = _service_app(service)
+
+
+def main() -> None:
+    """Serves until standard input closes."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    dispatcher = DomainDispatcherApplication(_service_app)
+    server = make_server("127.0.0.1", 0, dispatcher, threaded=True, request_handler=_QuietHandler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    _tell({"endpoint_url": f"http://127.0.0.1:{server.server_port}"})
+    threading.Thread(target=_preload, args=(dispatcher,), daemon=True).start()
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
