@@ -7,8 +7,8 @@ so does this.
 
 import io
 import json
+import logging
 import re
-import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
@@ -19,9 +19,11 @@ StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 Tell = Callable[[dict[str, str]], None]
 
+_logger = logging.getLogger(__name__)
+
 
 def answering_everything(app: WsgiApp | None, service: str, *, tell: Tell) -> WsgiApp:
-    """Wraps the app of a service: calls that it lacks get 501, calls on which it breaks 500.
+    """Wraps the app of a service: calls that it lacks, or on which it breaks, get a 501.
 
     `tell` is given each of them: `{"unimplemented": "logs.PutQueryDefinition"}` or
     `{"failed": "logs.PutQueryDefinition: KeyError: 'x'"}`.
@@ -43,13 +45,11 @@ def answering_everything(app: WsgiApp | None, service: str, *, tell: Tell) -> Ws
         except NotImplementedError:
             return unimplemented()
         except Exception as error:
-            traceback.print_exc()
+            _logger.exception("%s broke", action)
             reason = f"{action}: {type(error).__name__}: {error}"
             tell({"failed": reason})
             message = f"The embedded AWS broke on {reason}"
-            return _error(
-                environ, start_response, "500 Internal Server Error", "InternalFailure", message
-            )
+            return _error(environ, start_response, "501 Not Implemented", "NotImplemented", message)
         if held.is_flask_not_found and environ["REQUEST_METHOD"] != "HEAD":
             return unimplemented()
         start_response(*held.arguments)
@@ -101,13 +101,12 @@ def _error(
     else:
         content_type = "text/xml"
         error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-        body = {
+        bodies = {
             "s3": f"<Error>{error}</Error>",
             "ec2": f"<Response><Errors><Error>{error}</Error></Errors></Response>",
-        }.get(
-            _signing_service(environ),
-            f"<ErrorResponse><Error><Type>Receiver</Type>{error}</Error></ErrorResponse>",
-        )
+        }
+        query = f"<ErrorResponse><Error><Type>Receiver</Type>{error}</Error></ErrorResponse>"
+        body = bodies.get(_signing_service(environ), query)
     encoded = body.encode()
     start_response(
         status,
