@@ -89,8 +89,7 @@ class EmbeddedAws:
         a profile, credentials, a role or an endpoint of some other AWS. Pass the result to a
         subprocess as it is; merged over the user's environment, a profile would come back.
         """
-        given = os.environ if base is None else base
-        kept = {name: value for name, value in given.items() if not name.startswith(_OWN_VARIABLES)}
+        kept = _without_any_aws(os.environ if base is None else base)
         for name in ("NO_PROXY", "no_proxy"):
             kept[name] = ",".join(filter(None, (kept.get(name), "127.0.0.1")))
         return {**kept, **self.variables(), "CHECKPOINT_DISABLE": "1"}
@@ -107,14 +106,14 @@ class EmbeddedAws:
 
     def _start(self) -> None:
         # Nameless, so that nothing is left lying about even after a SIGKILL.
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 `_stop` closes it
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "prod_e_ops.embedded_aws.server"],
+            [sys.executable, "-P", "-m", "prod_e_ops.embedded_aws.server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, "MOTO_ACCOUNT_ID": self.account_id},
+            env={**_without_any_aws(os.environ), "MOTO_ACCOUNT_ID": self.account_id},
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read_events, daemon=True)
@@ -152,3 +151,9 @@ class EmbeddedAws:
         if self._errors is not None:
             self._errors.close()
             self._errors = None
+
+
+def _without_any_aws(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value for name, value in environment.items() if not name.startswith(_OWN_VARIABLES)
+    }

@@ -10,12 +10,8 @@ import sys
 import threading
 from typing import Any
 
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from prod_e_ops.embedded_aws.gaps import fill_gaps
 from prod_e_ops.embedded_aws.unanswered import WsgiApp, answering_everything
@@ -31,7 +27,7 @@ def _tell(event: dict[str, str]) -> None:
         print(json.dumps(event), flush=True)
 
 
-class _QuietHandler(MotoRequestHandler):
+class _QuietHandler(WSGIRequestHandler):
     # Connections stay open between calls, as AWS's do.
     protocol_version = "HTTP/1.1"
 
@@ -60,7 +56,6 @@ def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     dispatcher = DomainDispatcherApplication(_service_app)
     server = make_server("127.0.0.1", 0, dispatcher, threaded=True, request_handler=_QuietHandler)
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     _tell({"endpoint_url": f"http://127.0.0.1:{server.server_port}"})
     threading.Thread(target=_preload, args=(dispatcher,), daemon=True).start()

@@ -87,7 +87,7 @@ def _action(environ: Environ) -> str:
         environ["wsgi.input"] = io.BytesIO(body)
         named = parse_qs(body.decode("utf-8", "replace")).get("Action")
         if named:
-            return named[0]
+            return str(named[0])
     return f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"
 
 
