@@ -3,32 +3,48 @@
 import uuid
 from typing import Any
 
-from moto.rds.models import DBParameterGroup, RDSBackend
+from moto.rds.models import DBInstance, DBParameterGroup, RDSBackend
 
 
 def fill_gaps() -> None:
-    _instances_are_complete()
+    _instances_remember_performance_insights()
+    _instances_have_their_own_resource_id()
     _parameters_say_who_set_them()
 
 
-def _instances_are_complete() -> None:
-    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBInstance.html
+def _instances_remember_performance_insights() -> None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
     create = RDSBackend.create_db_instance
+    fields = (
+        "enable_performance_insights",
+        "performance_insights_kms_key_id",
+        "performance_insights_retention_period",
+    )
 
     def create_db_instance(self: Any, db_kwargs: dict[str, Any]) -> Any:
         instance = create(self, db_kwargs)
-        # By this the provider finds an instance; moto gives the same one to all.
-        instance.dbi_resource_id = f"db-{uuid.uuid4().hex[:26].upper()}"
-        has_insights = bool(db_kwargs.get("performance_insights_enabled"))
-        instance.performance_insights_enabled = has_insights
-        if has_insights:
-            days = db_kwargs.get("performance_insights_retention_period")
-            instance.performance_insights_retention_period = days or 7
-            key = db_kwargs.get("performance_insights_kms_key_id")
-            instance.performance_insights_kms_key_id = key
+        for field in fields:
+            if field in db_kwargs:
+                setattr(instance, field, db_kwargs[field])
         return instance
 
     RDSBackend.create_db_instance = create_db_instance
+    DBInstance.enable_performance_insights = False
+    DBInstance.performance_insights_enabled = property(
+        lambda self: self.enable_performance_insights
+    )
+
+
+def _instances_have_their_own_resource_id() -> None:
+    # By this the provider finds an instance; moto gives the same one to all.
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBInstance.html
+    make = DBInstance.__init__
+
+    def make_instance(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        self.dbi_resource_id = f"db-{uuid.uuid4().hex[:26].upper()}"
+
+    DBInstance.__init__ = make_instance
 
 
 def _parameters_say_who_set_them() -> None:
