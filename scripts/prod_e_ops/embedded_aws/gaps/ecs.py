@@ -324,9 +324,11 @@ def _start(backend: Any, service: Any) -> None:
     address = subnet.get_available_subnet_ip(task)
     interface.private_ip_address = address
     interface.private_ip_addresses = [{"Primary": True, "PrivateIpAddress": address}]
-    for detail in task.attachments[0]["details"]:
-        if detail["name"] == "privateIPv4Address":
-            detail["value"] = address
+    task.attachments[0]["details"] = [
+        {**detail, "value": address} if detail["name"] == "privateIPv4Address" else detail
+        for detail in task.attachments[0]["details"]
+        if detail["value"]
+    ]
     task.availability_zone = subnet.availability_zone
     task.cpu, task.memory = definition.cpu, definition.memory
     task.created_at = task.started_at = utcnow()

@@ -13,11 +13,13 @@ def fill_gaps() -> None:
 
 def _logs_keeps_query_definitions() -> None:
     # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutQueryDefinition.html
-    definitions: dict[str, dict[str, Any]] = {}
+    def definitions_of(self: Any) -> dict[str, dict[str, Any]]:
+        kept: dict[str, dict[str, Any]] = vars(self.logs_backend).setdefault("definitions", {})
+        return kept
 
     def put_query_definition(self: Any) -> str:
         id = self._get_param("queryDefinitionId") or str(uuid.uuid4())
-        definitions[id] = {
+        definitions_of(self)[id] = {
             "queryDefinitionId": id,
             "queryLanguage": "CWLI",
             "name": self._get_param("name"),
@@ -28,12 +30,11 @@ def _logs_keeps_query_definitions() -> None:
 
     def describe_query_definitions(self: Any) -> str:
         prefix = self._get_param("queryDefinitionNamePrefix") or ""
-        return json.dumps(
-            {"queryDefinitions": [d for d in definitions.values() if d["name"].startswith(prefix)]}
-        )
+        known = definitions_of(self).values()
+        return json.dumps({"queryDefinitions": [d for d in known if d["name"].startswith(prefix)]})
 
     def delete_query_definition(self: Any) -> str:
-        found = definitions.pop(self._get_param("queryDefinitionId"), None)
+        found = definitions_of(self).pop(self._get_param("queryDefinitionId"), None)
         return json.dumps({"success": found is not None})
 
     LogsResponse.put_query_definition = put_query_definition
