@@ -416,6 +416,35 @@ def test_a_state_machine_definition_is_validated(clients: Clients) -> None:
     assert answer["result"] == "OK"
 
 
+def test_a_certificate_is_issued_once_its_validation_record_exists(clients: Clients) -> None:
+    acm, route53 = clients("acm"), clients("route53")
+    zone = route53.create_hosted_zone(Name="example.com", CallerReference=uuid4().hex)
+    arn = acm.request_certificate(DomainName="api.example.com", ValidationMethod="DNS")[
+        "CertificateArn"
+    ]
+    certificate = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    assert certificate["Status"] == "PENDING_VALIDATION"
+    record = certificate["DomainValidationOptions"][0]["ResourceRecord"]
+    route53.change_resource_record_sets(
+        HostedZoneId=zone["HostedZone"]["Id"],
+        ChangeBatch={
+            "Changes": [
+                {
+                    "Action": "CREATE",
+                    "ResourceRecordSet": {
+                        "Name": record["Name"],
+                        "Type": record["Type"],
+                        "TTL": 60,
+                        "ResourceRecords": [{"Value": record["Value"]}],
+                    },
+                }
+            ]
+        },
+    )
+    issued = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    assert issued["Status"] == "ISSUED"
+
+
 @pytest.mark.parametrize(
     ("service", "action", "arguments"),
     [

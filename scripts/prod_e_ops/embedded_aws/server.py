@@ -16,7 +16,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from prod_e_ops.embedded_aws.gaps import fill_gaps
 from prod_e_ops.embedded_aws.unanswered import WsgiApp, answering_everything
 
-_PRELOADED_SERVICES = ("ec2", "iam", "ecs", "elbv2", "rds", "s3", "logs", "cloudwatch", "sts")
+_PRELOADED_SERVICES = ("sts", "ec2", "iam", "ecs", "elbv2", "rds", "s3", "logs", "cloudwatch")
 """What every stack uses, loaded while the client still starts."""
 
 _output = threading.Lock()

@@ -7,7 +7,9 @@ service, and closes the gaps of that service by adding to moto's own classes.
 
 from importlib import import_module
 
-_SERVICES = frozenset({"applicationautoscaling", "ec2", "ecs", "logs", "rds", "stepfunctions"})
+_SERVICES = frozenset(
+    {"acm", "applicationautoscaling", "ec2", "ecs", "logs", "rds", "stepfunctions"}
+)
 
 
 def fill_gaps(service: str) -> None:
