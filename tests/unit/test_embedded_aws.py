@@ -408,12 +408,22 @@ def test_a_saved_query_is_kept_until_it_is_deleted(clients: Clients) -> None:
     assert logs.describe_query_definitions(queryDefinitionNamePrefix=name)["queryDefinitions"] == []
 
 
-def test_a_state_machine_definition_is_validated(clients: Clients) -> None:
-    definition = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+@pytest.mark.parametrize(
+    ("definition", "result"),
+    [
+        ({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}, "OK"),
+        ({"StartAt": "Done"}, "FAIL"),
+        ({"StartAt": "Done", "States": {"Done": {"Type": "Success"}}}, "FAIL"),
+    ],
+)
+def test_a_state_machine_definition_is_validated(
+    clients: Clients, definition: dict[str, Any], result: str
+) -> None:
     answer = clients("stepfunctions").validate_state_machine_definition(
         definition=json.dumps(definition)
     )
-    assert answer["result"] == "OK"
+    assert answer["result"] == result
+    assert bool(answer["diagnostics"]) is (result == "FAIL")
 
 
 def test_a_certificate_is_issued_once_its_validation_record_exists(clients: Clients) -> None:

@@ -9,18 +9,25 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from prod_e_ops.embedded_aws.gaps import fill_gaps
-from prod_e_ops.embedded_aws.unanswered import WsgiApp, answering_everything
+from prod_e_ops.embedded_aws.unanswered import (
+    Environ,
+    StartResponse,
+    WsgiApp,
+    answering_everything,
+)
 
 _PRELOADED_SERVICES = ("sts", "ec2", "iam", "ecs", "elbv2", "rds", "s3", "logs", "cloudwatch")
 """What every stack uses, loaded while the client still starts."""
 
 _output = threading.Lock()
+_state = threading.Lock()
 
 
 def _tell(event: dict[str, str]) -> None:
@@ -41,7 +48,16 @@ def _service_app(service: str | None) -> WsgiApp:
     if service is None:
         return answering_everything(None, "unknown", tell=_tell)
     fill_gaps(service)
-    return answering_everything(create_backend_app(service), service, tell=_tell)
+    return answering_everything(_one_at_a_time(create_backend_app(service)), service, tell=_tell)
+
+
+def _one_at_a_time(app: WsgiApp) -> WsgiApp:
+    # What moto keeps are plain dictionaries, which services read and change of one another.
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        with _state:
+            return app(environ, start_response)
+
+    return answer
 
 
 def _preload(dispatcher: Any) -> None:

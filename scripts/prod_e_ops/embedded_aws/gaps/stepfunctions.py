@@ -3,6 +3,10 @@
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.stepfunctions.parser.asl.parse.asl_parser import (
+    AmazonStateLanguageParser,
+    ASLParserException,
+)
 from moto.stepfunctions.responses import StepFunctionResponse
 
 
@@ -14,7 +18,18 @@ def fill_gaps() -> None:
 def _step_functions_validates_definitions() -> None:
     # https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinition.html
     def validate_state_machine_definition(self: Any) -> ActionResult:
-        return ActionResult({"result": "OK", "diagnostics": [], "truncated": False})
+        try:
+            AmazonStateLanguageParser.parse(self._get_param("definition"))
+        except (ASLParserException, ValueError) as error:
+            diagnostic = {
+                "severity": "ERROR",
+                "code": "SCHEMA_VALIDATION_FAILED",
+                "message": str(error),
+            }
+            answer: dict[str, Any] = {"result": "FAIL", "diagnostics": [diagnostic]}
+        else:
+            answer = {"result": "OK", "diagnostics": []}
+        return ActionResult({**answer, "truncated": False})
 
     StepFunctionResponse.validate_state_machine_definition = validate_state_machine_definition
 
