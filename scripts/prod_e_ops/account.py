@@ -26,7 +26,6 @@ async def check_account(environment: "Environment") -> str:
 def _ask(environment: "Environment") -> str:
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import ConnectionError as NoConnection
     from botocore.exceptions import (
         BotoCoreError,
         ClientError,
@@ -35,6 +34,7 @@ def _ask(environment: "Environment") -> str:
         PartialCredentialsError,
         ProfileNotFound,
     )
+    from botocore.exceptions import ConnectionError as NoConnection
 
     asking = "The AWS account cannot be told"
     try:

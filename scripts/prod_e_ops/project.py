@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prod_e_ops.errors import OpsError, UserMistake
 
@@ -28,22 +28,35 @@ class Stack:
         return self.folder / "cdk.tf.json"
 
     @property
+    def resources(self) -> Mapping[str, Mapping[str, Any]]:
+        """The arguments of its resources, by type and name."""
+        found: Mapping[str, Mapping[str, Any]] = self._synthesised().get("resource", {})
+        return found
+
+    @property
+    def resource_count(self) -> int:
+        """How many resources it has, one with `for_each` counting once."""
+        return sum(map(len, self.resources.values()))
+
+    @property
     def needs_docker(self) -> bool:
         """Whether Terraform builds images in it."""
-        synthesised = json.loads(self.json_file.read_text("utf-8"))
-        return "docker" in synthesised["terraform"]["required_providers"]
+        return "docker" in self._synthesised()["terraform"]["required_providers"]
+
+    def _synthesised(self) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads(self.json_file.read_text("utf-8"))
+        return values
 
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with `cdktf.json`, `main.py` and `environments/`."""
+    """A folder with `cdktf.json`, `main.py` and `environments/`.
+
+    `output_folder`: where synthesis writes.
+    """
 
     folder: Path
-
-    @property
-    def output_folder(self) -> Path:
-        """Where synthesis writes."""
-        return self.folder / "cdktf.out"
+    output_folder: Path
 
     def environments(self) -> Mapping[str, "Environment"]:
         """Every environment by its name; raises `UserMistake` with one line per mistake."""
@@ -95,10 +108,10 @@ def find_project() -> Project:
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "cdktf.json").is_file() and (folder / "environments").is_dir():
-            return Project(folder)
+            return Project(folder, folder / "cdktf.out")
     own = Path(__file__).resolve().parents[2]
     if (own / "cdktf.json").is_file():
-        return Project(own)
+        return Project(own, own / "cdktf.out")
     raise UserMistake(
         f"{here} is not in a prod-e project: no folder above it has cdktf.json and environments/.",
         next_step="Change to the project's folder and run the command again.",

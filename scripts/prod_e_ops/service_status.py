@@ -37,6 +37,7 @@ async def service_statuses(environment: "Environment") -> Sequence[ServiceStatus
 
 def _ask(environment: "Environment") -> Sequence[ServiceStatus]:
     import boto3
+
     from prod_e.names import ServiceNames
 
     client = boto3.client("ecs", region_name=environment.region)

@@ -1,6 +1,6 @@
 """One environment made ready for Terraform: synthesised, its account checked, initialised."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -95,9 +95,16 @@ async def open_workspace(
             step.outcome = project.shown(project.output_folder)
         with terminal.step("Check the AWS account") as step:
             account = step.outcome = await check_account(environment)
-        stacks, skipped = await initialise(
-            terraform, project.stacks(environment.name), supervisor=supervisor, terminal=terminal
-        )
+        with terminal.step("Initialise Terraform") as step:
+            stacks, skipped = await initialise(
+                terraform,
+                project.stacks(environment.name),
+                supervisor=supervisor,
+                on_stack=step.update,
+            )
+            step.outcome = f"Terraform {terraform.version}, providers {terraform.providers.origin}"
+        for skip in skipped:
+            terminal.say(f"- {skip.stack.name} is skipped: {skip.reason}.")
         yield Workspace(
             project=project,
             environment=environment,
@@ -115,27 +122,23 @@ async def initialise(
     stacks: Sequence[Stack],
     *,
     supervisor: Supervisor,
-    terminal: Terminal,
+    on_stack: Callable[[str], object],
 ) -> tuple[list[Stack], list[SkippedStack]]:
     """Initialises the stacks; the ones that need a Docker that is not to be had are skipped."""
     ready: list[Stack] = []
     skipped: list[SkippedStack] = []
-    with terminal.step("Initialise Terraform") as step:
-        for stack in stacks:
-            step.update(stack.name)
-            reason = await why_no_docker(supervisor) if stack.needs_docker else None
-            if reason is None:
-                try:
-                    await terraform.init(stack)
-                except ProviderUnavailable as error:
-                    if not stack.needs_docker:
-                        raise
-                    reason = error.reason
-            if reason is None:
-                ready.append(stack)
-            else:
-                skipped.append(SkippedStack(stack=stack, reason=reason))
-        step.outcome = f"Terraform {terraform.version}, providers {terraform.providers.origin}"
-    for skip in skipped:
-        terminal.say(f"- {skip.stack.name} is skipped: {skip.reason}.")
+    for stack in stacks:
+        on_stack(stack.name)
+        reason = await why_no_docker(supervisor) if stack.needs_docker else None
+        if reason is None:
+            try:
+                await terraform.init(stack)
+            except ProviderUnavailable as error:
+                if not stack.needs_docker:
+                    raise
+                reason = error.reason
+        if reason is None:
+            ready.append(stack)
+        else:
+            skipped.append(SkippedStack(stack=stack, reason=reason))
     return ready, skipped

@@ -1,0 +1,172 @@
+"""The `prod-e` command: reads arguments, and leaves the work to the module of each command."""
+
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+import typer
+
+from prod_e_ops.console import Terminal
+from prod_e_ops.errors import Interrupted, OpsError
+from prod_e_ops.supervisor import Supervisor
+
+app = typer.Typer(
+    help="Plan, deploy and watch the environments that environments/*.toml describe.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Environment = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[ENVIRONMENT]",
+        help="The name of an environment (default: the only one, or prod-e).",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before acting.")]
+
+_Work = Callable[[Supervisor, Terminal], Coroutine[Any, Any, None]]
+
+
+def _run(work: _Work) -> None:
+    """Runs a command's work and tells what goes wrong as a message and an exit status."""
+    terminal = Terminal()
+    supervisor = Supervisor(terminal.say)
+    try:
+        supervisor.run(work(supervisor, terminal))
+    except OpsError as error:
+        terminal.error(error)
+        raise typer.Exit(error.exit_status) from None
+
+
+@app.command()
+def synth() -> None:
+    """Write every environment's Terraform JSON to cdktf.out.
+
+    The same as `cdktf synth` and `python main.py`. Wrong settings leave cdktf.out as it was.
+
+    Example: npm run synth
+    """
+    from prod_e_ops.project import find_project
+    from prod_e_ops.synth import synthesise
+
+    async def work(supervisor: Supervisor, terminal: Terminal) -> None:
+        project = find_project()
+        with terminal.step("Synthesise") as step:
+            await synthesise(project, supervisor)
+            step.outcome = project.shown(project.output_folder)
+
+    _run(work)
+
+
+@app.command()
+def plan(environment: Environment = None, json: Json = False) -> None:
+    """Show what a deployment would create, change, replace and destroy.
+
+    Nothing is changed. Needs Terraform and AWS credentials that may read.
+
+    Example: npm run plan -- staging-e
+    """
+    from prod_e_ops import plan
+    from prod_e_ops.project import find_project
+
+    _run(
+        lambda supervisor, terminal: plan.plan(
+            find_project(), environment, as_json=json, supervisor=supervisor, terminal=terminal
+        )
+    )
+
+
+@app.command()
+def deploy(
+    environment: Environment = None,
+    yes: Yes = False,
+    json: Json = False,
+    allow_data_loss: Annotated[
+        bool,
+        typer.Option(
+            "--allow-data-loss",
+            help="Go on although the plan replaces or destroys something that holds data.",
+        ),
+    ] = False,
+) -> None:
+    """Deploy an environment with cdktf: plan, ask, apply, verify.
+
+    Stacks without changes are left alone. A deployment that ECS rolls back fails.
+
+    Example: npm run deploy -- staging-e
+    """
+    from prod_e_ops import deploy
+    from prod_e_ops.project import find_project
+
+    _run(
+        lambda supervisor, terminal: deploy.deploy(
+            find_project(),
+            environment,
+            yes=yes,
+            allow_data_loss=allow_data_loss,
+            as_json=json,
+            supervisor=supervisor,
+            terminal=terminal,
+        )
+    )
+
+
+@app.command()
+def destroy(environment: Environment = None, yes: Yes = False) -> None:
+    """Destroy an environment with cdktf, unless its settings protect it.
+
+    Example: npm run destroy -- staging-e
+    """
+    from prod_e_ops import deploy
+    from prod_e_ops.project import find_project
+
+    _run(
+        lambda supervisor, terminal: deploy.destroy(
+            find_project(), environment, yes=yes, supervisor=supervisor, terminal=terminal
+        )
+    )
+
+
+@app.command()
+def demo(
+    environment: Environment = None,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Leave it up until Ctrl-C, and print how to reach it."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Plan, deploy, check and destroy an environment on an embedded AWS; no account is needed.
+
+    Real Terraform with the real AWS provider does it, with the very JSON that would be deployed.
+    Nothing is left behind.
+
+    Example: npm run demo
+    """
+    from prod_e_ops.demo import demo
+    from prod_e_ops.project import find_project
+
+    _run(
+        lambda supervisor, terminal: demo(
+            find_project(),
+            environment,
+            keep=keep,
+            as_json=json,
+            supervisor=supervisor,
+            terminal=terminal,
+        )
+    )
+
+
+def main() -> None:
+    """Runs the command line."""
+    try:
+        app(prog_name="prod-e")
+    except KeyboardInterrupt:
+        sys.exit(Interrupted(2).exit_status)
