@@ -37,7 +37,7 @@ def read_build_context(folder: Path, *, architecture: str) -> BuildContext:
     for name in included_files(folder):
         path = folder / name
         if path.is_symlink():
-            kind, content = "link", os.readlink(path).encode()
+            kind, content = "link", str(path.readlink()).encode()
         else:
             kind = "program" if os.access(path, os.X_OK) else "file"
             content = path.read_bytes()

@@ -197,8 +197,8 @@ class FargateService(Construct):
             depends_on=[
                 target.listener_rule,
                 cluster.capacity_providers,
-                execution_role,
-                task_role,
+                *execution_role.resources,
+                *task_role.resources,
             ],
         )
         self.service_name = self._service.name

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
@@ -36,7 +37,8 @@ class Statement:
         if "*" in self.resources and not self.any_resource_because:
             raise ValueError(f"{self.actions} on any resource, without a reason")
 
-    def _rendered(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
+        """The statement as IAM reads it."""
         rendered: dict[str, Any] = {"Effect": self.effect, "Action": list(self.actions)}
         if self.principal:
             rendered["Principal"] = "*" if self.effect == "Deny" else dict(self.principal)
@@ -50,7 +52,7 @@ class Statement:
 def policy_document(*statements: Statement) -> str:
     """The JSON of an IAM policy."""
     return json.dumps(
-        {"Version": "2012-10-17", "Statement": [statement._rendered() for statement in statements]}
+        {"Version": "2012-10-17", "Statement": [statement.as_json() for statement in statements]}
     )
 
 
@@ -82,7 +84,11 @@ class ServiceRole(Construct):
         role = IamRole(self, "role", name=name, assume_role_policy=policy_document(trust))
         self.arn = role.arn
         self.name = role.name
+        self.resources: list[ITerraformDependable] = [role]
+        """What must exist before the role can do what it is for."""
         if statements:
-            IamRolePolicy(
-                self, "policy", name=name, role=role.name, policy=policy_document(*statements)
+            self.resources.append(
+                IamRolePolicy(
+                    self, "policy", name=name, role=role.name, policy=policy_document(*statements)
+                )
             )

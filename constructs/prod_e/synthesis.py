@@ -1,6 +1,5 @@
 """From environments to the Terraform JSON of their stacks, all of it or nothing."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -96,7 +95,7 @@ def _move_into_place(new: Path, output_folder: Path) -> None:
         destination = output_folder / file.relative_to(new)
         destination.parent.mkdir(parents=True, exist_ok=True)
         if not destination.is_file() or destination.read_bytes() != file.read_bytes():
-            os.replace(file, destination)
+            file.replace(destination)
     for stack in stacks.iterdir():
         if stack.name not in wanted:
             shutil.rmtree(stack)

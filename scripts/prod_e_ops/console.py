@@ -55,7 +55,12 @@ class Terminal:
         # Waiting for the line must not keep Ctrl-C from being handled.
         loop = asyncio.get_running_loop()
         line: asyncio.Future[str] = loop.create_future()
-        loop.add_reader(sys.stdin, lambda: line.done() or line.set_result(sys.stdin.readline()))
+
+        def read() -> None:
+            if not line.done():
+                line.set_result(sys.stdin.readline())
+
+        loop.add_reader(sys.stdin, read)
         try:
             answer = (await line).strip()
         finally:

@@ -152,7 +152,7 @@ class _Demo:
         if keep:
             await self._keep(aws, applied)
         else:
-            await self._destroy(terraform, applied)
+            await self._destroy(terraform, applied, clients)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
@@ -257,18 +257,15 @@ class _Demo:
             assert task is not None
             task.uncancel()
 
-    async def _destroy(self, terraform: Terraform, stacks: Sequence[Stack]) -> None:
-        with self.step("Lift the deletion protection") as step:
-            for stack in stacks:
-                override = _without_protection(stack)
-                if override:
-                    (stack.folder / _OVERRIDE_FILE).write_text(json.dumps(override), "utf-8")
-                    summary = await terraform.plan(stack, refresh=False)
-                    await terraform.apply(stack, on_event=lambda e: _show(step, e))
-                    step.outcome = summary.counts.replace("to change", "changed")
+    async def _destroy(
+        self, terraform: Terraform, stacks: Sequence[Stack], clients: Clients
+    ) -> None:
         with self.step("Destroy") as step:
+            await asyncio.to_thread(_lift_protection, self.environment, clients)
             destroyed = _Progress(step)
             for stack in reversed(stacks):
+                if override := _without_prevent_destroy(stack):
+                    (stack.folder / _OVERRIDE_FILE).write_text(json.dumps(override), "utf-8")
                 await terraform.plan(stack, destroy=True, refresh=False)
                 await terraform.apply(stack, on_event=destroyed)
             left = [r["address"] for s in stacks for r in await terraform.resources(s)]
@@ -302,19 +299,30 @@ def _linked(project: Project, environment: "Environment", folder: Path) -> Proje
     return Project(project.folder, output_folder=folder / "cdktf.out")
 
 
-def _without_protection(stack: Stack) -> dict[str, object]:
-    """A Terraform override that lets a stack be destroyed; empty if nothing keeps it from that."""
-    lifted: dict[str, dict[str, object]] = {
-        "aws_db_instance": {
-            "deletion_protection": False,
-            "skip_final_snapshot": True,
-            "lifecycle": {"prevent_destroy": False},
-        },
-        "aws_lb": {"enable_deletion_protection": False},
-    }
-    protected = {
-        type_name: dict.fromkeys(stack.resources[type_name], arguments)
-        for type_name, arguments in lifted.items()
-        if type_name in stack.resources
-    }
-    return {"resource": protected} if protected else {}
+def _lift_protection(environment: "Environment", clients: Clients) -> None:
+    """Lifts AWS's own deletion protection, as an operator would do in the console.
+
+    Doing it with Terraform would make the demo wait for over a minute until the provider believes
+    that the database has changed.
+    """
+    if environment.database:
+        clients("rds").modify_db_instance(
+            DBInstanceIdentifier=f"{environment.name}-database",
+            DeletionProtection=False,
+            ApplyImmediately=True,
+        )
+    elb = clients("elbv2")
+    for balancer in elb.describe_load_balancers()["LoadBalancers"]:
+        elb.modify_load_balancer_attributes(
+            LoadBalancerArn=balancer["LoadBalancerArn"],
+            Attributes=[{"Key": "deletion_protection.enabled", "Value": "false"}],
+        )
+
+
+def _without_prevent_destroy(stack: Stack) -> dict[str, object]:
+    """A Terraform override that lets the stack's databases go; empty if it has none."""
+    databases = stack.resources.get("aws_db_instance", {})
+    if not databases:
+        return {}
+    lifted = {"lifecycle": {"prevent_destroy": False}}
+    return {"resource": {"aws_db_instance": dict.fromkeys(databases, lifted)}}

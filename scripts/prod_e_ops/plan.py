@@ -55,7 +55,8 @@ def show_plans(
     terminal: Terminal,
 ) -> None:
     """Prints what each plan does, and where all of it can be read."""
-    width = max(len(part.stack.name) for part in (*plans, *skipped))
+    stacks = [*(plan.stack for plan in plans), *(skip.stack for skip in skipped)]
+    width = max((len(stack.name) for stack in stacks), default=0)
     for plan in plans:
         terminal.result("")
         terminal.result(f"{plan.stack.name:{width}}  {plan.summary.counts}", style="bold")

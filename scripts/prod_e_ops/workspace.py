@@ -3,17 +3,18 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prod_e_ops.account import check_account
-from prod_e_ops.console import Terminal
+from prod_e_ops.console import Step, Terminal
 from prod_e_ops.docker import why_no_docker
 from prod_e_ops.errors import ProviderUnavailable
 from prod_e_ops.plan_summary import PlanSummary
 from prod_e_ops.project import Project, Stack
 from prod_e_ops.supervisor import Supervisor
 from prod_e_ops.synth import synthesise
-from prod_e_ops.terraform import PLAN_FILE, PLAN_JSON_FILE, Terraform, find_terraform
+from prod_e_ops.terraform import PLAN_FILE, PLAN_JSON_FILE, Event, Terraform, find_terraform
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
@@ -66,11 +67,15 @@ class Workspace:
         for stack in self.stacks:
             with self.terminal.step(f"Plan {stack.name}") as step:
                 summary = await self.terraform.plan(
-                    stack, on_event=lambda event, step=step: step.update(event.message)
+                    stack, on_event=partial(_show_message, step)
                 )
                 step.outcome = summary.counts
             plans.append(StackPlan(stack=stack, summary=summary))
         return plans
+
+
+def _show_message(step: Step, event: Event) -> None:
+    step.update(event.message)
 
 
 @asynccontextmanager
