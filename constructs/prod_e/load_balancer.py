@@ -404,13 +404,14 @@ class LoadBalancer(Construct):
             name=f"{self._name}-waf",
             scope="REGIONAL",
             default_action=Wafv2WebAclDefaultAction(allow=Wafv2WebAclDefaultActionAllow()),
-            rule=[rate_limit, *groups],
             visibility_config=Wafv2WebAclVisibilityConfig(
                 cloudwatch_metrics_enabled=True,
                 metric_name=f"{self._name}-waf",
                 sampled_requests_enabled=True,
             ),
         )
+        # The bindings type a rule's blocks only in part; this is Terraform's own form of them.
+        acl.add_override("rule", [rate_limit, *groups])
         Wafv2WebAclAssociation(
             self,
             "waf-association",
@@ -420,7 +421,6 @@ class LoadBalancer(Construct):
 
 
 def _visibility_block(metric_name: str) -> dict[str, object]:
-    # The bindings leave web ACL rules untyped, so these are Terraform's own names.
     return {
         "cloudwatch_metrics_enabled": True,
         "metric_name": metric_name,

@@ -48,10 +48,10 @@ class Report:
 
     def show(self, terminal: Terminal) -> None:
         """Prints the table of the steps."""
-        rows = [(s.step, s.result, f"{s.seconds:6.1f} s") for s in self.steps]
-        rows += [(s.stack.name, f"skipped: {s.reason}", "") for s in self.skipped]
         total = sum(step.seconds for step in self.steps)
-        rows.append(("Total", "passed" if self.passed else "did not pass", f"{total:6.1f} s"))
+        rows = [(s.step, f"{s.seconds:6.1f} s", s.result) for s in self.steps]
+        rows += [(s.stack.name, "", f"skipped: {s.reason}") for s in self.skipped]
+        rows.append(("Total", f"{total:6.1f} s", "passed" if self.passed else "did not pass"))
         terminal.result("")
         terminal.table(rows)
 
