@@ -36,7 +36,8 @@ async def deploy(
             )
         plans = [plan for plan in await workspace.plan() if not plan.summary.is_empty]
         if plans:
-            show_plans(project, plans, (), terminal=terminal)
+            if not as_json:
+                show_plans(project, plans, (), terminal=terminal)
             if not allow_data_loss:
                 _refuse_data_loss(plans)
             if not yes:
