@@ -1,5 +1,6 @@
 """Real Terraform, the real AWS provider and the real cdktf, on the embedded AWS."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from prod_e_ops.embedded_aws import EmbeddedAws
 from prod_e_ops.provider_source import find_provider_source
 
@@ -78,15 +80,24 @@ def prod_e(
     )
 
 
+def processes_with(folder: Path) -> list[str]:
+    """The command lines of the processes whose temporary files belong in `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"TMPDIR={folder}\0".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
+    return found
+
+
 @pytest.fixture
 def aws() -> Iterator[EmbeddedAws]:
     with EmbeddedAws() as server:
         yield server
 
 
-def test_the_demo_plans_deploys_checks_and_destroys_the_seed_system() -> None:
-    before = set(Path(os.environ.get("TMPDIR", "/tmp")).glob("prod-e-*"))
-    finished = prod_e(PROJECT, "demo", "--json")
+def test_the_demo_plans_deploys_checks_and_destroys_the_seed_system(tmp_path: Path) -> None:
+    finished = prod_e(PROJECT, "demo", "--json", variables={**os.environ, "TMPDIR": str(tmp_path)})
     assert finished.returncode == 0, finished.stderr
     report = json.loads(finished.stdout)
     results = {step["step"]: step["result"] for step in report["steps"]}
@@ -95,8 +106,8 @@ def test_the_demo_plans_deploys_checks_and_destroys_the_seed_system() -> None:
     created = results["Apply"].split()[0]
     assert int(created) > 80
     assert results["Destroy"] == f"{created} resources destroyed"
-    assert set(Path(os.environ.get("TMPDIR", "/tmp")).glob("prod-e-*")) == before
-    assert not (PROJECT / "terraform.prod-e.tfstate").exists()
+    assert not list(tmp_path.glob("prod-e-*"))
+    assert not processes_with(tmp_path)
 
 
 def test_deploy_and_destroy_go_through_cdktf_and_a_change_changes_only_what_it_should(
@@ -229,25 +240,22 @@ def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path)
 
 
 @pytest.mark.parametrize("after", ["Start the embedded AWS", "Synthesise", "Plan", "Apply"])
-def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(after: str) -> None:
+def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(tmp_path: Path, after: str) -> None:
     process = subprocess.Popen(
         [PROD_E, "demo"],
         cwd=PROJECT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     )
     assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith(f"{after} ..."):
-            break
+    while not process.stderr.readline().startswith(f"{after} ..."):
+        assert process.poll() is None
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 130
-    process.stderr.close()
-    left = subprocess.run(
-        ["pgrep", "-f", f"--session {process.pid}"], capture_output=True, check=False
-    )
-    assert left.returncode == 1
-    assert not list(Path(os.environ.get("TMPDIR", "/tmp")).glob("prod-e-demo-*"))
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert not list(tmp_path.glob("prod-e-*"))
+    assert not processes_with(tmp_path)
