@@ -9,33 +9,39 @@ from prod_e_ops.terraform_failures import explain, parse_text
 from prod_e_ops.workspace import StackPlan, Workspace
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_PARALLELISM = "--terraform-parallelism=30"
+_COMPLETE = re.compile(r"(Creation|Modifications|Destruction) complete after")
 
 
 async def run_cdktf(
     workspace: Workspace, action: Literal["deploy", "destroy"], plans: Sequence[StackPlan]
 ) -> None:
-    """Applies what was planned, in the order of the stacks' dependencies.
+    """Applies what was planned, one stack after the other.
 
     cdktf plans once more just before it applies, so what is done is what holds at that moment.
     Raises `OpsError` with Terraform's errors if it fails.
     """
+    for plan in plans:
+        await _run(workspace, action, plan)
+
+
+async def _run(
+    workspace: Workspace, action: Literal["deploy", "destroy"], plan: StackPlan
+) -> None:
     project = workspace.project
     program = project.folder / "node_modules" / ".bin" / "cdktf"
     if not program.exists():
         raise UserMistake(
             "The cdktf CLI is not installed.", next_step="Run `npm run setup`, then this again."
         )
-    names = [plan.stack.name for plan in plans]
-    total = sum(plan.summary.resource_count for plan in plans)
-    title = f"{action.capitalize()} {', '.join(names)}"
+    name = plan.stack.name
+    total = plan.summary.resource_count
     done = 0
-    with workspace.terminal.step(title) as step:
+    with workspace.terminal.step(f"{action.capitalize()} {name}") as step:
 
         def on_line(line: str) -> None:
             nonlocal done
-            text = _COLOUR.sub("", line).strip()
-            done += bool(re.search(r"(Creation|Modifications|Destruction) complete after", text))
+            text = _without_prefix(line, name).strip()
+            done += bool(_COMPLETE.search(text))
             if text:
                 step.update(f"{done} of {total}: {text}")
 
@@ -43,14 +49,16 @@ async def run_cdktf(
             [
                 program,
                 action,
-                *names,
+                name,
                 "--skip-synth",
                 "--auto-approve",
-                # Those without changes are left out.
+                # Those without changes are left out. With this option cdktf starts a stack again
+                # and again while it runs, unless it may run one at a time only.
                 "--ignore-missing-stack-dependencies",
+                "--parallelism=1",
                 "--skip-provider-lock",
                 "--no-color",
-                _PARALLELISM,
+                "--terraform-parallelism=30",
             ],
             folder=project.folder,
             environment={
@@ -64,26 +72,24 @@ async def run_cdktf(
             finishes="Terraform finishes what is under way and saves its state.",
         )
         step.outcome = f"{done} resources"
-        output = _without_prefixes(finished.stdout + finished.stderr, names)
         if finished.status:
+            output = _without_prefix(finished.stdout + finished.stderr, name)
             errors = parse_text(output)
             if not errors:
-                last = [line for line in output.splitlines() if line.strip()][-8:]
                 raise OpsError(
-                    f"cdktf {action} failed.",
-                    details=last,
+                    f"cdktf {action} failed for the stack {name}.",
+                    details=[line for line in output.splitlines() if line.strip()][-8:],
                     next_step="Run the command again: Terraform continues from its state.",
                 )
             raise explain(
                 "apply" if action == "deploy" else action,
-                ", ".join(names),
+                name,
                 errors,
                 left=f"{done} of {total} changes were made before that, and are in the state.",
             )
 
 
-def _without_prefixes(output: str, stacks: Sequence[str]) -> str:
+def _without_prefix(output: str, stack: str) -> str:
     """Takes the stack's name, with which cdktf begins its lines, away again."""
     text = _COLOUR.sub("", output).replace("\r", "")
-    names = "|".join(sorted(map(re.escape, stacks), key=len, reverse=True))
-    return re.sub(rf"^(?:{names})? *", "", text, flags=re.MULTILINE)
+    return re.sub(rf"^(?:{re.escape(stack)})? *", "", text, flags=re.MULTILINE)
