@@ -352,6 +352,19 @@ class State(_Settings):
                     yield key, 'has no meaning with state.kind = "local"; leave it out'
 
 
+class Delivery(_Settings):
+    """Who else may push images: GitHub Actions, without stored keys.
+
+    `github_repository`: `owner/name`. `branch`: whose runs may push.
+    `create_oidc_provider`: false where the account has GitHub's identity provider already; an
+    account can have only one.
+    """
+
+    github_repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    branch: Annotated[str, Field(pattern=r"^[\w./-]+$")] = "main"
+    create_oidc_provider: bool = True
+
+
 class Environment(_Settings):
     """One environment: everything that its three stacks are made from."""
 
@@ -364,6 +377,7 @@ class Environment(_Settings):
     database: Database | None = None
     load_balancer: LoadBalancer = LoadBalancer()
     monitoring: Monitoring = Monitoring()
+    delivery: Delivery | None = None
     state: State = State()
 
     def _mistakes(self) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from prod_e.build_context import BuildContext
 from prod_e.cluster import Cluster
 from prod_e.container_image import ContainerImage, content_tag, image_tags
 from prod_e.database import Database
+from prod_e.delivery_role import DeliveryRole
 from prod_e.fargate_service import FargateService
 from prod_e.image_repository import ImageRepository
 from prod_e.load_balancer import LoadBalancer
@@ -30,18 +31,30 @@ _AWS_PROVIDER_VERSION = ">= 5.100, < 7.0"
 
 
 class RegistryStack(TerraformStack):
-    """Where the environment's images live: one ECR repository for each service."""
+    """Where the environment's images live: ECR repositories, and who else may push to them."""
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:
         super().__init__(scope, f"{environment.name}-registry")
         _use_aws(self, environment)
+        arns = []
         for key, service in environment.services.items():
             repository = ImageRepository(
                 self,
                 f"{key}-repository",
                 name=ServiceNames.of(environment.name, key, service).repository,
             )
+            arns.append(repository.arn)
             _output(self, f"{key}_repository_url", repository.repository_url, "ECR repository")
+        if environment.delivery:
+            role = DeliveryRole(
+                self,
+                "delivery",
+                name=environment.name,
+                account=Account(self, "account", region=environment.region),
+                settings=environment.delivery,
+                repository_arns=arns,
+            )
+            _output(self, "delivery_role_arn", role.arn, "What GitHub Actions assumes")
 
 
 class ImageStack(TerraformStack):

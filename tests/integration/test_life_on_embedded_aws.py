@@ -50,6 +50,7 @@ VARIANTS = {
     "two": '[services.worker]\nsource = "backend"\npath = "/jobs/*"\nbuild = "external"\n',
     "state": '[state]\nkind = "s3"\nbucket = "states"\n',
     "database": "[database]\n",
+    "delivery": '[delivery]\ngithub_repository = "us/app"\n',
 }
 
 

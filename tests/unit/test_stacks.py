@@ -376,6 +376,23 @@ def test_credentials_of_another_account_are_refused(synthesised: Any) -> None:
         assert stack.values["provider"]["aws"][0]["allowed_account_ids"] == ["111122223333"]
 
 
+def test_one_branch_of_one_github_repository_may_push_images_and_nothing_else(
+    synthesised: Any, seed: Any
+) -> None:
+    stack = synthesised(MINIMAL + '[delivery]\ngithub_repository = "us/app"\n')["tiny-e-registry"]
+    trust = json.loads(stack.one("aws_iam_role")["assume_role_policy"])["Statement"]
+    (conditions,) = [statement["Condition"]["StringEquals"] for statement in trust]
+    assert conditions == {
+        "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+        "token.actions.githubusercontent.com:sub": "repo:us/app:ref:refs/heads/main",
+    }
+    repository = stack.reference("aws_ecr_repository", "arn")
+    push = [s for s in stack.policies() if "ecr:PutImage" in s["Action"]]
+    assert [statement["Resource"] for statement in push] == [[repository]]
+    assert all(a.startswith("ecr:") for s in push for a in s["Action"])
+    assert not seed["prod-e-registry"].all("aws_iam_role")
+
+
 def test_the_provider_may_be_of_either_major_version(seed: Any) -> None:
     for stack in seed.values():
         providers = stack.values["terraform"]["required_providers"]

@@ -1,0 +1,89 @@
+"""The role with which continuous integration pushes images."""
+
+from collections.abc import Sequence
+
+from cdktf_cdktf_provider_aws.iam_openid_connect_provider import IamOpenidConnectProvider
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from constructs import Construct
+
+from prod_e import settings
+from prod_e.account import Account
+from prod_e.iam import Statement, policy_document
+
+_ISSUER = "token.actions.githubusercontent.com"
+_AUDIENCE = "sts.amazonaws.com"
+
+
+class DeliveryRole(Construct):
+    """An IAM role that GitHub Actions of one repository's branch may assume, without stored keys.
+
+    It may push images to the given repositories and pull from them, and nothing else.
+
+    `name`: the prefix of names. `account`: where it is made. `settings`: see `settings.Delivery`.
+    `repository_arns`: the ECR repositories.
+
+    https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        account: Account,
+        settings: settings.Delivery,
+        repository_arns: Sequence[str],
+    ) -> None:
+        super().__init__(scope, id)
+        if settings.create_oidc_provider:
+            provider_arn = IamOpenidConnectProvider(
+                self, "github", url=f"https://{_ISSUER}", client_id_list=[_AUDIENCE]
+            ).arn
+        else:
+            provider_arn = (
+                f"arn:{account.partition}:iam::{account.id}:oidc-provider/{_ISSUER}"
+            )
+        trust = Statement(
+            actions=("sts:AssumeRoleWithWebIdentity",),
+            principal={"Federated": provider_arn},
+            conditions={
+                "StringEquals": {
+                    f"{_ISSUER}:aud": _AUDIENCE,
+                    f"{_ISSUER}:sub": (
+                        f"repo:{settings.github_repository}:ref:refs/heads/{settings.branch}"
+                    ),
+                }
+            },
+        )
+        role = IamRole(
+            self, "role", name=f"{name}-delivery", assume_role_policy=policy_document(trust)
+        )
+        self.arn = role.arn
+        IamRolePolicy(
+            self,
+            "policy",
+            name=f"{name}-delivery",
+            role=role.name,
+            policy=policy_document(
+                Statement(
+                    actions=("ecr:GetAuthorizationToken",),
+                    resources=("*",),
+                    any_resource_because="the token is the account's; it supports no resource",
+                ),
+                Statement(
+                    actions=(
+                        "ecr:BatchCheckLayerAvailability",
+                        "ecr:BatchGetImage",
+                        "ecr:CompleteLayerUpload",
+                        "ecr:DescribeImages",
+                        "ecr:GetDownloadUrlForLayer",
+                        "ecr:InitiateLayerUpload",
+                        "ecr:PutImage",
+                        "ecr:UploadLayerPart",
+                    ),
+                    resources=tuple(repository_arns),
+                ),
+            ),
+        )
