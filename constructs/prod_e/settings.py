@@ -61,6 +61,23 @@ class _BrokenRules(ValueError):
         self.mistakes = tuple(mistakes)
 
 
+_ALLOWED: dict[str, str] = {}
+"""What each pattern allows, in words for people."""
+
+
+def _matching(pattern: str, allowed: str, **limits: int) -> Any:
+    """A field that matches a pattern; `allowed` says so in words."""
+    _ALLOWED[pattern] = allowed
+    return Field(pattern=pattern, **limits)  # type: ignore[call-overload]
+
+
+_EcsName = Annotated[
+    str,
+    _matching(r"^[A-Za-z0-9_-]{1,255}$", "letters, digits, underscores and hyphens, at most 255"),
+]
+_Region = Annotated[str, _matching(r"^[a-z]{2}(-[a-z]+)+-\d$", "a region such as us-west-2")]
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -114,7 +131,7 @@ class Network(_Settings):
         if self.egress == "endpoints" and self.nat_gateways is not None:
             yield (
                 "nat_gateways",
-                f"{self.nat_gateways!r} has no meaning with egress = \"endpoints\"; leave it out",
+                f'{self.nat_gateways!r} has no meaning with egress = "endpoints"; leave it out',
             )
 
 
@@ -142,31 +159,63 @@ class Service(_Settings):
 
     source: str | None = None
     build: Literal["terraform", "external"] = "terraform"
-    image_tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] = "latest"
+    image_tag: Annotated[
+        str,
+        _matching(
+            r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+            "latest, content, or letters, digits, dots, underscores and hyphens, at most 128",
+        ),
+    ] = "latest"
     architecture: Literal["x86_64", "arm64"] = "x86_64"
 
-    path: Annotated[str, Field(pattern=r"^/[\w*?.$/~\"'@:+&-]*$", max_length=128)] = "/*"
-    host: Annotated[str, Field(pattern=r"^[a-z0-9*?.-]+\.[a-z]{2,}$", max_length=128)] | None = None
+    path: Annotated[
+        str,
+        _matching(
+            r"^/[\w*?.$/~\"'@:+&-]*$",
+            "a path that starts with /; * and ? match anything",
+            max_length=128,
+        ),
+    ] = "/*"
+    host: (
+        Annotated[
+            str,
+            _matching(
+                r"^[a-z0-9*?.-]+\.[a-z]{2,}$",
+                "a host name such as api.example.com; * and ? match anything",
+                max_length=128,
+            ),
+        ]
+        | None
+    ) = None
     priority: Annotated[int, Field(ge=1, le=50000)] | None = None
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
-    health_path: Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=1024)] = "/health"
+    health_path: Annotated[
+        str, _matching(r"^/[!-~]*$", "a path that starts with /, without spaces", max_length=1024)
+    ] = "/health"
     health_command: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
 
     repository: (
         Annotated[
             str,
-            Field(
-                pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*$",
+            _matching(
+                r"^[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*$",
+                "lower-case letters and digits, with single . _ - and / between them",
                 min_length=2,
                 max_length=256,
             ),
         ]
         | None
     ) = None
-    task_family: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")] | None = None
-    container: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")] | None = None
-    service: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")] | None = None
-    log_group: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./#-]{1,512}$")] | None = None
+    task_family: _EcsName | None = None
+    container: _EcsName | None = None
+    service: _EcsName | None = None
+    log_group: (
+        Annotated[
+            str,
+            _matching(r"^[A-Za-z0-9_./#-]{1,512}$", "letters, digits and _ . / # -, at most 512"),
+        ]
+        | None
+    ) = None
 
     cpu_units: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 256
     memory_mib: int = 512
@@ -252,9 +301,25 @@ class Database(_Settings):
     `final_snapshot`: deletion leaves a snapshot.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")] | None = None
-    engine_version: Annotated[str, Field(pattern=r"^1[3-9](\.\d{1,2})?$")] = "16"
-    instance_class: Annotated[str, Field(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$")] = "db.t4g.micro"
+    name: (
+        Annotated[
+            str,
+            _matching(
+                r"^[A-Za-z][A-Za-z0-9_]{0,62}$",
+                "a letter, then letters, digits and underscores, at most 63",
+            ),
+        ]
+        | None
+    ) = None
+    engine_version: Annotated[
+        str,
+        _matching(
+            r"^1[3-9](\.\d{1,2})?$", "a version of PostgreSQL from 13 on, such as 16 or 16.4"
+        ),
+    ] = "16"
+    instance_class: Annotated[
+        str, _matching(r"^db\.[a-z0-9]+\.[a-z0-9]+$", "an instance class such as db.t4g.micro")
+    ] = "db.t4g.micro"
     storage_gib: Annotated[int, Field(ge=20, le=65536)] = 20
     max_storage_gib: Annotated[int, Field(ge=22, le=65536)] | None = None
     multi_az: bool = False
@@ -285,10 +350,21 @@ class LoadBalancer(_Settings):
     """
 
     domain_name: (
-        Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$")]
+        Annotated[
+            str,
+            _matching(
+                r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$",
+                "a domain name such as api.example.com",
+            ),
+        ]
         | None
     ) = None
-    hosted_zone_id: Annotated[str, Field(pattern=r"^Z[A-Z0-9]{1,31}$")] | None = None
+    hosted_zone_id: (
+        Annotated[
+            str, _matching(r"^Z[A-Z0-9]{1,31}$", "a hosted zone's id such as Z0123456789ABCDEFGHIJ")
+        ]
+        | None
+    ) = None
     access_logs: bool = True
     access_log_days: Annotated[int, Field(ge=1, le=3653)] = 90
     waf: bool = False
@@ -325,7 +401,7 @@ class Monitoring(_Settings):
     """
 
     alarm_emails: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")], ...],
+        tuple[Annotated[str, _matching(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address")], ...],
         Field(strict=False),
     ] = ()
     log_retention_days: LogRetentionDays = 30
@@ -340,8 +416,17 @@ class State(_Settings):
     """
 
     kind: Literal["local", "s3"] = "local"
-    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] | None = None
+    bucket: (
+        Annotated[
+            str,
+            _matching(
+                r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+                "a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens",
+            ),
+        ]
+        | None
+    ) = None
+    region: _Region | None = None
 
     def _mistakes(self) -> Iterator[tuple[str, str]]:
         if self.kind == "s3" and self.bucket is None:
@@ -360,17 +445,26 @@ class Delivery(_Settings):
     account can have only one.
     """
 
-    github_repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
-    branch: Annotated[str, Field(pattern=r"^[\w./-]+$")] = "main"
+    github_repository: Annotated[str, _matching(r"^[\w.-]+/[\w.-]+$", "owner/name")]
+    branch: Annotated[str, _matching(r"^[\w./-]+$", "a branch's name")] = "main"
     create_oidc_provider: bool = True
 
 
 class Environment(_Settings):
     """One environment: everything that its three stacks are made from."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=24)]
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-west-2"
-    account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    name: Annotated[
+        str,
+        _matching(
+            r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+            "lower-case letters, digits and single hyphens, starting with a letter",
+            max_length=24,
+        ),
+    ]
+    region: _Region = "us-west-2"
+    account: (
+        Annotated[str, _matching(r"^\d{12}$", "the twelve digits of an AWS account")] | None
+    ) = None
     tags: dict[str, str] = Field(default_factory=dict)
     network: Network = Network()
     services: Annotated[dict[str, Service], Field(min_length=1)]
@@ -503,7 +597,10 @@ def _explained(details: ErrorDetails) -> Iterator[str]:
         case "extra_forbidden":
             yield f"{key}: is not a known key; allowed: {_listed(_allowed_keys(location[:-1]))}"
         case "string_pattern_mismatch":
-            yield f"{key}: {details['input']!r} is not allowed; allowed: {context['pattern']}"
+            yield (
+                f"{key}: {details['input']!r} is not allowed; allowed:"
+                f" {_ALLOWED[context['pattern']]}"
+            )
         case _:
             expected = details["msg"].removeprefix("Input should be ").replace(" or ", ", ")
             yield f"{key}: {details['input']!r} is not allowed; allowed: {expected}"
@@ -515,9 +612,11 @@ def _allowed_keys(location: Sequence[str]) -> Sequence[str]:
     for part in location:
         if isinstance(model, type) and issubclass(model, BaseModel):
             model = model.model_fields[part].annotation
-            model = next((a for a in get_args(model) if a is not type(None)), model) if (
-                type(None) in get_args(model)
-            ) else model
+            model = (
+                next((a for a in get_args(model) if a is not type(None)), model)
+                if (type(None) in get_args(model))
+                else model
+            )
         else:
             model = get_args(model)[1]
     return sorted(model.model_fields)

@@ -81,7 +81,7 @@ def test_the_environments_of_the_project_are_valid(name: str) -> None:
             " 'an-environment-so-long-some-service-3000', 40 characters long; AWS allows 32",
         ),
         (with_service("", name="internal-e"), "name: 'internal-e' is refused by AWS:"),
-        (with_service("", name="Prod_E"), "name: 'Prod_E' is not allowed;"),
+        (with_service("", name="Prod_E"), "name: 'Prod_E' is not allowed; allowed: lower"),
         (with_section("network", 'cidr = "10.0.0.0/24"'), "network.cidr: '10.0.0.0/24' is too sma"),
         (with_section("network", 'cidr = "10.0.0.0/8"'), "network.cidr: '10.0.0.0/8' is too large"),
         (with_section("network", 'cidr = "10.0.0.1/16"'), "network.cidr: '10.0.0.1/16' is not an"),
