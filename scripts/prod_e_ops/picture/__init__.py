@@ -1,0 +1,1 @@
+"""The picture of an environment, drawn from its synthesised JSON."""
