@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -160,6 +161,37 @@ def demo(
             as_json=json,
             supervisor=supervisor,
             terminal=terminal,
+        )
+    )
+
+
+@app.command()
+def picture(
+    environment: Environment = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write it; - is stdout (default: docs/architecture.svg for prod-e,"
+            " docs/architecture-ENVIRONMENT.svg for any other).",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Draw an environment's architecture as SVG, from its synthesised JSON.
+
+    It shows what the settings give today: run it again after a change. AWS is not asked.
+
+    Example: npm run picture -- staging-e --output staging-e.svg
+    """
+    from prod_e_ops.picture.command import picture
+    from prod_e_ops.project import find_project
+
+    _run(
+        lambda supervisor, terminal: picture(
+            find_project(), environment, output=output, supervisor=supervisor, terminal=terminal
         )
     )
 

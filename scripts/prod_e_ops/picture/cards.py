@@ -14,7 +14,7 @@ _BESIDE_ICON = 11.0
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """A heading beside its icon and, below, lines of two parts: at the left and at the right edge."""
+    """A heading beside its icon and, below, lines: what is at the left edge and at the right."""
 
     icon: str
     colour: str

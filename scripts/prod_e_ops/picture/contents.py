@@ -26,7 +26,9 @@ def image_build(of: Architecture) -> Card:
         for repository in of.repositories
     ]
     pushers = [("GitHub Actions", pusher) for pusher in of.pushers]
-    return Card(icon="build", colour="outside", heading="Image build", lines=[*sources, *pushers])
+    # Services may share a source.
+    lines = list(dict.fromkeys([*sources, *pushers]))
+    return Card(icon="build", colour="outside", heading="Image build", lines=lines)
 
 
 def firewall(of: Firewall) -> Bar:

@@ -56,7 +56,7 @@ class _Reader:
         return Architecture(
             name=self._name,
             region=self._stacks[self._name]["provider"]["aws"][0]["region"],
-            stacks=tuple(self._stacks),
+            stacks=tuple(sorted(self._stacks)),
             vpc_cidr=vpc["cidr_block"],
             subnets=tuple(
                 sorted(
