@@ -2,12 +2,12 @@
 
 import hashlib
 import os
+import re
+import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from pathspec import PathSpec
 
 HASH_LENGTH = 16
 
@@ -29,19 +29,22 @@ class BuildContext:
 def read_build_context(folder: Path, *, architecture: str) -> BuildContext:
     """Hashes `folder` as a docker build for `architecture` would see it.
 
-    Raises `FileNotFoundError` if there is no Dockerfile in it.
+    Raises `ValueError` if docker could not build it; its text goes on where a sentence about the
+    folder has begun, such as "has no Dockerfile".
     """
+    if not folder.is_dir():
+        raise ValueError("is not a folder")
     if not (folder / "Dockerfile").is_file():
-        raise FileNotFoundError(folder / "Dockerfile")
+        raise ValueError("has no Dockerfile")
     digest = hashlib.sha256(architecture.encode())
     for name in included_files(folder):
         path = folder / name
         if path.is_symlink():
-            kind, content = "link", str(path.readlink()).encode()
+            kind, content = "link", os.fsencode(path.readlink())
         else:
-            kind = "program" if os.access(path, os.X_OK) else "file"
+            kind = "program" if path.stat().st_mode & stat.S_IXUSR else "file"
             content = path.read_bytes()
-        for part in (name.encode(), kind.encode(), content):
+        for part in (os.fsencode(name), kind.encode(), content):
             # The length keeps the end of one part from counting as the start of the next.
             digest.update(len(part).to_bytes(8, "big") + part)
     return BuildContext(
@@ -55,10 +58,17 @@ def included_files(folder: Path) -> list[str]:
     """The files below `folder` that `.dockerignore` does not leave out, sorted, with `/`.
 
     Follows https://docs.docker.com/build/concepts/context/#dockerignore-files: the last pattern
-    that matches wins, and every pattern starts at the folder.
+    that matches a file or a folder above it wins, and every pattern starts at the folder.
+
+    Raises `ValueError` if `.dockerignore` has a line that docker refuses, see
+    `read_build_context`.
     """
-    ignored = PathSpec.from_lines("gitwildmatch", _patterns(folder / ".dockerignore"))
-    may_return = any(pattern.include is False for pattern in ignored.patterns)
+    patterns = list(_patterns(folder / ".dockerignore"))
+    may_return = any(pattern.is_exception for pattern in patterns)
+
+    def is_ignored(name: str) -> bool:
+        last = next((p for p in reversed(patterns) if p.matching.fullmatch(name)), None)
+        return last is not None and not last.is_exception
 
     def walk(below: str) -> Iterator[str]:
         with os.scandir(folder / below) as entries:
@@ -66,9 +76,9 @@ def included_files(folder: Path) -> list[str]:
                 name = f"{below}{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
                     # An exception may bring back a file of a folder that is left out.
-                    if may_return or not ignored.match_file(f"{name}/"):
+                    if may_return or not is_ignored(name):
                         yield from walk(f"{name}/")
-                elif not ignored.match_file(name):
+                elif (entry.is_file() or entry.is_symlink()) and not is_ignored(name):
                     yield name
 
     # Docker sends the Dockerfile and .dockerignore whatever the patterns say.
@@ -79,17 +89,63 @@ def _always_sent(folder: Path) -> list[str]:
     return [name for name in ("Dockerfile", ".dockerignore") if (folder / name).is_file()]
 
 
-def _patterns(dockerignore: Path) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Pattern:
+    """A line of `.dockerignore`: the paths that it is about, and whether it starts with `!`."""
+
+    matching: re.Pattern[str]
+    is_exception: bool
+
+
+def _patterns(dockerignore: Path) -> Iterator[_Pattern]:
     if not dockerignore.is_file():
         return
-    for line in dockerignore.read_text(encoding="utf-8").splitlines():
-        pattern = line.strip()
-        if not pattern or pattern.startswith("#"):
+    for line in dockerignore.read_text("utf-8-sig", "surrogateescape").split("\n"):
+        text = line.strip()
+        if not text or line.startswith("#"):
             continue
-        negated = pattern.startswith("!")
-        # Git lets a bare name match at any depth; the leading slash holds it to the folder.
-        anchored = "/" + os.path.normpath(pattern.lstrip("!").strip()).lstrip("/")
-        yield f"!{anchored}" if negated else anchored
+        pattern = text.removeprefix("!").strip()
+        try:
+            if not pattern:
+                raise ValueError(text)
+            expression = _expression(os.path.normpath(pattern).lstrip("/"))
+            yield _Pattern(re.compile(expression), is_exception=text.startswith("!"))
+        except (ValueError, re.error):
+            raise ValueError(f"has {text!r} in .dockerignore, which is no pattern") from None
+
+
+_PART = re.compile(
+    r"(?P<folders>\*\*/?)|(?P<some>\*)|(?P<one>\?)"
+    r"|\[(?P<negated>\^?)(?P<members>(?:\\.|[^\]\\])+)\]|\\(?P<escaped>.)|(?P<plain>[^\[\\])"
+)
+
+
+def _expression(pattern: str) -> str:
+    """A regular expression for the paths that a pattern names, and for all below them.
+
+    Not git's rules: here `**` reaches over folders wherever it stands, and `[!a]` is no negation.
+    https://pkg.go.dev/github.com/moby/patternmatcher
+    """
+    if ending := re.fullmatch(r"\*\*([^/*?\[\]\\][^*?\[\]\\]*)", pattern):
+        return f".*{re.escape(ending[1])}(?:/.*)?"
+    expression, position = "", 0
+    while position < len(pattern):
+        part = _PART.match(pattern, position)
+        if part is None:
+            raise ValueError(pattern)
+        position = part.end()
+        if part["folders"]:
+            expression += "(?:.*/)?" if position < len(pattern) else ".*"
+        elif part["some"]:
+            expression += "[^/]*"
+        elif part["one"]:
+            expression += "[^/]"
+        elif part["members"]:
+            members = re.sub(r"[\[&|~]", r"\\\g<0>", part["members"])
+            expression += f"[{part['negated']}{members}]"
+        else:
+            expression += re.escape(part["escaped"] or part["plain"])
+    return f"{expression}(?:/.*)?"
 
 
 def _last_commit(folder: Path) -> str | None:

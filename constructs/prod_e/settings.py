@@ -13,7 +13,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 LogRetentionDays = Literal[
@@ -473,6 +480,16 @@ class Environment(_Settings):
     monitoring: Monitoring = Monitoring()
     delivery: Delivery | None = None
     state: State = State()
+    _file: str = PrivateAttr("")
+
+    def model_post_init(self, context: str | None, /) -> None:
+        """Keeps what `load_environment` says about where the settings come from."""
+        self._file = context or f"environments/{self.name}.toml"
+
+    @property
+    def file(self) -> str:
+        """The file with these settings, as messages name it."""
+        return self._file
 
     def _mistakes(self) -> Iterator[tuple[str, str]]:
         for key, value in self.tags.items():
@@ -576,7 +593,7 @@ def load_environment(file: Path) -> Environment:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{_shown(file)}: is not valid TOML: {error}"]) from None
     try:
-        return Environment.model_validate(values)
+        return Environment.model_validate(values, context=_shown(file))
     except ValidationError as error:
         lines = (line for details in error.errors() for line in _explained(details))
         raise SettingsError([f"{_shown(file)}: {line}" for line in lines]) from None

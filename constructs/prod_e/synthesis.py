@@ -21,7 +21,7 @@ def synthesise(
     beside `output_folder` and moved there file by file at the end, so that a failure leaves what
     was there; Terraform's own files in the stacks' folders stay.
 
-    Raises `SettingsError` if a service's source folder has no Dockerfile.
+    Raises `SettingsError` if a service's source folder cannot be built.
     """
     contexts = _read_contexts(environments, project_folder)
     output_folder.parent.mkdir(parents=True, exist_ok=True)
@@ -77,10 +77,11 @@ def _read_contexts(
                         folder=Path(source), content_hash=read.content_hash, commit=read.commit
                     )
                 contexts[environment.name][key] = known[source, service.architecture]
-            except FileNotFoundError:
+            except (ValueError, OSError) as error:
+                problem = f"cannot be read ({error})" if isinstance(error, OSError) else str(error)
                 mistakes.append(
-                    f"{environment.name}: services.{key}.source: {source!r} has no Dockerfile;"
-                    " allowed: a folder of the project with one"
+                    f"{environment.file}: services.{key}.source: {source!r} {problem};"
+                    " allowed: a folder of the project with a Dockerfile"
                 )
     if mistakes:
         raise SettingsError(mistakes)

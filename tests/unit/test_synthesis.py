@@ -50,7 +50,10 @@ def test_the_folder_and_the_run_do_not_show_in_the_output(tmp_path: Path) -> Non
     ("mistake", "told"),
     [
         ('name = "tiny-e"\n', "services: is missing"),
-        ('name = "tiny-e"\n[services.gone]\n', "has no Dockerfile"),
+        (
+            'name = "tiny-e"\n[services.gone]\n',
+            "environments/tiny-e.toml: services.gone.source: 'gone' is not a folder;",
+        ),
     ],
 )
 def test_wrong_settings_leave_the_output_as_it_was(
