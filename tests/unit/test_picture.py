@@ -226,6 +226,13 @@ def test_cards_lie_apart_and_hold_their_words(synthesised: Any, name: str) -> No
         assert y < room.bottom
 
 
+def test_names_that_are_too_long_keep_the_end_that_tells_them_apart(synthesised: Any) -> None:
+    name = "an-environment-of-23-ch"
+    toml = RICH.replace("rich-e", name).replace("worker", "job")
+    shown = words(picture(synthesised(toml)))
+    assert sum("…" in text and text.endswith(("nat-1", "nat-2", "nat-3")) for text in shown) == 3
+
+
 def test_it_can_be_read_on_a_light_and_on_a_dark_page(seed: Any) -> None:
     style = ET.fromstring(picture(seed)).findtext(f"{SVG}style") or ""
     light, dark = style.split("@media (prefers-color-scheme: dark)")
@@ -242,7 +249,7 @@ def test_the_command_writes_the_picture_where_it_is_wanted(tmp_path: Path) -> No
     shutil.copy(PROJECT / "main.py", tmp_path)
 
     def prod_e(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [Path(sys.executable).with_name("prod-e"), "picture", *arguments]
+        command = [str(Path(sys.executable).with_name("prod-e")), "picture", *arguments]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     finished = prod_e()

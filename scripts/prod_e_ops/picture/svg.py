@@ -135,7 +135,7 @@ def text_width(text: str, *, size: float = TEXT_SIZE, bold: bool = False) -> flo
 
 
 def fitted(text: str, width: float, *, size: float = TEXT_SIZE, bold: bool = False) -> str:
-    """The text, or an ellipsis and as much as fits: of a path its ends, else the beginning."""
+    """The text, or as much as fits: of a path or a name both ends, else the beginning."""
 
     def fits(text: str) -> bool:
         return text_width(text, size=size, bold=bold) <= width
@@ -144,8 +144,12 @@ def fitted(text: str, width: float, *, size: float = TEXT_SIZE, bold: bool = Fal
         return text
     parts = text.split("/")
     paths = (f"{'/'.join(parts[:number])}/…/{parts[-1]}" for number in range(len(parts) - 2, 0, -1))
-    starts = (f"{text[:length].rstrip(' ,·-')}…" for length in range(len(text) - 1, 0, -1))
-    return next(filter(fits, chain(paths, starts)), "…")
+    lengths = range(len(text) - 1, 1, -1)
+    if " " in text:
+        shorter = (f"{text[:length].rstrip(' ,·-')}…" for length in lengths)
+    else:
+        shorter = (f"{text[: length - length // 2]}…{text[-(length // 2) :]}" for length in lengths)
+    return next(filter(fits, chain(paths, shorter)), "…")
 
 
 class Canvas:
