@@ -261,7 +261,8 @@ def _container(
 
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
     """
-    environment = {**settings.environment, "PORT": str(settings.port)}
+    environment = {name: _literal(value) for name, value in settings.environment.items()}
+    environment["PORT"] = str(settings.port)
     if database:
         environment |= {
             "DB_HOST": database.host,
@@ -283,7 +284,9 @@ def _container(
             {"name": name, "valueFrom": settings.secrets[name]} for name in sorted(settings.secrets)
         ],
         "healthCheck": {
-            "command": list(settings.health_command or _health_command(settings)),
+            "command": [
+                _literal(part) for part in settings.health_command or _health_command(settings)
+            ],
             "interval": 10,
             "timeout": 5,
             "retries": 3,
@@ -308,6 +311,11 @@ def _container(
             },
         },
     }
+
+
+def _literal(text: str) -> str:
+    """The text as it is, where Terraform would read `${` and `%{` as the start of an expression."""
+    return text.replace("${", "$${").replace("%{", "%%{")
 
 
 def _health_command(settings: settings.Service) -> tuple[str, ...]:

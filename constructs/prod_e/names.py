@@ -1,9 +1,10 @@
 """What things are called in AWS. It needs no cdktf, so that any tool can ask it quickly."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from prod_e import settings
+if TYPE_CHECKING:
+    from prod_e.settings import Service
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class ServiceNames:
     log_group: str
 
     @classmethod
-    def of(cls, environment_name: str, key: str, service: settings.Service) -> Self:
+    def of(cls, environment_name: str, key: str, service: "Service") -> Self:
         """The names that the settings give, or those made of the environment and the service."""
         default = f"{environment_name}-{key}"
         return cls(

@@ -9,7 +9,8 @@ import re
 import tomllib
 import zlib
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from datetime import date, time
+from itertools import combinations, product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -22,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails
+
+from prod_e.names import ServiceNames
 
 LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
@@ -50,6 +53,12 @@ _ARN_OF_SECRET = re.compile(
     r"^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+(:[\w.-]*){0,3}"
     r"|ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)$"
 )
+_TAG = re.compile(r"[\w\s.:/=+@-]*")
+
+_RFC_1918 = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+
+_REFUSED_BEGINNINGS = {"internal-": "load balancers", "sg-": "security groups"}
+"""How AWS lets no such resource's name begin."""
 
 
 class SettingsError(Exception):
@@ -133,8 +142,12 @@ class Network(_Settings):
                     f"{self.cidr!r} is too {'large' if block.prefixlen < 16 else 'small'}; allowed:"
                     " /16 (AWS's largest) to /23 (a load balancer needs a /27 in every zone)",
                 )
-            if not block.is_private:
-                yield "cidr", f"{self.cidr!r} is public; allowed: a block of RFC 1918"
+            elif not any(block.subnet_of(private) for private in _RFC_1918):
+                yield (
+                    "cidr",
+                    f"{self.cidr!r} is not private; allowed: a block of"
+                    f" {', '.join(map(str, _RFC_1918))}",
+                )
         if self.egress == "endpoints" and self.nat_gateways is not None:
             yield (
                 "nat_gateways",
@@ -164,7 +177,16 @@ class Service(_Settings):
     `health_command`: the container's own health check; default: node asks for `health_path`.
     """
 
-    source: str | None = None
+    source: (
+        Annotated[
+            str,
+            _matching(
+                r"^[\w .@+-]+(/[\w .@+-]+)*/?$",
+                "a folder of the project, such as backend or apps/web",
+            ),
+        ]
+        | None
+    ) = None
     build: Literal["terraform", "external"] = "terraform"
     image_tag: Annotated[
         str,
@@ -178,7 +200,7 @@ class Service(_Settings):
     path: Annotated[
         str,
         _matching(
-            r"^/[\w*?.$/~\"'@:+&-]*$",
+            r"^/[A-Za-z0-9_*?.$/~\"'@:+&-]*$",
             "a path that starts with /; * and ? match anything",
             max_length=128,
         ),
@@ -197,7 +219,10 @@ class Service(_Settings):
     priority: Annotated[int, Field(ge=1, le=50000)] | None = None
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
     health_path: Annotated[
-        str, _matching(r"^/[!-~]*$", "a path that starts with /, without spaces", max_length=1024)
+        str,
+        _matching(
+            r"^/[!-z|~]*$", "a path that starts with /, without spaces or braces", max_length=1024
+        ),
     ] = "/health"
     health_command: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
 
@@ -257,6 +282,10 @@ class Service(_Settings):
         return (1 if self.host else 20001) + shortness * 100 + zlib.crc32(route.encode()) % 100
 
     def _mistakes(self) -> Iterator[tuple[str, str]]:
+        if self.source and ".." in self.source.split("/"):
+            yield "source", f"{self.source!r} leads out of the project; allowed: a folder in it"
+        if self.log_group and self.log_group.startswith("aws/"):
+            yield "log_group", f"{self.log_group!r} is refused by AWS, to which aws/ belongs"
         allowed = FARGATE_MEMORY_MIB[self.cpu_units]
         if self.memory_mib not in allowed:
             yield (
@@ -391,8 +420,8 @@ class LoadBalancer(_Settings):
 class Thresholds(_Settings):
     """Where alarms ring."""
 
-    http_5xx_percent: Annotated[float, Field(gt=0, le=100, strict=False)] = 1.0
-    p95_latency_seconds: Annotated[float, Field(gt=0, le=60, strict=False)] = 1.0
+    http_5xx_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
+    p95_latency_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     task_cpu_percent: Annotated[int, Field(ge=1, le=100)] = 85
     task_memory_percent: Annotated[int, Field(ge=1, le=100)] = 85
     database_cpu_percent: Annotated[int, Field(ge=1, le=100)] = 80
@@ -438,6 +467,9 @@ class State(_Settings):
     def _mistakes(self) -> Iterator[tuple[str, str]]:
         if self.kind == "s3" and self.bucket is None:
             yield "bucket", 'is missing; state.kind = "s3" needs the name of an S3 bucket of yours'
+        if self.bucket is not None:
+            for problem in _bucket_problems(self.bucket):
+                yield "bucket", f"{self.bucket!r} is refused by AWS: {problem}"
         if self.kind == "local":
             for key in ("bucket", "region"):
                 if getattr(self, key) is not None:
@@ -493,18 +525,37 @@ class Environment(_Settings):
 
     def _mistakes(self) -> Iterator[tuple[str, str]]:
         for key, value in self.tags.items():
-            if key.lower().startswith("aws:") or not 1 <= len(key) <= 128 or len(value) > 256:
+            if (
+                key.lower().startswith("aws:")
+                or not 1 <= len(key) <= 128
+                or len(value) > 256
+                or not _TAG.fullmatch(key + value)
+            ):
                 yield (
                     f"tags.{key}",
                     "is refused by AWS; allowed: keys of 1 to 128 characters that do not start"
-                    " with aws:, values of at most 256",
+                    " with aws:, values of at most 256, made of letters, digits, spaces and"
+                    " _ . : / = + - @",
                 )
         yield from self._name_mistakes()
         yield from self._route_mistakes()
 
     def _name_mistakes(self) -> Iterator[tuple[str, str]]:
-        if self.name.startswith("internal-"):
-            yield "name", f"{self.name!r} is refused by AWS: load balancers' may not be 'internal-'"
+        for beginning, what in _REFUSED_BEGINNINGS.items():
+            if f"{self.name}-".startswith(beginning):
+                yield (
+                    "name",
+                    f"{self.name!r} is refused by AWS: the names of {what}, which begin with it,"
+                    f" may not begin with {beginning!r}",
+                )
+        if self.load_balancer.access_logs:
+            bucket = f"{self.name}-alb-logs-{'0' * 12}-{self.region}"
+            for problem in _bucket_problems(bucket):
+                yield (
+                    "name",
+                    f"makes the access logs' bucket {bucket!r}, which AWS refuses: {problem};"
+                    " take another, or set load_balancer.access_logs = false",
+                )
         for key, service in self.services.items():
             if not re.match(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", key):
                 yield (
@@ -541,10 +592,29 @@ class Environment(_Settings):
                     f"services.{other}.priority",
                     f"{second.rule_priority} is that of services.{one} too; set another",
                 )
+            taken, wanted = self._names(one), self._names(other)
             for field in ("repository", "task_family", "service", "log_group"):
-                name = getattr(second, field)
-                if name is not None and name == getattr(first, field):
+                name = getattr(wanted, field)
+                if name == getattr(taken, field):
                     yield f"services.{other}.{field}", f"{name!r} is that of services.{one} too"
+
+    def _names(self, key: str) -> ServiceNames:
+        return ServiceNames.of(self.name, key, self.services[key])
+
+    def names_shared_with(self, other: Self) -> Iterator[tuple[str, str]]:
+        """Yields the key and the problem of each name that both environments give in one region."""
+        if (self.account, self.region) != (other.account, other.region):
+            return
+        for key, taken_key in product(self.services, other.services):
+            wanted, taken = self._names(key), other._names(taken_key)
+            for field in ("repository", "task_family", "log_group"):
+                name = getattr(wanted, field)
+                if name == getattr(taken, field):
+                    yield (
+                        f"services.{key}.{field}",
+                        f"{name!r} is that of services.{taken_key} in {other.file} too; each"
+                        " environment needs its own",
+                    )
 
 
 def load_environments(folder: Path) -> tuple[Environment, ...]:
@@ -569,6 +639,8 @@ def load_environments(folder: Path) -> tuple[Environment, ...]:
                 f"{_shown(other)}: name: {second.name!r} is that of {_shown(one)} too;"
                 " each environment needs its own"
             )
+        else:
+            messages += [f"{_shown(other)}: {k}: {p}" for k, p in second.names_shared_with(first)]
         if first.account == second.account and first.network.block.overlaps(second.network.block):
             messages.append(
                 f"{_shown(other)}: network.cidr: {second.network.cidr!r} overlaps"
@@ -599,6 +671,44 @@ def load_environment(file: Path) -> Environment:
         raise SettingsError([f"{_shown(file)}: {line}" for line in lines]) from None
 
 
+def _bucket_problems(name: str) -> Iterator[str]:
+    """What AWS has against a bucket's name that is made of the right characters.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    """
+    if len(name) > 63:
+        yield f"it has {len(name)} characters, and 63 are allowed"
+    if ".." in name:
+        yield "two dots may not follow each other"
+    if re.fullmatch(r"\d+(\.\d+){3}", name):
+        yield "it may not look like an IP address"
+    for beginning in ("xn--", "sthree-", "amzn-s3-demo-"):
+        if name.startswith(beginning):
+            yield f"it may not begin with {beginning!r}"
+    for end in ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"):
+        if name.endswith(end):
+            yield f"it may not end with {end!r}"
+
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "float_type": "a number",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge} or more",
+    "int_type": "a whole number",
+    "less_than_equal": "{le:g} or less",
+    "literal_error": "{expected}",
+    "model_type": "a table",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
+    "string_type": "text in quotes",
+    "too_short": "at least {min_length}",
+    "tuple_type": "a list",
+}
+"""What pydantic's types of errors allow, in the words of the file."""
+
+
 def _explained(details: ErrorDetails) -> Iterator[str]:
     """Turns one of pydantic's errors into lines of key, value and what is allowed."""
     location = [str(part) for part in details["loc"]]
@@ -618,9 +728,13 @@ def _explained(details: ErrorDetails) -> Iterator[str]:
                 f"{key}: {details['input']!r} is not allowed; allowed:"
                 f" {_ALLOWED[context['pattern']]}"
             )
-        case _:
-            expected = details["msg"].removeprefix("Input should be ").replace(" or ", ", ")
-            yield f"{key}: {details['input']!r} is not allowed; allowed: {expected}"
+        case kind:
+            expected = _EXPECTED[kind].format_map(context) if kind in _EXPECTED else details["msg"]
+            # A mistaken entry may well be the secret itself.
+            given = details["input"]
+            shown = str(given) if isinstance(given, date | time) else repr(given)
+            value = "" if "secrets" in location else f"{shown} "
+            yield f"{key}: {value}is not allowed; allowed: {expected}"
 
 
 def _allowed_keys(location: Sequence[str]) -> Sequence[str]:
