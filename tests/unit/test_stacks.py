@@ -12,6 +12,28 @@ name = "tiny-e"
 """
 
 
+WATCHED = (
+    MINIMAL
+    + """
+[database]
+storage_gib = 100
+[load_balancer]
+waf = true
+[monitoring]
+alarm_emails = ["one@example.com", "two@example.com"]
+log_retention_days = 545
+[monitoring.thresholds]
+http_5xx_percent = 2.5
+p95_latency_seconds = 0.25
+task_cpu_percent = 71
+task_memory_percent = 72
+database_cpu_percent = 73
+database_free_storage_percent = 10
+database_connections = 74
+"""
+)
+
+
 def container(stack: Any) -> dict[str, Any]:
     (definition,) = stack.all("aws_ecs_task_definition")
     (found,) = json.loads(definition["container_definitions"])
@@ -245,11 +267,34 @@ def test_a_domain_gives_https_with_tls_1_3_and_redirects_http(synthesised: Any) 
 def test_a_web_application_firewall_stands_before_the_load_balancer_if_wanted(
     synthesised: Any, seed: Any
 ) -> None:
-    stack = synthesised(MINIMAL + "[load_balancer]\nwaf = true\n")["tiny-e"]
-    rules = stack.one("aws_wafv2_web_acl")["rule"]
-    assert [rule["priority"] for rule in rules] == [0, 1, 2, 3]
-    assert stack.one("aws_wafv2_web_acl_association")
+    stack = synthesised(WATCHED)["tiny-e"]
+    acl = stack.one("aws_wafv2_web_acl", scope="REGIONAL")
+    assert acl["default_action"] == {"allow": {}}
+    assert stack.one(
+        "aws_wafv2_web_acl_association",
+        resource_arn=stack.reference("aws_lb", "arn"),
+        web_acl_arn=stack.reference("aws_wafv2_web_acl", "arn"),
+    )
     assert not seed["prod-e"].all("aws_wafv2_web_acl")
+
+
+def test_the_firewall_limits_each_address_and_has_the_managed_rules_of_aws_block(
+    synthesised: Any,
+) -> None:
+    rules = synthesised(WATCHED)["tiny-e"].one("aws_wafv2_web_acl")["rule"]
+    limit, *managed = sorted(rules, key=lambda rule: int(rule["priority"]))
+    assert limit["statement"]["rate_based_statement"] == {
+        "limit": 2000, "aggregate_key_type": "IP"
+    }  # fmt: skip
+    assert limit["action"] == {"block": {}}
+    assert [rule["statement"]["managed_rule_group_statement"] for rule in managed] == [
+        {"vendor_name": "AWS", "name": "AWSManagedRulesAmazonIpReputationList"},
+        {"vendor_name": "AWS", "name": "AWSManagedRulesKnownBadInputsRuleSet"},
+        {"vendor_name": "AWS", "name": "AWSManagedRulesCommonRuleSet"},
+    ]
+    # "none" leaves each rule's own action, which is to block.
+    assert all(rule["override_action"] == {"none": {}} for rule in managed)
+    assert len({rule["priority"] for rule in rules}) == len(rules)
 
 
 def test_endpoints_alone_give_tasks_aws_and_no_internet(synthesised: Any) -> None:
@@ -353,6 +398,55 @@ def test_every_alarm_is_there_and_tells_the_topic(seed: Any) -> None:
     assert all(alarm["alarm_actions"] == [topic] for alarm in alarms)
 
 
+def test_alarms_ring_where_the_settings_say(synthesised: Any) -> None:
+    alarms = synthesised(WATCHED)["tiny-e"].all("aws_cloudwatch_metric_alarm")
+    rings = {
+        alarm["alarm_name"]: (alarm["comparison_operator"], alarm["threshold"]) for alarm in alarms
+    }
+    above, below = "GreaterThanThreshold", "LessThanThreshold"
+    assert rings == {
+        "tiny-e-backend-5xx": (above, 2.5),
+        "tiny-e-backend-p95-latency": (above, 0.25),
+        "tiny-e-backend-unhealthy-hosts": (above, 0),
+        "tiny-e-backend-tasks-below-desired": (above, 0),
+        "tiny-e-backend-cpu": (above, 71),
+        "tiny-e-backend-memory": (above, 72),
+        "tiny-e-database-cpu": (above, 73),
+        "tiny-e-database-connections": (above, 74),
+        "tiny-e-database-storage": (below, 10 * 1024**3),
+    }
+
+
+def test_everybody_who_is_to_be_told_is_told(synthesised: Any, seed: Any) -> None:
+    stack = synthesised(WATCHED)["tiny-e"]
+    topic = stack.reference("aws_sns_topic", "arn")
+    addresses = [
+        subscription["endpoint"]
+        for subscription in stack.all("aws_sns_topic_subscription")
+        if (subscription["protocol"], subscription["topic_arn"]) == ("email", topic)
+    ]
+    assert addresses == ["one@example.com", "two@example.com"]
+    for alarm in stack.all("aws_cloudwatch_metric_alarm"):
+        assert alarm["alarm_actions"] == alarm["ok_actions"] == [topic]
+    assert not seed["prod-e"].all("aws_sns_topic_subscription")
+
+
+def test_logs_of_services_and_of_the_database_are_kept_as_long_as_wanted(
+    synthesised: Any, seed: Any
+) -> None:
+    kept = {
+        group["name"]: group["retention_in_days"]
+        for group in synthesised(WATCHED)["tiny-e"].all("aws_cloudwatch_log_group")
+    }
+    assert kept == {
+        "/ecs/tiny-e-backend": 545,
+        "/aws/rds/instance/tiny-e-database/postgresql": 545,
+        "/aws/rds/instance/tiny-e-database/upgrade": 545,
+        "/vpc/tiny-e-flow-log": 14,
+    }
+    assert all("retention_in_days" in g for g in seed["prod-e"].all("aws_cloudwatch_log_group"))
+
+
 def test_a_failed_deployment_is_told(seed: Any) -> None:
     rule = seed["prod-e"].one("aws_cloudwatch_event_rule", name="prod-e-backend-failed-deployment")
     assert "SERVICE_DEPLOYMENT_FAILED" in rule["event_pattern"]
@@ -391,6 +485,81 @@ def test_one_branch_of_one_github_repository_may_push_images_and_nothing_else(
     assert [statement["Resource"] for statement in push] == [[repository]]
     assert all(a.startswith("ecr:") for s in push for a in s["Action"])
     assert not seed["prod-e-registry"].all("aws_iam_role")
+
+
+def test_text_that_looks_like_an_expression_of_terraform_reaches_the_container_as_it_is(
+    synthesised: Any,
+) -> None:
+    stack = synthesised(
+        MINIMAL
+        + """health_command = ["CMD-SHELL", "test ${A:-1} = 1"]
+[services.backend.environment]
+PATTERN = "${HOME} %{x} $HOME"
+"""
+    )["tiny-e"]
+    found = container(stack)
+    assert found["healthCheck"]["command"] == ["CMD-SHELL", "test $${A:-1} = 1"]
+    variables = {v["name"]: v["value"] for v in found["environment"]}
+    assert variables["PATTERN"] == "$${HOME} %%{x} $HOME"
+
+
+IAM_NAME = r"[\w+=,.@-]{1,64}"
+LOAD_BALANCER_NAME = r"(?!internal-)[a-zA-Z0-9](-?[a-zA-Z0-9]){0,31}"
+NAMES = {
+    "aws_cloudwatch_event_rule": ("name", r"[\w.-]{1,64}"),
+    "aws_cloudwatch_log_group": ("name", r"(?!aws/)[\w./#-]{1,512}"),
+    "aws_cloudwatch_metric_alarm": ("alarm_name", r".{1,255}"),
+    "aws_db_instance": ("identifier", r"[a-z](-?[a-z0-9]){0,62}"),
+    "aws_db_parameter_group": ("name", r"[a-z](-?[a-z0-9]){0,254}"),
+    "aws_db_subnet_group": ("name", r"(?!default$)[a-z0-9 ._-]{1,255}"),
+    "aws_ecr_repository": ("name", r"(?=.{2,256}$)[a-z0-9]+([._/-][a-z0-9]+)*"),
+    "aws_ecs_cluster": ("name", r"[\w-]{1,255}"),
+    "aws_ecs_service": ("name", r"[\w-]{1,255}"),
+    "aws_ecs_task_definition": ("family", r"[\w-]{1,255}"),
+    "aws_iam_role": ("name", IAM_NAME),
+    "aws_lb": ("name", LOAD_BALANCER_NAME),
+    "aws_lb_target_group": ("name", LOAD_BALANCER_NAME),
+    "aws_s3_bucket": ("bucket", r"(?!sthree-|xn--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"),
+    "aws_security_group": ("name", r"(?!sg-)[\w .:/()#,@+=&;{}!$*-]{1,255}"),
+    "aws_sfn_state_machine": ("name", r"[\w-]{1,80}"),
+    "aws_sns_topic": ("name", r"[\w-]{1,256}"),
+    "aws_wafv2_web_acl": ("name", r"[\w-]{1,128}"),
+}
+"""How AWS lets resources be named: the attribute, and what it must look like."""
+
+
+# A target group's name holds all three of environment, service and port, in 32 characters.
+@pytest.mark.parametrize(
+    ("environment", "service"), [("e" * 24, "ab"), ("e", "a" * 25)], ids=["long", "short"]
+)
+def test_the_longest_names_that_settings_allow_make_no_name_that_aws_refuses(
+    synthesised: Any, environment: str, service: str
+) -> None:
+    stacks = synthesised(
+        f"""
+name = "{environment}"
+region = "ap-northeast-1"
+[services.{service}]
+source = "backend"
+execute_command = true
+[database]
+[load_balancer]
+waf = true
+[delivery]
+github_repository = "us/app"
+"""
+    )
+    named = [
+        (type_name, resource)
+        for stack in stacks.values()
+        for type_name in NAMES
+        for resource in stack.values["resource"].get(type_name, {}).values()
+    ]
+    assert {type_name for type_name, _ in named} == set(NAMES)
+    for type_name, resource in named:
+        attribute, allowed = NAMES[type_name]
+        name = re.sub(r"\$\{data\.aws_caller_identity\.[^}]+\}", "1" * 12, resource[attribute])
+        assert re.fullmatch(allowed, name), f"{type_name} {name}"
 
 
 def test_the_provider_may_be_of_either_major_version(seed: Any) -> None:
