@@ -6,6 +6,7 @@ Object.defineProperty(exports, "__esModule", { value: true });
 exports.createApp = createApp;
 const node_crypto_1 = require("node:crypto");
 const node_http_1 = require("node:http");
+const node_stream_1 = require("node:stream");
 const node_util_1 = require("node:util");
 const ajv_1 = __importDefault(require("ajv"));
 const ajv_formats_1 = __importDefault(require("ajv-formats"));
@@ -13,6 +14,8 @@ const fastify_1 = __importDefault(require("fastify"));
 const errors_1 = require("./errors");
 const notes_1 = require("./notes");
 const BODY_BYTES_MAX = 64 * 1024;
+const DISCARD_BYTES_MAX = 16 * 1024 * 1024;
+const DISCARD_MS = 2_000;
 const REQUEST_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
 const CONNECTIONS_MAX = 1_000;
@@ -111,6 +114,7 @@ function acceptJsonOnly(app) {
 function answerErrorsInOneShape(app) {
     app.setErrorHandler(async (error, request, reply) => {
         const { statusCode, headers, body } = (0, errors_1.answerTo)(error, request.id);
+        await discardBody(request.raw);
         if (statusCode >= 500) {
             request.log[statusCode === 500 ? 'error' : 'warn']({ err: error.cause ?? error }, 'failed');
         }
@@ -119,6 +123,25 @@ function answerErrorsInOneShape(app) {
     app.setNotFoundHandler(() => {
         const { code, message } = (0, errors_1.ofStatus)(404);
         throw new errors_1.HttpError(404, code, message);
+    });
+}
+async function discardBody(request) {
+    if (request.readableEnded || request.destroyed) {
+        return;
+    }
+    let bytes = 0;
+    await new Promise((done) => {
+        const late = setTimeout(done, DISCARD_MS);
+        (0, node_stream_1.finished)(request, () => {
+            clearTimeout(late);
+            done();
+        });
+        request.on('data', (part) => {
+            bytes += part.length;
+            if (bytes > DISCARD_BYTES_MAX) {
+                done();
+            }
+        });
     });
 }
 function methodsOfRoutes(app) {

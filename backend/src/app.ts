@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { finished, type Duplex } from 'node:stream';
 import { TextDecoder } from 'node:util';
 import Ajv, { type Options } from 'ajv';
 import addFormats from 'ajv-formats';
@@ -19,6 +19,9 @@ import type { Metrics } from './metrics';
 import { routeNotes } from './notes';
 
 const BODY_BYTES_MAX = 64 * 1024;
+/** What is read of a refused body before the connection is closed on it. */
+const DISCARD_BYTES_MAX = 16 * 1024 * 1024;
+const DISCARD_MS = 2_000;
 const REQUEST_MS = 10_000;
 /** Longer than the load balancer's, or it may send a request on a connection about to close. */
 const KEEP_ALIVE_MS = 65_000;
@@ -148,6 +151,7 @@ function acceptJsonOnly(app: FastifyInstance): void {
 function answerErrorsInOneShape(app: FastifyInstance): void {
   app.setErrorHandler<HttpError>(async (error, request, reply) => {
     const { statusCode, headers, body } = answerTo(error, request.id);
+    await discardBody(request.raw);
     if (statusCode >= 500) {
       request.log[statusCode === 500 ? 'error' : 'warn']({ err: error.cause ?? error }, 'failed');
     }
@@ -156,6 +160,30 @@ function answerErrorsInOneShape(app: FastifyInstance): void {
   app.setNotFoundHandler(() => {
     const { code, message } = ofStatus(404);
     throw new HttpError(404, code, message);
+  });
+}
+
+/**
+ * Reads what is left of a body that was refused: a connection closed on unread data is reset, and
+ * the load balancer would answer 502 in place of the reason.
+ */
+async function discardBody(request: IncomingMessage): Promise<void> {
+  if (request.readableEnded || request.destroyed) {
+    return;
+  }
+  let bytes = 0;
+  await new Promise<void>((done) => {
+    const late = setTimeout(done, DISCARD_MS);
+    finished(request, () => {
+      clearTimeout(late);
+      done();
+    });
+    request.on('data', (part: Buffer) => {
+      bytes += part.length;
+      if (bytes > DISCARD_BYTES_MAX) {
+        done();
+      }
+    });
   });
 }
 

@@ -75,14 +75,11 @@ const pageAnswer = {
   },
 } as const;
 
-const COLUMNS =
-  'id, position, title, body, created_at AS "createdAt", updated_at AS "updatedAt"';
+const COLUMNS = 'id, position, title, body, created_at AS "createdAt", updated_at AS "updatedAt"';
 
 /** `/notes`: create, read, list newest first, update, delete. */
 export function routeNotes(app: FastifyInstance, database: Database | undefined): void {
-  const routes = app.withTypeProvider<
-    JsonSchemaToTsProvider<{ deserialize: [DateAsText] }>
-  >();
+  const routes = app.withTypeProvider<JsonSchemaToTsProvider<{ deserialize: [DateAsText] }>>();
 
   // Each statement has a name, so that PostgreSQL plans it once for each connection.
   async function rows(name: string, text: string, values: unknown[]): Promise<Note[]> {

@@ -288,7 +288,7 @@ export class Service {
 export async function ask(port: number, path: string, asked: Asked = {}): Promise<Answer> {
   const { body } = asked;
   const isRaw = typeof body === 'string' || Buffer.isBuffer(body);
-  const sent = body === undefined || isRaw ? body : JSON.stringify(body);
+  const sent = Buffer.from(body === undefined ? '' : isRaw ? body : JSON.stringify(body));
   return new Promise((resolveAnswer, reject) => {
     const request = httpRequest({
       host: '127.0.0.1',
@@ -296,7 +296,10 @@ export async function ask(port: number, path: string, asked: Asked = {}): Promis
       path,
       method: asked.method ?? 'GET',
       headers: {
-        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(body !== undefined && {
+          'content-type': 'application/json',
+          'content-length': `${sent.length}`,
+        }),
         ...asked.headers,
       },
       agent: asked.agent ?? false,

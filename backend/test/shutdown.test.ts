@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { Agent } from 'node:http';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually, PostgreSql, Service } from './support';
+
+describe('shutdown', () => {
+  let database: PostgreSql;
+
+  before(async () => {
+    database = await PostgreSql.start();
+  });
+  after(async () => {
+    await database?.remove();
+  });
+
+  test('a task that is replaced under load fails no request', async () => {
+    const drain = { ...database.variables(), DRAIN_SECONDS: '2' };
+    const old = await Service.start(drain);
+    const services = [old];
+    const agent = new Agent({ keepAlive: true });
+    const failures: unknown[] = [];
+    let isOver = false;
+    let answered = 0;
+
+    // What the load balancer does: it asks for health, and turns away from what is not healthy.
+    const healthy = new Set<Service>(services);
+    const checks = (async () => {
+      while (!isOver) {
+        for (const service of services) {
+          const status = await service.ask('/health').then(
+            (answer) => answer.status,
+            () => 0,
+          );
+          healthy[status === 200 ? 'add' : 'delete'](service);
+        }
+        await sleep(100);
+      }
+    })();
+    const clients = Array.from({ length: 16 }, async (_, number) => {
+      for (let turn = 0; !isOver; turn += 1) {
+        const targets = [...healthy];
+        const target = targets[(number + turn) % targets.length] as Service;
+        try {
+          const asked = turn % 2 ? {} : { method: 'POST', body: { title: 'load' } };
+          const answer = await target.ask('/notes?limit=5', { ...asked, agent });
+          if (answer.status >= 300) {
+            failures.push(answer.text);
+          }
+          answered += 1;
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+    });
+
+    await sleep(500);
+    const next = await Service.start(drain);
+    services.push(next);
+    await sleep(300);
+    const before = answered;
+    old.signal('SIGTERM');
+    const status = await old.exited;
+    await sleep(500);
+    isOver = true;
+    await Promise.all([checks, ...clients]);
+    agent.destroy();
+    await next.stop();
+
+    assert.equal(status, 0);
+    assert.deepEqual(failures, []);
+    assert.ok(answered - before > 100, `${answered - before} requests while it stopped`);
+  });
+
+  test('what is in flight is finished, and the process ends with status 0', async () => {
+    const service = await Service.start(database.variables());
+    const { id } = (await service.ask('/notes', { method: 'POST', body: { title: 'x' } })).body;
+    const lock = database.query('BEGIN; SELECT * FROM notes FOR UPDATE; SELECT pg_sleep(2)');
+    await eventually('the lock', async () => {
+      const sleeping = `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'`;
+      return (await database.query(sleeping)).rowCount === 1;
+    });
+    const agent = new Agent({ keepAlive: true });
+    await service.ask('/', { agent });
+    const slow = service.ask(`/notes/${id}`, { method: 'PATCH', body: { title: 'y' }, agent });
+    await sleep(200);
+    service.signal('SIGTERM');
+    const answer = await slow;
+    assert.deepEqual([answer.status, answer.body.title], [200, 'y']);
+    assert.equal(await service.exited, 0);
+    agent.destroy();
+    await lock;
+  });
+
+  test('while it drains it is unready and still answers', async () => {
+    const service = await Service.start({ ...database.variables(), DRAIN_SECONDS: '2' });
+    const agent = new Agent({ keepAlive: true });
+    service.signal('SIGTERM');
+    const health = await service.untilHealth(503);
+    assert.equal(health.body.reason, 'the service is stopping');
+    const notes = await service.ask('/notes', { agent });
+    assert.deepEqual([notes.status, notes.headers.connection], [200, 'close']);
+    assert.equal(await service.exited, 0);
+    agent.destroy();
+  });
+
+  test('connections kept alive for nothing do not hold it up', async () => {
+    const service = await Service.start(database.variables());
+    const agent = new Agent({ keepAlive: true });
+    await service.ask('/', { agent });
+    const started = Date.now();
+    service.signal('SIGTERM');
+    assert.equal(await service.exited, 0);
+    assert.ok(Date.now() - started < 5_000);
+    agent.destroy();
+  });
+
+  test('an error that nothing handles is logged and ends the process', async () => {
+    const service = await Service.start(database.variables());
+    const second = await Service.launch({ ...database.variables(), PORT: `${service.port}` });
+    assert.equal(await second.exited, 1);
+    const last = second.logs.at(-1);
+    assert.equal(last?.['level'], 'fatal');
+    assert.equal((last?.['err'] as { code: string }).code, 'EADDRINUSE');
+    await service.stop();
+  });
+});
