@@ -38,22 +38,28 @@ export class Database {
     private readonly logger: Logger,
   ) {
     this.logins = loginSource(configuration.login);
-    this.pool = this.poolOf(configuration.connectionsMax, configuration.connectionLifetimeSeconds);
-    this.probePool = this.poolOf(1, 0);
+    const { connectionsMax, connectionLifetimeSeconds } = configuration;
+    this.pool = this.poolOf(connectionsMax, connectionLifetimeSeconds, STATEMENT_MS);
+    this.probePool = this.poolOf(1, 0, PROBE_MS);
   }
 
   /** Runs one statement. Throws DatabaseUnavailableError when that is no fault of the statement. */
   async query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
-    return this.using(this.pool, (client) => client.query<Row>(within(query, STATEMENT_MS)));
+    return this.using(this.pool, (client) => client.query<Row>(query));
   }
 
   /** Does `work` in one transaction, which may take longer than a request may. */
   async transaction(work: (client: ClientBase) => Promise<void>): Promise<void> {
-    await this.using(this.pool, async (client) => {
-      await client.query('BEGIN; SET LOCAL statement_timeout = 0');
-      await work(client);
-      await client.query('COMMIT');
-    });
+    const pool = this.poolOf(1, 0, 0);
+    try {
+      await this.using(pool, async (client) => {
+        await client.query('BEGIN');
+        await work(client);
+        await client.query('COMMIT');
+      });
+    } finally {
+      await pool.end();
+    }
   }
 
   /** Why the database cannot serve now, within PROBE_MS; `undefined` if it can. */
@@ -84,9 +90,7 @@ export class Database {
   private async probeNow(): Promise<string | undefined> {
     let reason: string | undefined;
     try {
-      await this.using(this.probePool, (client) =>
-        client.query(within({ text: 'SELECT 1' }, PROBE_MS)),
-      );
+      await this.using(this.probePool, (client) => client.query('SELECT 1'));
     } catch (error) {
       reason = whyUnavailable(error) ?? 'the database has a fault';
     }
@@ -138,7 +142,8 @@ export class Database {
     }
   }
 
-  private poolOf(connectionsMax: number, lifetimeSeconds: number): Pool {
+  /** `lifetimeSeconds`, `statementMs`: 0 is without limit. */
+  private poolOf(connectionsMax: number, lifetimeSeconds: number, statementMs: number): Pool {
     const { host, port, name, certificateAuthorities } = this.configuration;
     const login = () => this.login;
     // The pool makes a connection when one is needed, which is long after it was made itself.
@@ -160,7 +165,9 @@ export class Database {
       max: connectionsMax,
       maxLifetimeSeconds: lifetimeSeconds,
       connectionTimeoutMillis: CONNECT_MS,
-      statement_timeout: STATEMENT_MS,
+      statement_timeout: statementMs,
+      // The one above needs a database that still answers.
+      query_timeout: statementMs,
       keepAlive: true,
       application_name: 'prod-e-backend',
     });
@@ -170,11 +177,6 @@ export class Database {
     });
     return pool;
   }
-}
-
-/** `statement_timeout` needs a database that still answers; this limit does not. */
-function within(query: QueryConfig, milliseconds: number): QueryConfig {
-  return { ...query, query_timeout: milliseconds } as QueryConfig;
 }
 
 function asUnavailable(error: unknown): unknown {

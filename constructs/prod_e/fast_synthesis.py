@@ -17,6 +17,7 @@ behaviour, with one warning.
 import gc
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -99,23 +100,29 @@ class _WithPreload(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        with _node_options():
-            self._loader.exec_module(module)
+        path = str(PRELOAD).replace("\\", "\\\\").replace('"', '\\"')
+        with tempfile.TemporaryDirectory(prefix="prod-e-") as scratch:
+            sign = Path(scratch) / "preloaded"
+            options = f'{os.environ.get("NODE_OPTIONS", "")} --require "{path}"'.strip()
+            with _variables(NODE_OPTIONS=options, PROD_E_PRELOADED=str(sign)):
+                self._loader.exec_module(module)
+            if not sign.exists():
+                _warn(f"importing {module.__name__} did not start Node with {PRELOAD.name}")
 
 
 @contextmanager
-def _node_options() -> Iterator[None]:
-    """Adds the preload to the user's own `NODE_OPTIONS`, for no longer than needed."""
-    before = os.environ.get("NODE_OPTIONS")
-    path = str(PRELOAD).replace("\\", "\\\\").replace('"', '\\"')
-    os.environ["NODE_OPTIONS"] = f'{before or ""} --require "{path}"'.strip()
+def _variables(**values: str) -> Iterator[None]:
+    """Sets environment variables, and puts back what the user had there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["NODE_OPTIONS"]
-        else:
-            os.environ["NODE_OPTIONS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _unlike_bindings(spec: ModuleSpec) -> str | None:

@@ -3,17 +3,26 @@
 // when it is first asked for. A module of another shape is compiled as it stands, with one warning.
 "use strict";
 
+const fs = require("node:fs");
 const Module = require("node:module");
+const threads = require("node:worker_threads");
+
+// The process that Python starts launches another one, in which jsii loads packages. Python learns
+// by a file that the first has come so far; the second inherits no such variable.
+const isLauncher = process.env.PROD_E_PRELOADED !== undefined;
+if (isLauncher) {
+  fs.writeFileSync(process.env.PROD_E_PRELOADED, "");
+  delete process.env.PROD_E_PRELOADED;
+}
 
 // jsii keeps packages in a cache, with their version and a hash between name and content.
 const ENTRY = /[\\/]@cdktf[\\/]provider-[^\\/]+[\\/](?:[^\\/]+[\\/]){0,2}lib[\\/]index\.js$/;
 const EAGER_EXPORT = /^exports\.(\w+) = require\("(\.\/[^"]+)"\);$/gm;
 
 function warn(found) {
-  const text = `prod-e: synthesis will be slow: ${found}\n`;
-  // jsii reads lines of this form from its child's stderr and prints what they hold.
-  const line = { stderr: Buffer.from(text).toString("base64") };
-  process.stderr.write(`${JSON.stringify(line)}\n`);
+  if (threads.isMainThread && !isLauncher) {
+    process.stderr.write(`prod-e: synthesis will be slow: ${found}\n`);
+  }
 }
 
 function lazily(content, filename) {
@@ -42,9 +51,6 @@ if (typeof compile === "function") {
 // megabytes. A run that ends before the worker does would leave every run as slow as the first.
 const INDEX = /^\.jsii\.runtime\.v\d+\.json$/;
 const LONGEST_WAIT_MS = 4000; // Python ends the process after five seconds
-
-const fs = require("node:fs");
-const threads = require("node:worker_threads");
 
 const indexed = [];
 const { Worker } = threads;
