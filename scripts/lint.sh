@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every linter: ruff and mypy on Python, shellcheck on shell, hadolint on the Dockerfile.
+# Runs every linter: ruff and mypy on Python, shellcheck on shell, hadolint on the Dockerfile,
+# TypeScript's compiler and prettier on the backend.
 set -euo pipefail
 unset CDPATH
 cd "$(dirname "$0")/.."
@@ -7,7 +8,6 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff check .
 .venv/bin/mypy
 .venv/bin/shellcheck scripts/*.sh .ci/*
-if [ -f backend/Dockerfile ]; then
-  .venv/bin/hadolint backend/Dockerfile
-fi
+.venv/bin/hadolint backend/Dockerfile
+npm --prefix backend run --silent lint
 echo "No complaints."

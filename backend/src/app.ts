@@ -64,32 +64,29 @@ export function createApp({ configuration, database, health, metrics, logger }: 
   answerErrorsInOneShape(app);
   const methods = methodsOfRoutes(app);
 
-  app.addHook('onSend', async (request, reply) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     reply.header('x-request-id', request.id);
     if (health.isDraining) {
       reply.header('connection', 'close');
     }
+    done(null, payload);
   });
 
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const milliseconds = reply.elapsedTime;
-    const route = request.routeOptions.url ?? 'none';
     const { method } = request;
-    const { statusCode } = reply;
-    metrics.answered({ method, route, status: statusCode, seconds: milliseconds / 1_000 });
+    const { statusCode: status } = reply;
+    const route = request.routeOptions.url ?? 'none';
+    metrics.answered({ method, route, status, seconds: milliseconds / 1_000 });
     // A load balancer asks every few seconds; health logs when the answer changes.
     if (route !== '/health') {
-      const level = statusCode >= 500 ? 'error' : 'info';
-      request.log[level](
-        {
-          // Without what follows the question mark, which may be anything.
-          req: { method, url: request.url.split('?', 1)[0] },
-          res: { statusCode },
-          responseTime: Math.round(milliseconds * 10) / 10,
-        },
-        'request',
-      );
+      const level = status >= 500 ? 'error' : 'info';
+      // Without what follows the question mark, which may be anything.
+      const [path] = request.url.split('?', 1);
+      const durationMs = Math.round(milliseconds * 10) / 10;
+      request.log[level]({ method, path, status, durationMs }, 'request');
     }
+    done();
   });
 
   app.get('/', async () => ({

@@ -12,14 +12,15 @@ test('a request is one line of JSON, with the id that the load balancer gave it'
   assert.equal(answer.headers['x-request-id'], trace);
   const line = await eventually('a line', () => service.logs.find(({ msg }) => msg === 'request'));
   await service.kill();
-  const { time, responseTime, ...rest } = line;
+  const { time, durationMs, ...rest } = line;
   assert.match(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-  assert.equal(typeof responseTime, 'number');
+  assert.equal(typeof durationMs, 'number');
   assert.deepEqual(rest, {
     level: 'info',
     reqId: trace,
-    req: { method: 'GET', url: '/nothing' },
-    res: { statusCode: 404 },
+    method: 'GET',
+    path: '/nothing',
+    status: 404,
     msg: 'request',
   });
   assert.ok(!JSON.stringify(service.logs).includes('hidden'));

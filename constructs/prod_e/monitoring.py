@@ -34,12 +34,12 @@ _QUERIES = {
 | filter level in ["error", "fatal"] or level >= 50
 | sort @timestamp desc
 | limit 100""",
-    "slow-requests": """fields @timestamp, req.method, req.url, responseTime
-| filter responseTime > 500
-| sort responseTime desc
+    "slow-requests": """fields @timestamp, method, path, status, durationMs
+| filter durationMs > 500
+| sort durationMs desc
 | limit 100""",
-    "requests-by-status": """filter ispresent(res.statusCode)
-| stats count(*) as requests, pct(responseTime, 95) as p95 by res.statusCode, bin(5m)""",
+    "requests-by-status": """filter ispresent(status)
+| stats count(*) as requests, pct(durationMs, 95) as p95 by status, bin(5m)""",
 }
 
 
