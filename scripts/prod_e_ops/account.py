@@ -3,8 +3,8 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.terraform_failures import no_credentials
+from prod_e_ops.aws import aws_client, aws_errors
+from prod_e_ops.errors import UserMistake
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
@@ -24,43 +24,6 @@ async def check_account(environment: "Environment") -> str:
 
 
 def _ask(environment: "Environment") -> str:
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        HTTPClientError,
-        NoCredentialsError,
-        PartialCredentialsError,
-        ProfileNotFound,
-    )
-    from botocore.exceptions import ConnectionError as NoConnection
-
-    asking = "The AWS account cannot be told"
-    try:
-        client = boto3.client(
-            "sts",
-            region_name=environment.region,
-            config=Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}),
-        )
+    with aws_errors("The AWS account cannot be told"):
+        client = aws_client("sts", region=environment.region)
         return str(client.get_caller_identity()["Account"])
-    except (NoCredentialsError, PartialCredentialsError):
-        raise no_credentials(asking) from None
-    except ProfileNotFound as error:
-        raise UserMistake(
-            f"{asking}: {error}.",
-            next_step="Set AWS_PROFILE to one of `aws configure list-profiles`.",
-        ) from None
-    except ClientError as error:
-        raise UserMistake(
-            f"{asking}: AWS does not accept the credentials ({error}).",
-            next_step="Renew them, for example with `aws sso login`, and run the command again.",
-        ) from None
-    except (NoConnection, HTTPClientError) as error:
-        raise OpsError(
-            f"AWS cannot be reached: {error}",
-            next_step="Check the network (and AWS_ENDPOINT_URL, if set) and run the command again;"
-            " nothing was changed.",
-        ) from None
-    except BotoCoreError as error:
-        raise OpsError(f"{asking}: {error}") from None
