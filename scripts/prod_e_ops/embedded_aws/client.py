@@ -35,13 +35,21 @@ class EmbeddedAws:
     Each instance starts empty, and any number of them can run side by side.
 
     `region`: what other programs are told to use. `account_id`: twelve digits.
+    `deployment_seconds`: how long a deployment of an ECS service takes.
 
     Raises `EmbeddedAwsError` on entry if the server does not start.
     """
 
-    def __init__(self, *, region: str = DEFAULT_REGION, account_id: str = ACCOUNT_ID) -> None:
+    def __init__(
+        self,
+        *,
+        region: str = DEFAULT_REGION,
+        account_id: str = ACCOUNT_ID,
+        deployment_seconds: float = 0,
+    ) -> None:
         self.region = region
         self.account_id = account_id
+        self.deployment_seconds = deployment_seconds
         self.endpoint_url = ""
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[str] | None = None
@@ -113,7 +121,11 @@ class EmbeddedAws:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**_without_any_aws(os.environ), "MOTO_ACCOUNT_ID": self.account_id},
+            env={
+                **_without_any_aws(os.environ),
+                "MOTO_ACCOUNT_ID": self.account_id,
+                "MOTO_ECS_DEPLOYMENT_SECONDS": str(self.deployment_seconds),
+            },
             start_new_session=True,
         )
         self._reader = threading.Thread(target=self._read_events, daemon=True)

@@ -2,22 +2,41 @@
 
 moto notes down what a service asks for, and starts nothing. Here a Fargate service runs its tasks:
 they have addresses in its subnets, are healthy targets of its load balancer, and are replaced by a
-deployment when the service changes. All of it happens at once and nothing fails.
+deployment when the service changes. It takes no time, unless `DEPLOYMENT_SECONDS_VARIABLE` says
+how long.
+
+A deployment fails when its image is not in ECR, though others of the repository are, or when the
+container's command ends with `exit` and a number; the service's circuit breaker then does what it
+is configured to do.
 """
 
+import os
+import re
+import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores, utcnow
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ecr.models import ecr_backends
 from moto.ecs.exceptions import ServiceNotFoundException
 from moto.ecs.models import Task
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elbv2.models import elbv2_backends
 from moto.moto_api import state_manager
+
+DEPLOYMENT_SECONDS_VARIABLE = "MOTO_ECS_DEPLOYMENT_SECONDS"
+_DEPLOYMENT_SECONDS = float(os.environ.get(DEPLOYMENT_SECONDS_VARIABLE, "0"))
+
+_IN_ECR = re.compile(
+    r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<repository>[^:@]+)"
+    r"(:(?P<tag>[^@]+))?(@(?P<digest>sha256:\w+))?"
+)
 
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html
 _FORGOTTEN_FIELDS = (
@@ -50,6 +69,7 @@ def fill_gaps() -> None:
     # In a VPC without DNS hostnames, moto's interfaces lack the attribute that its tasks read.
     NetworkInterface.private_dns_name = None
     actions = EC2ContainerServiceResponse
+    actions.call_action = _call_action(actions.call_action)
     actions.create_service = _create_service(actions.create_service)
     actions.update_service = _update_service(actions.update_service)
     actions.delete_service = _delete_service(actions.delete_service)
@@ -58,6 +78,14 @@ def fill_gaps() -> None:
     actions.list_service_deployments = _list_service_deployments
     actions.describe_service_deployments = _describe_service_deployments
     actions.describe_service_revisions = _describe_service_revisions
+
+
+def _call_action(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def call_action(self: Any) -> Any:
+        _advance(self.ecs_backend)
+        return call(self)
+
+    return call_action
 
 
 def _create_service(create: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -72,6 +100,7 @@ def _create_service(create: Callable[[Any], Any]) -> Callable[[Any], Any]:
             service.launch_type = None
         service.created_at = utcnow()
         service.past_deployments = []
+        service.steps = []
         _deploy(self.ecs_backend, service)
         return answer
 
@@ -101,7 +130,8 @@ def _delete_service(delete: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def delete_service(self: Any) -> Any:
         answer = delete(self)
         service = answer.result["service"]
-        for task in _running_tasks(self.ecs_backend, service):
+        service.steps = []
+        for task in _living_tasks(self.ecs_backend, service):
             _stop(self.ecs_backend, service, task, "Service was deleted")
         service.running_count = 0
         service.deployments = []
@@ -199,44 +229,234 @@ def _describe_service_revisions(self: Any) -> ActionResult:
 
 
 def _deploy(backend: Any, service: Any) -> None:
-    """Replaces the tasks of a service, as a deployment that has succeeded."""
+    """Begins a deployment: its tasks start, and how it ends follows from their images."""
     now = utcnow()
     serial = str(uuid.uuid4().int)[:19]
     is_fargate = service.launch_type != "EC2"
+    service.steps = []
+    if service.past_deployments and service.past_deployments[0]["status"] == "IN_PROGRESS":
+        replaced = service.past_deployments[0]
+        replaced.update(status="STOPPED", finishedAt=now, stoppedAt=now)
+        replaced["statusReason"] = "Superseded by a newer deployment."
+    for older in service.deployments:
+        older["status"] = "ACTIVE"
+    deployment = {
+        "id": f"ecs-svc/{serial}",
+        "status": "PRIMARY",
+        "taskDefinition": service.task_definition,
+        "createdAt": now,
+        "updatedAt": now,
+        "desiredCount": service.desired_count,
+        "pendingCount": 0,
+        "runningCount": 0,
+        "failedTasks": 0,
+        "launchType": service.launch_type,
+        "capacityProviderStrategy": getattr(service, "capacity_provider_strategy", None),
+        "platformVersion": "1.4.0" if is_fargate else None,
+        "platformFamily": "Linux" if is_fargate else None,
+        "networkConfiguration": service.network_configuration,
+        "rolloutState": "IN_PROGRESS",
+        "rolloutStateReason": f"ECS deployment ecs-svc/{serial} in progress.",
+    }
+    # moto puts a deployment of its own there when it creates a service.
     service.deployments = [
-        {
-            "id": f"ecs-svc/{serial}",
-            "status": "PRIMARY",
-            "taskDefinition": service.task_definition,
-            "createdAt": now,
-            "updatedAt": now,
-            "failedTasks": 0,
-            "launchType": service.launch_type,
-            "capacityProviderStrategy": getattr(service, "capacity_provider_strategy", None),
-            "platformVersion": "1.4.0" if is_fargate else None,
-            "platformFamily": "Linux" if is_fargate else None,
-            "networkConfiguration": service.network_configuration,
-            "rolloutState": "COMPLETED",
-            "rolloutStateReason": f"ECS deployment ecs-svc/{serial} completed.",
-        }
+        deployment,
+        *(d for d in service.deployments if service.past_deployments and _is_kept(d)),
     ]
-    for task in _running_tasks(backend, service):
-        reason = f"Scaling activity initiated by (deployment ecs-svc/{serial})"
-        _stop(backend, service, task, reason)
-    _settle(backend, service)
-    _record_deployment(service, serial)
     if is_fargate and service.platform_version is None:
         service.platform_version = "LATEST"
-    for message in ("has completed a deployment.", "has reached a steady state."):
-        event = {"id": str(uuid.uuid4()), "createdAt": now}
-        service.events.insert(0, {**event, "message": f"(service {service.name}) {message}"})
+    definition = backend.describe_task_definition(service.task_definition)
+    images = [_ContainerImage.of(backend, c) for c in definition.container_definitions]
+    failure = next((image.failure for image in images if image.failure), None)
+    _record_deployment(service, serial, images)
+    if service.network_configuration:
+        tasks = [_start(backend, service) for _ in range(service.desired_count)]
+        _tell(service, f"has started {len(tasks)} tasks.")
+    if failure:
+        steps = (partial(_fail, backend, service, failure), partial(_roll_back, backend, service))
+    else:
+        steps = (partial(_run, backend, service), partial(_complete, backend, service))
+    begun = time.monotonic()
+    service.steps = [
+        (begun + _DEPLOYMENT_SECONDS * number / len(steps), step)
+        for number, step in enumerate(steps, start=1)
+    ]
+    _count(backend, service)
+    _advance(backend)
 
 
-def _record_deployment(service: Any, serial: str) -> None:
+def _advance(backend: Any) -> None:
+    """Takes the steps of every deployment whose time has come."""
+    for service in list(backend.services.values()):
+        steps = getattr(service, "steps", [])
+        while steps and steps[0][0] <= time.monotonic():
+            _, step = steps.pop(0)
+            step()
+
+
+def _run(backend: Any, service: Any) -> None:
+    for task in _tasks_of(backend, service, service.deployments[0]):
+        _become_running(backend, service, task)
+    _count(backend, service)
+
+
+def _complete(backend: Any, service: Any) -> None:
+    deployment, record = service.deployments[0], service.past_deployments[0]
+    for task in _living_tasks(backend, service):
+        if task.started_by != deployment["id"]:
+            reason = f"Scaling activity initiated by (deployment {deployment['id']})"
+            _stop(backend, service, task, reason)
+    now = utcnow()
+    deployment.update(
+        rolloutState="COMPLETED",
+        rolloutStateReason=f"ECS deployment {deployment['id']} completed.",
+        updatedAt=now,
+    )
+    service.deployments = [deployment]
+    record.update(status="SUCCESSFUL", finishedAt=now, updatedAt=now)
+    _tell(service, f"(deployment {deployment['id']}) deployment completed.")
+    _tell(service, "has reached a steady state.")
+    _settle(backend, service)
+
+
+def _fail(backend: Any, service: Any, failure: "_Failure") -> None:
+    """Stops the new tasks; the circuit breaker, if any, ends the deployment.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
+    """
+    deployment, record = service.deployments[0], service.past_deployments[0]
+    for task in _tasks_of(backend, service, deployment):
+        _stop(backend, service, task, failure.reason)
+        task.stop_code = failure.stop_code
+        for container in task.containers:
+            container.exit_code = container.exitCode = failure.exit_code
+            container.reason = None if failure.exit_code else failure.reason
+    breaker = _circuit_breaker(service)
+    deployment["failedTasks"] = max(3, -(-service.desired_count // 2))
+    if breaker.get("enable"):
+        reason = "ECS deployment circuit breaker: tasks failed to start."
+        deployment.update(rolloutState="FAILED", rolloutStateReason=reason, updatedAt=utcnow())
+        record["statusReason"] = reason
+        record["deploymentCircuitBreaker"] = {
+            "status": "TRIGGERED",
+            "failureCount": deployment["failedTasks"],
+            "threshold": deployment["failedTasks"],
+        }
+        _tell(service, f"(deployment {deployment['id']}) deployment failed: tasks failed to start.")
+        before = _last_successful(service)
+        if breaker.get("rollback") and before:
+            serial = before["targetServiceRevision"]["arn"].split("/")[-1]
+            record.update(
+                status="ROLLBACK_IN_PROGRESS",
+                rollback={
+                    "reason": reason,
+                    "startedAt": utcnow(),
+                    "serviceRevisionArn": before["targetServiceRevision"]["arn"],
+                },
+            )
+            _tell(service, f"rolling back to deployment ecs-svc/{serial}.")
+    _count(backend, service)
+
+
+def _roll_back(backend: Any, service: Any) -> None:
+    """Returns to the last deployment that succeeded, whose tasks have been running all along."""
+    record, breaker = service.past_deployments[0], _circuit_breaker(service)
+    now = utcnow()
+    if not breaker.get("enable"):
+        return  # ECS keeps trying for ever.
+    if record["status"] != "ROLLBACK_IN_PROGRESS":
+        ended = "ROLLBACK_FAILED" if breaker.get("rollback") else "STOPPED"
+        record.update(status=ended, finishedAt=now, updatedAt=now)
+        return
+    serial = record["rollback"]["serviceRevisionArn"].split("/")[-1]
+    (deployment,) = (d for d in service.deployments if d["id"] == f"ecs-svc/{serial}")
+    reason = f"ECS deployment ecs-svc/{serial} completed."
+    deployment.update(status="PRIMARY", rolloutState="COMPLETED", rolloutStateReason=reason)
+    service.deployments = [deployment]
+    service.task_definition = deployment["taskDefinition"]
+    record.update(status="ROLLBACK_SUCCESSFUL", finishedAt=now, updatedAt=now)
+    _tell(service, "has reached a steady state.")
+    _settle(backend, service)
+
+
+def _circuit_breaker(service: Any) -> dict[str, Any]:
+    configuration = getattr(service, "deployment_configuration", None) or {}
+    breaker: dict[str, Any] = configuration.get("deploymentCircuitBreaker") or {}
+    return breaker
+
+
+def _last_successful(service: Any) -> dict[str, Any] | None:
+    return next((d for d in service.past_deployments if d["status"] == "SUCCESSFUL"), None)
+
+
+def _is_kept(deployment: dict[str, Any]) -> bool:
+    """Whether the tasks of an older deployment run until the new one has succeeded."""
+    return bool(deployment["rolloutState"] == "COMPLETED")
+
+
+def _tell(service: Any, message: str) -> None:
+    event = {"id": str(uuid.uuid4()), "createdAt": utcnow()}
+    service.events.insert(0, {**event, "message": f"(service {service.name}) {message}"})
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Why tasks stop, in ECS's words.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+    """
+
+    reason: str
+    stop_code: str
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True)
+class _ContainerImage:
+    """A container's image, what ECR says that its tag names now, and why it cannot run."""
+
+    container: str
+    image: str
+    digest: str | None = None
+    failure: _Failure | None = None
+
+    @classmethod
+    def of(cls, backend: Any, container: dict[str, Any]) -> "_ContainerImage":
+        name, image = container["name"], container["image"]
+        digest = None
+        if found := _IN_ECR.fullmatch(image):
+            repositories = ecr_backends[backend.account_id][found["region"]].repositories
+            repository = repositories.get(found["repository"])
+            # Where nothing was ever pushed, anything runs: not every trial builds images.
+            if repository and repository.images:
+                stored = next(
+                    (
+                        i
+                        for i in repository.images
+                        if i.get_image_digest() == found["digest"] or found["tag"] in i.image_tags
+                    ),
+                    None,
+                )
+                if stored is None:
+                    reason = (
+                        "CannotPullContainerError: pull image manifest has been retried 1 time(s):"
+                        f" failed to resolve ref {image}: {image}: not found"
+                    )
+                    return cls(name, image, failure=_Failure(reason, "TaskFailedToStart"))
+                digest = stored.get_image_digest()
+        if exits := re.fullmatch(r"exit (\d+)", (container.get("command") or [""])[-1]):
+            failure = _Failure(
+                "Essential container in task exited", "EssentialContainerExited", int(exits[1])
+            )
+            return cls(name, image, digest, failure)
+        return cls(name, image, digest)
+
+
+def _record_deployment(service: Any, serial: str, images: list[_ContainerImage]) -> None:
     deployment = service.deployments[0]
     path = f"{service.cluster_name}/{service.name}/{serial}"
     of_account = service.arn.split(":service/")[0]
-    last = service.past_deployments[0] if service.past_deployments else None
+    last = _last_successful(service)
     counts = {"requestedTaskCount": service.desired_count, "pendingTaskCount": 0}
     revision = f"{of_account}:service-revision/{path}"
     shared = {"serviceArn": service.arn, "clusterArn": service.cluster_arn}
@@ -248,19 +468,26 @@ def _record_deployment(service: Any, serial: str) -> None:
             "createdAt": deployment["createdAt"],
             "startedAt": deployment["createdAt"],
             "updatedAt": deployment["createdAt"],
-            "finishedAt": deployment["createdAt"],
-            "status": "SUCCESSFUL",
+            "status": "IN_PROGRESS",
             "deploymentConfiguration": getattr(service, "deployment_configuration", None),
             "sourceServiceRevisions": [last["targetServiceRevision"]] if last else [],
             "targetServiceRevision": {
                 **counts,
                 "arn": revision,
-                "runningTaskCount": service.running_count,
+                "runningTaskCount": 0,
             },
             "revision": {
                 **shared,
                 "serviceRevisionArn": revision,
                 "taskDefinition": service.task_definition,
+                "containerImages": [
+                    {
+                        "containerName": image.container,
+                        "image": image.image,
+                        **({"imageDigest": image.digest} if image.digest else {}),
+                    }
+                    for image in images
+                ],
                 "capacityProviderStrategy": deployment["capacityProviderStrategy"],
                 "launchType": service.launch_type,
                 "platformVersion": deployment["platformVersion"],
@@ -276,29 +503,47 @@ def _record_deployment(service: Any, serial: str) -> None:
 
 def _settle(backend: Any, service: Any) -> None:
     """Starts or stops tasks until as many run as the service desires."""
-    if service.network_configuration:
-        running = _running_tasks(backend, service)
+    if service.network_configuration and not service.steps:
+        running = _tasks_of(backend, service, service.deployments[0])
         for task in running[service.desired_count :]:
             _stop(backend, service, task, "Scaling activity initiated by the service")
         for _ in range(service.desired_count - len(running)):
-            _start(backend, service)
-    service.running_count = service.desired_count
-    service.pending_count = 0
+            _become_running(backend, service, _start(backend, service))
+    _count(backend, service)
+
+
+def _count(backend: Any, service: Any) -> None:
+    """Writes down how many tasks there are, wherever ECS says it."""
+    if service.network_configuration:
+        living = _living_tasks(backend, service)
+        statuses = [(task.started_by, task.last_status) for task in living]
+    else:
+        # Tasks on instances of one's own are not played.
+        statuses = [(service.deployments[0]["id"], "RUNNING")] * service.desired_count
+    for deployment in service.deployments:
+        of_deployment = [status for id, status in statuses if id == deployment["id"]]
+        deployment.update(
+            desiredCount=service.desired_count if deployment["status"] == "PRIMARY" else 0,
+            runningCount=of_deployment.count("RUNNING"),
+            pendingCount=of_deployment.count("PENDING"),
+        )
+    service.running_count = sum(d["runningCount"] for d in service.deployments)
+    service.pending_count = sum(d["pendingCount"] for d in service.deployments)
+    if service.past_deployments:
+        service.past_deployments[0]["targetServiceRevision"].update(
+            runningTaskCount=service.deployments[0]["runningCount"],
+            pendingTaskCount=service.deployments[0]["pendingCount"],
+        )
     cluster = backend.clusters[service.cluster_name]
     of_cluster = [s for s in backend.services.values() if s.cluster_name == service.cluster_name]
     cluster.running_tasks_count = sum(s.running_count for s in of_cluster)
-    cluster.pending_tasks_count = 0
-    for deployment in service.deployments:
-        deployment.update(
-            desiredCount=service.desired_count,
-            runningCount=service.desired_count,
-            pendingCount=0,
-        )
+    cluster.pending_tasks_count = sum(s.pending_count for s in of_cluster)
 
 
-def _start(backend: Any, service: Any) -> None:
+def _start(backend: Any, service: Any) -> Any:
+    """A new task of the service's newest deployment, which has yet to pull its image."""
     network = service.network_configuration["awsvpcConfiguration"]
-    running = _running_tasks(backend, service)
+    running = _tasks_of(backend, service, service.deployments[0])
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html
     subnet_id = min(network["subnets"], key=[_detail(task, "subnetId") for task in running].count)
     definition = backend.describe_task_definition(service.task_definition)
@@ -331,14 +576,28 @@ def _start(backend: Any, service: Any) -> None:
     ]
     task.availability_zone = subnet.availability_zone
     task.cpu, task.memory = definition.cpu, definition.memory
-    task.created_at = task.started_at = utcnow()
-    task.health_status = "HEALTHY"
+    task.created_at = utcnow()
+    task.last_status = "PENDING"
     task.platform_family = "Linux"
-    for container in task.containers:
+    images = service.past_deployments[0]["revision"]["containerImages"]
+    digests = {image["containerName"]: image.get("imageDigest") for image in images}
+    names = [container["name"] for container in definition.container_definitions]
+    for container, name in zip(task.containers, names, strict=False):
         container.task_arn = task.task_arn
-        container.last_status = "RUNNING"
+        container.last_status = "PENDING"
         container.exit_code = container.exitCode = None
+        container.image_digest = digests.get(name)
         container.network_interfaces = [{"privateIpv4Address": address}]
+    return task
+
+
+def _become_running(backend: Any, service: Any, task: Any) -> None:
+    task.last_status = "RUNNING"
+    task.started_at = utcnow()
+    task.health_status = "HEALTHY"
+    for container in task.containers:
+        container.last_status = "RUNNING"
+    address = _detail(task, "privateIPv4Address")
     for group, port in _target_groups(backend, service):
         group.register([{"Id": address, "Port": str(port)}])
 
@@ -360,13 +619,18 @@ def _stop(backend: Any, service: Any, task: Any, reason: str) -> None:
         container.exit_code = container.exitCode = 0
 
 
-def _running_tasks(backend: Any, service: Any) -> list[Any]:
+def _living_tasks(backend: Any, service: Any) -> list[Any]:
     tasks = backend.tasks.get(service.cluster_name, {}).values()
     return [
         task
         for task in tasks
-        if task.group == f"service:{service.name}" and task.last_status == "RUNNING"
+        if task.group == f"service:{service.name}" and task.desired_status == "RUNNING"
     ]
+
+
+def _tasks_of(backend: Any, service: Any, deployment: dict[str, Any]) -> list[Any]:
+    living = _living_tasks(backend, service)
+    return [task for task in living if task.started_by == deployment["id"]]
 
 
 def _next_capacity_provider(service: Any, running: list[Any]) -> str | None:
