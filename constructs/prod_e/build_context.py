@@ -17,13 +17,19 @@ class BuildContext:
     """The source of an image.
 
     `folder`: the folder with the Dockerfile. `content_hash`: of all that a build would see.
-    `commit`: the last commit that changed the folder; None outside of git, or with changes that
-    are not committed.
+    `commit`: the last commit that changed the folder; None outside of git. `is_dirty`: whether the
+    folder has changes that are not committed.
     """
 
     folder: Path
     content_hash: str
     commit: str | None
+    is_dirty: bool = False
+
+    @property
+    def revision(self) -> str:
+        """The commit as an image is told it; empty if there is none."""
+        return f"{self.commit}-dirty" if self.commit and self.is_dirty else self.commit or ""
 
 
 def read_build_context(folder: Path, *, architecture: str) -> BuildContext:
@@ -47,10 +53,12 @@ def read_build_context(folder: Path, *, architecture: str) -> BuildContext:
         for part in (os.fsencode(name), kind.encode(), content):
             # The length keeps the end of one part from counting as the start of the next.
             digest.update(len(part).to_bytes(8, "big") + part)
+    commit, is_dirty = _last_commit(folder)
     return BuildContext(
         folder=folder,
         content_hash=digest.hexdigest()[:HASH_LENGTH],
-        commit=_last_commit(folder),
+        commit=commit,
+        is_dirty=is_dirty,
     )
 
 
@@ -148,13 +156,12 @@ def _expression(pattern: str) -> str:
     return f"{expression}(?:/.*)?"
 
 
-def _last_commit(folder: Path) -> str | None:
+def _last_commit(folder: Path) -> tuple[str | None, bool]:
     try:
-        if _git(folder, "status", "--porcelain", "--", "."):
-            return None
-        return _git(folder, "log", "-1", "--format=%H", "--", ".") or None
+        commit = _git(folder, "log", "-1", "--format=%H", "--", ".")
+        return commit or None, bool(_git(folder, "status", "--porcelain", "--", "."))
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return None, False
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -4,23 +4,7 @@ from cdktf_cdktf_provider_docker.image import Image, ImageBuild
 from cdktf_cdktf_provider_docker.registry_image import RegistryImage
 from constructs import Construct
 
-PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
-"""What docker calls the architectures of ECS."""
-
-
-def image_tags(*, content_hash: str, commit: str | None, tag: str) -> tuple[str, ...]:
-    """The tags of a build: its content hash first, the commit if known, then what is followed."""
-    tags = [content_tag(content_hash)]
-    if commit:
-        tags.append(f"git-{commit[:12]}")
-    if tag != "content":
-        tags.append(tag)
-    return tuple(tags)
-
-
-def content_tag(content_hash: str) -> str:
-    """The tag of the build with this content hash."""
-    return f"content-{content_hash}"
+from prod_e.image_build import Build
 
 
 class ContainerImage(Construct):
@@ -30,8 +14,7 @@ class ContainerImage(Construct):
     replacing it leaves every pushed image in the registry, because a deployment may return to it.
 
     `repository_url`: where it goes, without a tag. `context_path`: the folder with the Dockerfile,
-    seen from where Terraform runs. `architecture`: `x86_64` or `arm64`. `content_hash`, `commit`:
-    see `BuildContext`. `tags`: from `image_tags`; the first is the content hash's.
+    seen from where Terraform runs. `build`: what is built, and its tags.
 
     https://registry.terraform.io/providers/kreuzwerker/docker/latest/docs/resources/image
     """
@@ -43,14 +26,11 @@ class ContainerImage(Construct):
         *,
         repository_url: str,
         context_path: str,
-        architecture: str,
-        content_hash: str,
-        commit: str | None,
-        tags: tuple[str, ...],
+        build: Build,
     ) -> None:
         super().__init__(scope, id)
-        names = [f"{repository_url}:{tag}" for tag in tags]
-        triggers = {"content_hash": content_hash}
+        names = [f"{repository_url}:{tag}" for tag in build.tags]
+        triggers = {"content_hash": build.content_hash}
         image = Image(
             self,
             "image",
@@ -58,14 +38,14 @@ class ContainerImage(Construct):
             build_attribute=ImageBuild(
                 context=context_path,
                 dockerfile="Dockerfile",
-                platform=PLATFORMS[architecture],
-                build_args={"VERSION": content_hash, "COMMIT": commit or ""},
+                platform=build.platform,
+                build_args=build.build_args,
                 tag=names[1:] or None,
             ),
             triggers=triggers,
             keep_locally=True,
         )
-        for tag, name in zip(tags, names, strict=True):
+        for tag, name in zip(build.tags, names, strict=True):
             RegistryImage(
                 self,
                 # Only the kind of tag: a new hash must change the resource, not make another.

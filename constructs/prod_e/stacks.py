@@ -11,10 +11,11 @@ from constructs import Construct
 from prod_e.account import Account
 from prod_e.build_context import BuildContext
 from prod_e.cluster import Cluster
-from prod_e.container_image import ContainerImage, content_tag, image_tags
+from prod_e.container_image import ContainerImage
 from prod_e.database import Database
 from prod_e.delivery_role import DeliveryRole
 from prod_e.fargate_service import FargateService
+from prod_e.image_build import Build, content_tag
 from prod_e.image_repository import ImageRepository
 from prod_e.load_balancer import LoadBalancer
 from prod_e.monitoring import Monitoring
@@ -96,13 +97,8 @@ class ImageStack(TerraformStack):
                 context_path=(
                     f"${{path.module}}/{FROM_STACK_TO_PROJECT}/{context.folder.as_posix()}"
                 ),
-                architecture=service.architecture,
-                content_hash=context.content_hash,
-                commit=context.commit,
-                tags=image_tags(
-                    content_hash=context.content_hash,
-                    commit=context.commit,
-                    tag=service.image_tag,
+                build=Build.of(
+                    context, architecture=service.architecture, followed_tag=service.image_tag
                 ),
             )
 

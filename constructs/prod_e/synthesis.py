@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cdktf import App
@@ -73,9 +74,7 @@ def _read_contexts(
                     read = read_build_context(
                         project_folder / source, architecture=service.architecture
                     )
-                    known[source, service.architecture] = BuildContext(
-                        folder=Path(source), content_hash=read.content_hash, commit=read.commit
-                    )
+                    known[source, service.architecture] = replace(read, folder=Path(source))
                 contexts[environment.name][key] = known[source, service.architecture]
             except (ValueError, OSError) as error:
                 problem = f"cannot be read ({error})" if isinstance(error, OSError) else str(error)
