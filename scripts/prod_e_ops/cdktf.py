@@ -1,10 +1,12 @@
 """Runs the cdktf CLI of `package.json` on stacks that are synthesised already."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from typing import Literal
 
 from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.supervisor import Supervisor
 from prod_e_ops.terraform_failures import explain, parse_text
 from prod_e_ops.workspace import StackPlan, Workspace
 
@@ -24,9 +26,7 @@ async def run_cdktf(
         await _run(workspace, action, plan)
 
 
-async def _run(
-    workspace: Workspace, action: Literal["deploy", "destroy"], plan: StackPlan
-) -> None:
+async def _run(workspace: Workspace, action: Literal["deploy", "destroy"], plan: StackPlan) -> None:
     project = workspace.project
     program = project.folder / "node_modules" / ".bin" / "cdktf"
     if not program.exists():
@@ -45,32 +45,40 @@ async def _run(
             if text:
                 step.update(f"{done} of {total}: {text}")
 
-        finished = await workspace.supervisor.call(
-            [
-                program,
-                action,
-                name,
-                "--skip-synth",
-                "--auto-approve",
-                # Those without changes are left out. With this option cdktf starts a stack again
-                # and again while it runs, unless it may run one at a time only.
-                "--ignore-missing-stack-dependencies",
-                "--parallelism=1",
-                "--skip-provider-lock",
-                "--no-color",
-                "--terraform-parallelism=30",
-            ],
-            folder=project.folder,
-            environment={
-                **workspace.terraform.environment,
-                # The providers are installed already, from wherever they come.
-                "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
-                "DISABLE_VERSION_CHECK": "1",
-                "CI": "1",
-            },
-            on_stdout=on_line,
-            finishes="Terraform finishes what is under way and saves its state.",
-        )
+        try:
+            finished = await workspace.supervisor.call(
+                [
+                    program,
+                    action,
+                    name,
+                    "--skip-synth",
+                    "--auto-approve",
+                    # Those without changes are left out. With this option cdktf starts a stack again
+                    # and again while it runs, unless it may run one at a time only.
+                    "--ignore-missing-stack-dependencies",
+                    "--parallelism=1",
+                    "--skip-provider-lock",
+                    "--no-color",
+                    "--terraform-parallelism=30",
+                ],
+                folder=project.folder,
+                environment={
+                    **workspace.terraform.environment,
+                    # The providers are installed already, from wherever they come.
+                    "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "1",
+                    "DISABLE_VERSION_CHECK": "1",
+                    "CI": "1",
+                },
+                on_stdout=on_line,
+                finishes="Terraform finishes what is under way and saves its state.",
+                # Told itself, cdktf ends at once, and with it the terminal that it gave to Terraform,
+                # which dies of that without saving its state.
+                interrupts_children=True,
+            )
+        except asyncio.CancelledError:
+            for line in _what_is_left(name, done, total, workspace.supervisor):
+                workspace.terminal.say(line)
+            raise
         step.outcome = f"{done} resources"
         if finished.status:
             output = _without_prefix(finished.stdout + finished.stderr, name)
@@ -87,6 +95,19 @@ async def _run(
                 errors,
                 left=f"{done} of {total} changes were made before that, and are in the state.",
             )
+
+
+def _what_is_left(stack: str, done: int, total: int, supervisor: Supervisor) -> Sequence[str]:
+    if supervisor.hurried:
+        return (
+            f"Terraform was stopped in the middle of {stack}: AWS may hold what its state does not"
+            " know of.",
+            "Look with `npm run plan` before the command is run again.",
+        )
+    return (
+        f"{done} of {total} changes of {stack} were made before that, and are in the state.",
+        "Run the command again to go on from there.",
+    )
 
 
 def _without_prefix(output: str, stack: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -19,10 +20,42 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # One Ctrl-C can arrive twice: from the terminal, and passed on by npm.
 _SAME_KEY_PRESS_SECONDS = 0.5
 
-# How long a child that was told twice to stop may take.
-_LAST_GRACE_SECONDS = 3.0
+# How long a child that was told twice to stop may take. Terraform waits 5 s of that for what is
+# under way, then saves the state as far as it knows it and gives its lock back.
+_LAST_GRACE_SECONDS = 8.0
 
 _LONGEST_LINE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class _Child:
+    """A running child: how it is told to stop, and what it does before it does."""
+
+    process: asyncio.subprocess.Process
+    finishes: str
+    passes_on: bool
+
+    def interrupt(self) -> None:
+        """Does what Ctrl-C on a terminal of its own would do to it."""
+        if self.process.returncode is not None:
+            return
+        if not self.passes_on:
+            self.process.send_signal(signal.SIGINT)
+            return
+        children = _children_of(self.process.pid)
+        for pid in children:
+            with suppress(ProcessLookupError, PermissionError):
+                if os.getpgid(pid) == pid:
+                    os.killpg(pid, signal.SIGINT)
+                else:
+                    os.kill(pid, signal.SIGINT)
+        if not children:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kills what is left of the process group that it leads."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -46,8 +79,13 @@ class Supervisor:
     def __init__(self, say: Callable[[str], None]) -> None:
         """`say`: told, in a sentence, what Ctrl-C is doing."""
         self._say = say
-        self._children: dict[asyncio.subprocess.Process, str] = {}
+        self._children: list[_Child] = []
         self._signals: list[float] = []
+
+    @property
+    def hurried(self) -> bool:
+        """Whether the user did not wait for the children to finish what was under way."""
+        return len(self._signals) > 1
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Runs `work` to its end; raises `Interrupted` if a signal ended it."""
@@ -56,6 +94,8 @@ class Supervisor:
             loop = runner.get_loop()
             task = loop.create_task(work)
             for number in _SIGNALS:
+                if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # Started with nohup, to go on without its terminal.
                 loop.add_signal_handler(number, self._on_signal, number, received, task)
             try:
                 return loop.run_until_complete(task)
@@ -72,11 +112,14 @@ class Supervisor:
         on_stderr: Callable[[str], None] | None = None,
         patience: float | None = None,
         finishes: str = "",
+        interrupts_children: bool = False,
     ) -> Finished:
         """Runs one command, handing on its lines as they come.
 
         `patience`: seconds that it may take to end after Ctrl-C; absent: as long as it needs.
-        `finishes`: what it does meanwhile, for the user who waits.
+        `finishes`: what it does meanwhile, for the user who waits. `interrupts_children`: Ctrl-C
+        goes to the programs that it runs instead of to itself, and it is killed if it runs none:
+        for a program that would not wait for them.
         """
         process = await asyncio.create_subprocess_exec(
             *map(str, command),
@@ -88,31 +131,27 @@ class Supervisor:
             start_new_session=True,
             limit=_LONGEST_LINE,
         )
-        self._children[process] = finishes
+        child = _Child(process, finishes, passes_on=interrupts_children)
+        self._children.append(child)
         assert process.stdout and process.stderr
-        reading = asyncio.gather(
-            _read(process.stdout, on_stdout), _read(process.stderr, on_stderr)
-        )
+        ended = asyncio.ensure_future(process.wait())
+        # Helpers that it leaves behind hold its output open.
+        ended.add_done_callback(lambda _: child.kill())
+        reading = asyncio.gather(_read(process.stdout, on_stdout), _read(process.stderr, on_stderr))
         try:
-            await asyncio.wait({asyncio.ensure_future(process.wait())})
-            _kill_group(process)  # Helpers that it left behind, and that hold its output open.
+            both: set[asyncio.Future[Any]] = {ended, reading}
+            await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
             stdout, stderr = await reading
         except asyncio.CancelledError:
-            await self._stop(process, patience)
-            reading.cancel()
+            child.interrupt()
+            await asyncio.wait({ended}, timeout=patience)
             raise
         finally:
-            _kill_group(process)
-            del self._children[process]
-        return Finished(process.returncode or 0, stdout, stderr)
-
-    async def _stop(self, process: asyncio.subprocess.Process, patience: float | None) -> None:
-        _send(process, signal.SIGINT)
-        ended = asyncio.ensure_future(process.wait())
-        await asyncio.wait({ended}, timeout=patience)
-        if not ended.done():
-            _kill_group(process)
+            child.kill()
             await ended
+            reading.cancel()
+            self._children.remove(child)
+        return Finished(process.returncode or 0, stdout, stderr)
 
     def _on_signal(self, number: int, received: list[int], task: asyncio.Task[Any]) -> None:
         now = time.monotonic()
@@ -121,14 +160,14 @@ class Supervisor:
         self._signals.append(now)
         received.append(number)
         if len(received) == 1:
-            finishing = next((text for text in self._children.values() if text), None)
+            finishing = next((child.finishes for child in self._children if child.finishes), None)
             if finishing:
                 self._say(f"Stopping: {finishing} Ctrl-C again stops it at once.")
             task.cancel()
             return
-        for process in list(self._children):
-            _send(process, signal.SIGINT)
-            asyncio.get_running_loop().call_later(_LAST_GRACE_SECONDS, _kill_group, process)
+        for child in list(self._children):
+            child.interrupt()
+            asyncio.get_running_loop().call_later(_LAST_GRACE_SECONDS, child.kill)
 
 
 async def _read(stream: asyncio.StreamReader, on_line: Callable[[str], None] | None) -> str:
@@ -141,12 +180,10 @@ async def _read(stream: asyncio.StreamReader, on_line: Callable[[str], None] | N
     return "".join(lines)
 
 
-def _send(process: asyncio.subprocess.Process, number: int) -> None:
-    if process.returncode is None:
-        process.send_signal(number)
-
-
-def _kill_group(process: asyncio.subprocess.Process) -> None:
-    """Kills what is left of the process group that the child leads."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _children_of(parent: int) -> Sequence[int]:
+    """The processes that a process has started and that still run."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    )
+    pairs = (map(int, line.split()) for line in listed.stdout.splitlines())
+    return [pid for pid, its_parent in pairs if its_parent == parent]
