@@ -1,10 +1,29 @@
-"""Whether images can be built here."""
+"""Docker on this machine: whether it is there, and what `prod-e push` has it do."""
 
+import json
 import os
+import re
 import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal
 
-from prod_e_ops.supervisor import Supervisor
+from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.supervisor import Finished, Supervisor
+
+_PATIENCE_SECONDS = 5.0
+"""What docker may take to end after Ctrl-C; the daemon then drops what it was doing for it."""
+
+_LINES_SHOWN = 15
+
+# What the command line says about itself when it has no buildx.
+_ABOUT_ITSELF = re.compile(
+    r"^DEPRECATED: The legacy builder|^\s*(BuildKit is currently disabled|environment-variable\.$"
+    r"|Install the buildx component)"
+)
 
 
 async def why_no_docker(supervisor: Supervisor) -> str | None:
@@ -22,3 +41,199 @@ async def why_no_docker(supervisor: Supervisor) -> str | None:
         return None
     lines = [line for line in answer.stderr.splitlines() if line.strip()]
     return f"no Docker daemon answers ({lines[-1].strip() if lines else 'it gave no reason'})"
+
+
+class TransferFailed(Exception):
+    """A login or a push that did not succeed; the message is what Docker said last.
+
+    `reason`: `credentials` if the registry wants (other) ones, `refused` if trying again changes
+    nothing, `connection` for all that may pass.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.reason = why_transfer_failed(said)
+
+
+def why_transfer_failed(said: str) -> Literal["credentials", "refused", "connection"]:
+    """What a message of Docker about a registry means, see `TransferFailed`.
+
+    ECR's answers: https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors-docker.html
+    """
+
+    def has(pattern: str) -> bool:
+        return re.search(pattern, said, re.IGNORECASE) is not None
+
+    if has(
+        r"token has expired|no basic auth credentials|\bunauthorized\b|\b401\b"
+        r"|authentication required"
+    ):
+        return "credentials"
+    if has(
+        r"\bdenied\b|not authorized|\bforbidden\b|\b40[0345]\b|name unknown|name invalid"
+        r"|does not exist|tag invalid|immutable|manifest (invalid|unknown)|unsupported"
+        r"|limit ?exceeded|quota|cannot connect to the docker daemon|no space left"
+        r"|server gave HTTP response to HTTPS client|certificate"
+    ) and not has("too ?many ?requests|rate exceeded"):
+        return "refused"
+    return "connection"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Docker:
+    """The docker command, with the daemon and the configuration that `environment` leads it to."""
+
+    program: Path
+    environment: Mapping[str, str] = field(repr=False)
+    supervisor: Supervisor = field(repr=False)
+
+    async def build(
+        self,
+        folder: Path,
+        *,
+        image: str,
+        platform: str,
+        build_args: Mapping[str, str],
+        no_cache: bool,
+        on_line: Callable[[str], object],
+    ) -> None:
+        """Builds the folder's Dockerfile as one image of one architecture.
+
+        `image`: what it is called then. `no_cache`: every step runs anew. `on_line`: told each line
+        of the output. Raises `OpsError` with the last of them if the build fails.
+        """
+        has_buildx = (await self._call("buildx", "version")).status == 0
+        has_bridge = (await self._call("network", "inspect", "bridge")).status == 0
+        said: list[str] = []
+
+        def read(line: str) -> None:
+            if line.strip() and not _ABOUT_ITSELF.search(line):
+                said.append(line.rstrip())
+                on_line(line.strip())
+
+        finished = await self._call(
+            "build",
+            f"--platform={platform}",
+            f"--tag={image}",
+            *(f"--build-arg={name}={value}" for name, value in build_args.items()),
+            *(["--no-cache"] if no_cache else []),
+            # A builder that is not the daemon itself would keep the image to itself.
+            *(["--load"] if has_buildx else []),
+            # A daemon without a network of its own cannot give one to the steps of a build.
+            *([] if has_bridge else ["--network=host"]),
+            str(folder),
+            environment={
+                "BUILDKIT_PROGRESS": "plain",
+                # Attestations would make an index of what is one image, and another digest of it
+                # with each build.
+                "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+                # Without buildx, newer versions of the command refuse unless they are told.
+                **({} if has_buildx else {"DOCKER_BUILDKIT": "0"}),
+            },
+            on_line=read,
+        )
+        if finished.status == 0:
+            return
+        hint = "Correct what it says and run the command again; nothing was pushed."
+        if any("exec format error" in line for line in said):
+            hint = (
+                f"This machine cannot run programs of {platform}: install QEMU for it"
+                " (https://docs.docker.com/build/building/multi-platform/#qemu), or build on a"
+                " machine of that kind; nothing was pushed."
+            )
+        raise OpsError(
+            f"The build of {folder} failed (docker's exit status is {finished.status}).",
+            details=said[-_LINES_SHOWN:],
+            next_step=hint,
+        )
+
+    @asynccontextmanager
+    async def with_own_configuration(self) -> AsyncIterator["Docker"]:
+        """The same daemon, with a configuration that nobody else reads and that ends with this.
+
+        What `login` brings is in it and nowhere else: not in the user's configuration, and not in
+        the keychain that this may name.
+        """
+        daemon = await self._daemon()
+        with tempfile.TemporaryDirectory(prefix="prod-e-docker-") as folder:
+            # A configuration without any entry would make docker look for a keychain to use.
+            (Path(folder) / "config.json").write_text('{"auths": {"none.invalid": {}}}', "utf-8")
+            others = ("DOCKER_CONTEXT", "DOCKER_AUTH_CONFIG")
+            kept = {name: v for name, v in self.environment.items() if name not in others}
+            yield replace(self, environment={**kept, **daemon, "DOCKER_CONFIG": folder})
+
+    async def login(self, host: str, *, user: str, password: str) -> None:
+        """Logs in to a registry; raises `TransferFailed`."""
+        finished = await self._call(
+            "login", "--username", user, "--password-stdin", host, stdin=password
+        )
+        if finished.status:
+            raise TransferFailed(_last_line(finished))
+
+    async def push(self, image: str, *, on_line: Callable[[str], object]) -> str:
+        """Uploads what the registry does not have of an image, and gives its digest.
+
+        Raises `TransferFailed`; then the registry has none of the image's tags moved.
+        """
+        finished = await self._call("push", image, on_line=on_line)
+        digest = re.search(r"digest: (sha256:[0-9a-f]{64})", finished.stdout)
+        if finished.status or digest is None:
+            raise TransferFailed(_last_line(finished))
+        return digest[1]
+
+    async def _daemon(self) -> dict[str, str]:
+        """The variables that lead to the daemon which the user's context and variables choose."""
+        finished = await self._call("context", "inspect")
+        try:
+            context: dict[str, Any] = json.loads(finished.stdout)[0]
+            endpoint = context["Endpoints"]["docker"]
+            variables = {"DOCKER_HOST": endpoint["Host"]}
+        except (ValueError, LookupError):
+            raise OpsError(
+                "Docker does not say which daemon it uses.", details=[_last_line(finished)]
+            ) from None
+        if "docker" in context.get("TLSMaterial", {}):
+            variables["DOCKER_CERT_PATH"] = str(Path(context["Storage"]["TLSPath"]) / "docker")
+            variables["DOCKER_TLS_VERIFY"] = "" if endpoint.get("SkipTLSVerify") else "1"
+            variables["DOCKER_TLS"] = "1"
+        return variables
+
+    async def _call(
+        self,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        on_line: Callable[[str], object] | None = None,
+    ) -> Finished:
+        return await self.supervisor.call(
+            [self.program, *arguments],
+            folder=Path.cwd(),
+            environment={**self.environment, **(environment or {})},
+            stdin=stdin,
+            on_stdout=on_line,
+            on_stderr=on_line,
+            patience=_PATIENCE_SECONDS,
+        )
+
+
+async def find_docker(supervisor: Supervisor) -> Docker:
+    """Docker, with a daemon that answers; raises `UserMistake` if there is none."""
+    reason = await why_no_docker(supervisor)
+    program = shutil.which("docker")
+    if reason is not None or program is None:
+        raise UserMistake(
+            f"An image can only be built with Docker, and {reason}.",
+            next_step="Install and start Docker (https://docs.docker.com/get-docker), or name its"
+            " daemon in DOCKER_HOST, and run the command again; nothing was changed.",
+        )
+    return Docker(program=Path(program), environment=dict(os.environ), supervisor=supervisor)
+
+
+def _last_line(finished: Finished) -> str:
+    lines: Sequence[str] = [
+        line.strip()
+        for line in f"{finished.stdout}\n{finished.stderr}".splitlines()
+        if line.strip()
+    ]
+    said = lines[-1] if lines else f"docker gave no reason; its exit status is {finished.status}"
+    return said.removeprefix("Error response from daemon: ")

@@ -108,14 +108,16 @@ class Supervisor:
         *,
         folder: Path,
         environment: Mapping[str, str],
-        on_stdout: Callable[[str], None] | None = None,
-        on_stderr: Callable[[str], None] | None = None,
+        stdin: str | None = None,
+        on_stdout: Callable[[str], object] | None = None,
+        on_stderr: Callable[[str], object] | None = None,
         patience: float | None = None,
         finishes: str = "",
         interrupts_children: bool = False,
     ) -> Finished:
         """Runs one command, handing on its lines as they come.
 
+        `stdin`: what it can read, such as a password; absent: nothing.
         `patience`: seconds that it may take to end after Ctrl-C; absent: as long as it needs.
         `finishes`: what it does meanwhile, for the user who waits. `interrupts_children`: Ctrl-C
         goes to the programs that it runs instead of to itself, and it is killed if it runs none:
@@ -125,7 +127,7 @@ class Supervisor:
             *map(str, command),
             cwd=folder,
             env=dict(environment),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -134,6 +136,10 @@ class Supervisor:
         child = _Child(process, finishes, passes_on=interrupts_children)
         self._children.append(child)
         assert process.stdout and process.stderr
+        if stdin is not None:
+            assert process.stdin
+            process.stdin.write(stdin.encode())
+            process.stdin.close()
         ended = asyncio.ensure_future(process.wait())
         # Helpers that it leaves behind hold its output open.
         ended.add_done_callback(lambda _: child.kill())
@@ -170,7 +176,7 @@ class Supervisor:
             asyncio.get_running_loop().call_later(_LAST_GRACE_SECONDS, child.kill)
 
 
-async def _read(stream: asyncio.StreamReader, on_line: Callable[[str], None] | None) -> str:
+async def _read(stream: asyncio.StreamReader, on_line: Callable[[str], object] | None) -> str:
     lines = []
     while line := await stream.readline():
         text = line.decode("utf-8", "replace")
