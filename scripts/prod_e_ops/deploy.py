@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from prod_e_ops.cdktf import run_cdktf
 from prod_e_ops.console import Terminal
+from prod_e_ops.deployments import service_statuses
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.plan import show_plans
 from prod_e_ops.project import Project
-from prod_e_ops.service_status import service_statuses
 from prod_e_ops.supervisor import Supervisor
 from prod_e_ops.workspace import StackPlan, Workspace, open_workspace
 
@@ -143,11 +143,11 @@ async def _verify_services(workspace: Workspace) -> None:
     with workspace.terminal.step("Verify the services") as step:
         statuses = await service_statuses(workspace.environment)
         step.outcome = ", ".join(status.summary for status in statuses)
-        failed = [status.summary for status in statuses if status.rollout == "FAILED"]
+        failed = [status.summary for status in statuses if status.deployment.failed]
         if failed:
             raise OpsError(
                 "ECS did not keep what was deployed:",
                 details=failed,
-                next_step="The service runs its previous task definition; its stopped tasks and"
-                " its log say why.",
+                next_step="The service runs its previous task definition. `prod-e deploy-status"
+                f" --environment {workspace.environment.name}` says why.",
             )
