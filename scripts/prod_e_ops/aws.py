@@ -87,7 +87,8 @@ def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[No
                 f" AWS_PROFILE; {left}.",
             ) from None
         raise OpsError(
-            f"{failed}: {error}", next_step=f"Run the command again later; {left}."
+            f"{failed}: {error}",
+            next_step=f"Put right what AWS says, or run the command again later; {left}.",
         ) from None
     except (NoConnection, HTTPClientError) as error:
         raise OpsError(

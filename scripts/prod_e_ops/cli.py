@@ -119,6 +119,92 @@ def deploy(
 
 
 @app.command()
+def push(
+    service: Annotated[
+        str, typer.Argument(metavar="SERVICE", help="The key of a service: [services.KEY].")
+    ],
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            "--environment",
+            "-e",
+            metavar="NAME",
+            help="The environment (default: the only one, or prod-e).",
+            show_default=False,
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag",
+            "-t",
+            metavar="TAG",
+            help="One more tag; may be repeated. Not content-..., git-... or a version.",
+            show_default=False,
+        ),
+    ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(
+            "--release",
+            metavar="vX.Y.Z",
+            help="A semantic version as a tag, which never moves to other content.",
+            show_default=False,
+        ),
+    ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            "--platform",
+            metavar="PLATFORM",
+            help="linux/amd64 or linux/arm64 (default: the settings' architecture).",
+            show_default=False,
+        ),
+    ] = None,
+    no_cache: Annotated[
+        bool,
+        typer.Option("--no-cache", help="Build every step anew, even if ECR has the content."),
+    ] = False,
+    yes: Yes = False,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Follow the deployment; fail if ECS rolls it back."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Build a service's image, push it to ECR and move its tags.
+
+    The tags are content-<hash>, git-<commit> (-dirty with changes that are not committed), the
+    release, those of --tag, and the one that the settings follow, such as latest. They move when
+    everything is uploaded, latest last; what ECR has already is not built again.
+
+    Example: scripts/deployment/build-and-push.sh backend --release v1.4.0 --wait
+    """
+    from prod_e_ops.project import find_project
+    from prod_e_ops.push import PushOptions, push
+
+    options = PushOptions(
+        tags=tuple(tag or ()),
+        release=release,
+        platform=platform,
+        no_cache=no_cache,
+        yes=yes,
+        wait=wait,
+        as_json=json,
+    )
+    _run(
+        lambda supervisor, terminal: push(
+            find_project(),
+            environment,
+            service,
+            options=options,
+            supervisor=supervisor,
+            terminal=terminal,
+        )
+    )
+
+
+@app.command()
 def destroy(environment: Environment = None, yes: Yes = False) -> None:
     """Destroy an environment with cdktf, unless its settings protect it.
 

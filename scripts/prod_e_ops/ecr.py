@@ -154,7 +154,7 @@ class Repository:
         image = answer["images"][0]
         for position, name in enumerate(tags):
             moved = ", ".join(tags[:position])
-            left = f"moved before that: {moved}" if moved else "no tag moved"
+            left = f"it is as it was{f', moved before it: {moved}' if moved else ''}"
             with aws_errors(f"ECR did not move the tag {name} of {self.name}", left=left):
                 try:
                     self._client.put_image(

@@ -85,8 +85,11 @@ async def open_workspace(
     *,
     supervisor: Supervisor,
     terminal: Terminal,
+    only: str | None = None,
 ) -> AsyncIterator[Workspace]:
     """Makes an environment ready; what concerns the user's mistakes is checked first.
+
+    `only`: the name of the one stack that is wanted; default: all of them.
 
     Raises `UserMistake` for settings, credentials or a Terraform that will not do, and `OpsError`
     if AWS or Terraform fails.
@@ -103,7 +106,7 @@ async def open_workspace(
         with terminal.step("Initialise Terraform") as step:
             stacks, skipped = await initialise(
                 terraform,
-                project.stacks(environment.name),
+                [s for s in project.stacks(environment.name) if only in (None, s.name)],
                 supervisor=supervisor,
                 on_stack=step.update,
             )
