@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from prod_e.image_build import names_one_build
 from prod_e.names import ServiceNames
 
 LogRetentionDays = Literal[
@@ -160,7 +161,8 @@ class Service(_Settings):
 
     `source`: the folder with the Dockerfile, from the project's root; default: the service's key.
     `build`: `terraform` builds and pushes with the docker provider, `external` leaves it to you.
-    `image_tag`: `latest`, `content` (the content hash of `source`), or a tag of yours.
+    `image_tag`: `latest`, `content` (the content hash of `source`), or a tag of yours. One that
+    begins with `content-` or `git-` names a build that exists: none is made, whatever `build` says.
     `path`, `host`: the route; `*` and `?` are the load balancer's wildcards.
     `priority`: 1 to 50000, the lowest is tried first; default: the more specific route first.
     `repository`, `task_family`, `container`, `service`, `log_group`: names; default:
@@ -263,6 +265,11 @@ class Service(_Settings):
     secrets: dict[str, str] = Field(default_factory=dict)
     database: bool = True
     execute_command: bool = False
+
+    @property
+    def is_built(self) -> bool:
+        """Whether Terraform builds the image from the source as it is now."""
+        return self.build == "terraform" and not names_one_build(self.image_tag)
 
     @property
     def autoscaling(self) -> bool:

@@ -61,6 +61,8 @@ class RegistryStack(TerraformStack):
 class ImageStack(TerraformStack):
     """The images that Terraform builds and pushes: those of services with `build = "terraform"`.
 
+    A service that is pinned to a build that exists is left out: it was built and pushed before.
+
     Its state holds the registry's password (a token that lasts twelve hours), as the provider's
     data source gives it: keep it private.
     """
@@ -86,7 +88,7 @@ class ImageStack(TerraformStack):
             ],
         )
         for key, service in environment.services.items():
-            if service.build != "terraform":
+            if not service.is_built:
                 continue
             context = contexts[key]
             repository = ServiceNames.of(environment.name, key, service).repository

@@ -51,7 +51,7 @@ def add_stacks(
     registry = RegistryStack(app, environment=environment)
     main = EnvironmentStack(app, environment=environment, contexts=contexts)
     main.add_dependency(registry)
-    if any(service.build == "terraform" for service in environment.services.values()):
+    if any(service.is_built for service in environment.services.values()):
         image = ImageStack(app, environment=environment, contexts=contexts)
         image.add_dependency(registry)
         main.add_dependency(image)
@@ -66,7 +66,7 @@ def _read_contexts(
     for environment in environments:
         contexts[environment.name] = {}
         for key, service in environment.services.items():
-            if service.build == "external" and service.image_tag != "content":
+            if not service.is_built and service.image_tag != "content":
                 continue
             source = service.source or key
             try:

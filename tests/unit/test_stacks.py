@@ -226,6 +226,24 @@ def test_a_pinned_tag_is_not_redeployed_on_push(synthesised: Any, tag: str) -> N
     assert re.search(rf"/tiny-e-backend:{expected}$", container(stack)["image"])
 
 
+@pytest.mark.parametrize("tag", ["content-0123456789abcdef", "git-0123456789ab"])
+def test_a_service_pinned_to_a_build_that_exists_runs_it_and_builds_nothing(
+    synthesised: Any, tag: str
+) -> None:
+    other = '[services.other]\nsource = "backend"\npath = "/other"\n'
+    stacks = synthesised(MINIMAL + f'image_tag = "{tag}"\n')
+    assert "tiny-e-image" not in stacks
+    assert container(stacks["tiny-e"])["image"].endswith(f"/tiny-e-backend:{tag}")
+    images = synthesised(MINIMAL + f'image_tag = "{tag}"\n{other}')["tiny-e-image"]
+    assert "tiny-e-other:" in images.one("docker_image")["name"]
+    assert not [name for name in images.all("docker_registry_image") if "backend" in name["name"]]
+
+
+def test_a_tag_of_the_users_own_is_built_from_the_present_source(synthesised: Any) -> None:
+    image = synthesised(MINIMAL + 'image_tag = "v1.2.3"\n')["tiny-e-image"].one("docker_image")
+    assert any(name.endswith(":v1.2.3") for name in image["build"]["tag"])
+
+
 def test_the_repository_scans_and_keeps_every_tagged_image(seed: Any) -> None:
     repository = seed["prod-e-registry"].one("aws_ecr_repository")
     assert repository["image_scanning_configuration"] == {"scan_on_push": True}
