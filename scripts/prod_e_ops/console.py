@@ -45,13 +45,30 @@ class Terminal:
 
         Raises `UserMistake` if there is no terminal to ask on, `OpsError` if the user declines.
         """
+        hint = "" if expected else " [y/N]"
+        answer = await self._answer(f"{question}{hint} ", instead="Repeat it with --yes.")
+        if answer != expected if expected else answer.lower() not in ("y", "yes"):
+            raise OpsError("Nothing was changed.")
+
+    async def choose(self, question: str, *, proposal: str, instead: str) -> str:
+        """Asks for one of several things before something is changed; Enter takes the proposal.
+
+        `instead`: how to do without the question, where there is no terminal to ask on.
+
+        Raises `UserMistake` if there is no terminal, `OpsError` if the user declines.
+        """
+        answer = await self._answer(f"{question} [{proposal}; n for none] ", instead=instead)
+        if answer.lower() in ("n", "no", "none"):
+            raise OpsError("Nothing was changed.")
+        return answer or proposal
+
+    async def _answer(self, question: str, *, instead: str) -> str:
         if not sys.stdin.isatty():
             raise UserMistake(
                 "This command asks before it changes anything, and there is no terminal to ask on.",
-                next_step="Nothing was changed. Repeat it with --yes.",
+                next_step=f"Nothing was changed. {instead}",
             )
-        hint = "" if expected else " [y/N]"
-        self.progress.print(f"{question}{hint} ", markup=False, end="")
+        self.progress.print(question, markup=False, end="")
         # Waiting for the line must not keep Ctrl-C from being handled.
         loop = asyncio.get_running_loop()
         line: asyncio.Future[str] = loop.create_future()
@@ -62,11 +79,11 @@ class Terminal:
 
         loop.add_reader(sys.stdin, read)
         try:
-            answer = (await line).strip()
+            answer = await line
         finally:
             loop.remove_reader(sys.stdin)
-        if answer != expected if expected else answer.lower() not in ("y", "yes"):
-            raise OpsError("Nothing was changed.")
+        # Without even a line's end it is the end of the input, which agrees to nothing.
+        return answer.strip() if answer else "n"
 
     def error(self, error: OpsError) -> None:
         """Prints what failed, the details and the next step, on stderr."""

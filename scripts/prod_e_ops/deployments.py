@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prod_e.names import ServiceNames
-from prod_e_ops.aws import aws_client, aws_errors, error_code
+from prod_e_ops.aws import aws_client, aws_errors
 from prod_e_ops.console import Terminal
 from prod_e_ops.errors import OpsError, UserMistake
 
@@ -379,10 +379,8 @@ class Deployments:
         with self._errors("task definition"):
             try:
                 answer = self._ecs.describe_task_definition(taskDefinition=name)
-            except Exception as error:
-                if error_code(error) == "ClientException":
-                    return None
-                raise
+            except self._ecs.exceptions.ClientException:
+                return None
         definition = answer["taskDefinition"]
         image = next(
             (
@@ -421,26 +419,30 @@ class Deployments:
             for reason, count in counted.most_common(5)
         ]
 
+    def exists(self) -> bool:
+        """Whether the service is deployed."""
+        return self._find() is not None
+
     def _service(self) -> Mapping[str, Any]:
-        with aws_errors(f"The service {self.names.service} cannot be looked up"):
-            try:
-                answer = self._ecs.describe_services(
-                    cluster=self.cluster, services=[self.names.service]
-                )
-                found = [s for s in answer["services"] if s["status"] == "ACTIVE"]
-            except Exception as error:
-                if error_code(error) != "ClusterNotFoundException":
-                    raise
-                found = []
-        if not found:
+        service = self._find()
+        if service is None:
             raise UserMistake(
                 f"There is no service {self.names.service} in the cluster {self.cluster}"
                 f" ({self.environment.region}).",
                 next_step="Deploy the environment first:"
                 f" npm run deploy -- {self.environment.name}",
             )
-        service: Mapping[str, Any] = found[0]
         return service
+
+    def _find(self) -> Mapping[str, Any] | None:
+        with self._errors("state"):
+            try:
+                answer = self._ecs.describe_services(
+                    cluster=self.cluster, services=[self.names.service]
+                )
+            except self._ecs.exceptions.ClusterNotFoundException:
+                return None
+        return next((each for each in answer["services"] if each["status"] == "ACTIVE"), None)
 
     def _of_primary(self, primary: Mapping[str, Any]) -> Deployment:
         """The primary deployment, of which ECS keeps no record any more."""
