@@ -7,6 +7,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -26,6 +28,20 @@ class EmbeddedAwsError(Exception):
     """The embedded AWS did not start; the message has what it printed."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ContainerRegistry:
+    """A registry that plays the part of ECR's, which is not among what moto has.
+
+    `host`: how Docker reaches it, such as `127.0.0.1:5000`. `url`: how the embedded AWS does.
+    `password_file`: holds the password of its user `AWS`, which is what tokens are made of; it is
+    read anew for each.
+    """
+
+    host: str
+    url: str
+    password_file: Path
+
+
 class EmbeddedAws:
     """A context manager around a moto server on a free port of the loopback interface.
 
@@ -35,7 +51,8 @@ class EmbeddedAws:
     Each instance starts empty, and any number of them can run side by side.
 
     `region`: what other programs are told to use. `account_id`: twelve digits.
-    `deployment_seconds`: how long a deployment of an ECS service takes.
+    `deployment_seconds`: how long a deployment of an ECS service takes. `registry`: holds the
+    images of ECR's repositories; default: there are only their manifests.
 
     Raises `EmbeddedAwsError` on entry if the server does not start.
     """
@@ -46,10 +63,12 @@ class EmbeddedAws:
         region: str = DEFAULT_REGION,
         account_id: str = ACCOUNT_ID,
         deployment_seconds: float = 0,
+        registry: ContainerRegistry | None = None,
     ) -> None:
         self.region = region
         self.account_id = account_id
         self.deployment_seconds = deployment_seconds
+        self.registry = registry
         self.endpoint_url = ""
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[str] | None = None
@@ -125,6 +144,9 @@ class EmbeddedAws:
                 **_without_any_aws(os.environ),
                 "MOTO_ACCOUNT_ID": self.account_id,
                 "MOTO_ECS_DEPLOYMENT_SECONDS": str(self.deployment_seconds),
+                "MOTO_ECR_REGISTRY": json.dumps(
+                    asdict(self.registry) if self.registry else None, default=str
+                ),
             },
             start_new_session=True,
         )

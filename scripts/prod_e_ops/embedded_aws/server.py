@@ -73,6 +73,9 @@ def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     dispatcher = DomainDispatcherApplication(_service_app)
     server = make_server("127.0.0.1", 0, dispatcher, threaded=True, request_handler=_QuietHandler)
+    # Where moto's state machines find the other services.
+    os.environ["MOTO_PORT"] = str(server.server_port)
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     _tell({"endpoint_url": f"http://127.0.0.1:{server.server_port}"})
     threading.Thread(target=_preload, args=(dispatcher,), daemon=True).start()

@@ -8,7 +8,18 @@ service, and closes the gaps of that service by adding to moto's own classes.
 from importlib import import_module
 
 _SERVICES = frozenset(
-    {"acm", "applicationautoscaling", "ec2", "ecs", "elbv2", "logs", "rds", "stepfunctions"}
+    {
+        "acm",
+        "applicationautoscaling",
+        "ec2",
+        "ecr",
+        "ecs",
+        "elbv2",
+        "events",
+        "logs",
+        "rds",
+        "stepfunctions",
+    }
 )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from moto.core.config import default_user_config
 from moto.core.responses import ActionResult
 from moto.stepfunctions.parser.asl.parse.asl_parser import (
     AmazonStateLanguageParser,
@@ -11,8 +12,14 @@ from moto.stepfunctions.responses import StepFunctionResponse
 
 
 def fill_gaps() -> None:
+    _step_functions_executes()
     _step_functions_validates_definitions()
     _step_functions_lists_versions()
+
+
+def _step_functions_executes() -> None:
+    # moto can; unless told, an execution of it only looks as if it had taken place.
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
 
 
 def _step_functions_validates_definitions() -> None:
