@@ -28,6 +28,19 @@ Environment = Annotated[
         show_default=False,
     ),
 ]
+EnvironmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--environment",
+        "-e",
+        metavar="NAME",
+        help="The environment (default: the only one, or prod-e).",
+        show_default=False,
+    ),
+]
+Service = Annotated[
+    str, typer.Argument(metavar="SERVICE", help="The key of a service: [services.KEY].")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before acting.")]
 
@@ -120,19 +133,8 @@ def deploy(
 
 @app.command()
 def push(
-    service: Annotated[
-        str, typer.Argument(metavar="SERVICE", help="The key of a service: [services.KEY].")
-    ],
-    environment: Annotated[
-        str | None,
-        typer.Option(
-            "--environment",
-            "-e",
-            metavar="NAME",
-            help="The environment (default: the only one, or prod-e).",
-            show_default=False,
-        ),
-    ] = None,
+    service: Service,
+    environment: EnvironmentOption = None,
     tag: Annotated[
         list[str] | None,
         typer.Option(
@@ -199,6 +201,125 @@ def push(
             service,
             options=options,
             supervisor=supervisor,
+            terminal=terminal,
+        )
+    )
+
+
+@app.command("deploy-status")
+def deploy_status(
+    service: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SERVICE]",
+            help="The key of a service: [services.KEY] (default: all of the environment).",
+            show_default=False,
+        ),
+    ] = None,
+    environment: EnvironmentOption = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", "--follow", help="Follow a deployment under way to its end."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show the last deployment of each service: its state, tasks, image and events.
+
+    The exit status is 1 if the last one failed or ECS rolled it back, which is told with the
+    reason.
+
+    Example: npm run prod-e -- deploy-status backend --wait
+    """
+    from prod_e_ops import deploy_status
+    from prod_e_ops.project import find_project
+
+    _run(
+        lambda supervisor, terminal: deploy_status.deploy_status(
+            find_project(), service, environment, wait=wait, as_json=json, terminal=terminal
+        )
+    )
+
+
+@app.command()
+def rollback(
+    service: Service,
+    environment: EnvironmentOption = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="TAG|DIGEST|REVISION",
+            help="An image's tag or digest (sha256:..., its beginning will do), or a revision of"
+            " the task definition: its number, or prod-e-task:12 (default: you choose from a"
+            " list).",
+            show_default=False,
+        ),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Do not ask; without --to take the other image that was healthy most recently.",
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Let a service run again what it ran before; wait for it and verify it.
+
+    A service that follows latest gets the tag moved back. A pinned one gets its earlier task
+    definition, and the pin in environments/*.toml. Nothing is built. Where the service runs that
+    already, nothing is changed and the exit status is 0.
+
+    Example: scripts/deployment/rollback.sh backend --to v1.3.2
+    """
+    from prod_e_ops import rollback
+    from prod_e_ops.project import find_project
+
+    _run(
+        lambda supervisor, terminal: rollback.rollback(
+            find_project(), service, environment, to=to, yes=yes, as_json=json, terminal=terminal
+        )
+    )
+
+
+@app.command()
+def images(
+    service: Service,
+    environment: EnvironmentOption = None,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            help="Delete old images that no task runs, no successful deployment of the last 90"
+            " days ran, and no active task definition, release or followed tag names.",
+        ),
+    ] = False,
+    keep: Annotated[
+        int,
+        typer.Option(
+            "--keep", metavar="N", min=0, help="How many of those --prune keeps, the newest."
+        ),
+    ] = 10,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Show a service's images: tags, sizes, scan findings, and what uses each.
+
+    Example: npm run prod-e -- images backend --prune --keep 5
+    """
+    from prod_e_ops import images
+    from prod_e_ops.project import find_project
+
+    _run(
+        lambda supervisor, terminal: images.images(
+            find_project(),
+            service,
+            environment,
+            prune=prune,
+            keep=keep,
+            yes=yes,
+            as_json=json,
             terminal=terminal,
         )
     )

@@ -172,13 +172,15 @@ class TaskDefinition:
 class ServiceStatus:
     """How a service is doing.
 
-    `old_running`: tasks of earlier deployments that still run. `targets`: how many per state of
-    health, such as `{"healthy": 2}`. `events`: the newest first.
+    `task_definition`: what it is set to run, such as `prod-e-task:12`. `old_running`: tasks of
+    earlier deployments that still run. `targets`: how many per state of health, such as
+    `{"healthy": 2}`. `events`: the newest first.
     """
 
     key: str
     service: str
     cluster: str
+    task_definition: str
     desired: int
     running: int
     pending: int
@@ -239,6 +241,7 @@ class ServiceStatus:
             "key": self.key,
             "service": self.service,
             "cluster": self.cluster,
+            "task_definition": self.task_definition,
             "tasks": {
                 "desired": self.desired,
                 "running": self.running,
@@ -285,6 +288,7 @@ class Deployments:
             key=self.key,
             service=self.names.service,
             cluster=self.cluster,
+            task_definition=_last(service["taskDefinition"]),
             desired=service["desiredCount"],
             running=service["runningCount"],
             pending=service["pendingCount"],
@@ -396,9 +400,14 @@ class Deployments:
             is_active=definition.get("status") == "ACTIVE",
         )
 
-    def begin(self, *, task_definition: str | None = None) -> None:
-        """Begins a deployment of that revision, or of the present one anew, as ECS pulls it."""
-        with aws_errors(f"ECS did not begin a deployment of {self.names.service}"):
+    def begin(
+        self, *, task_definition: str | None = None, left: str = "nothing was changed"
+    ) -> None:
+        """Begins a deployment of that revision, or of the present one anew.
+
+        `left`: for the message if ECS refuses: what was done before.
+        """
+        with aws_errors(f"ECS did not begin a deployment of {self.names.service}", left=left):
             self._ecs.update_service(
                 cluster=self.cluster,
                 service=self.names.service,
@@ -407,15 +416,17 @@ class Deployments:
             )
 
     def why_stopped(self, deployment: Deployment) -> Sequence[str]:
-        """Why tasks of a deployment stopped: one line for each reason, with how many."""
+        """Why tasks of a deployment failed: one line for each reason, with how many."""
         stopped = self.tasks(stopped=True)
         counted = Counter(
             task.epitaph
             for task in stopped
-            if task.deployment == deployment.revision.id and task.epitaph
+            if task.deployment == deployment.revision.id
+            and task.epitaph
+            and not task.stopped_reason.startswith("Scaling activity")
         )
         return [
-            f"{count} {'task' if count == 1 else 'tasks'} stopped: {reason}"
+            f"{count} {'task' if count == 1 else 'tasks'} failed: {reason}"
             for reason, count in counted.most_common(5)
         ]
 

@@ -35,9 +35,13 @@ class ImageUse:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceImages:
-    """The images of a service, the one pushed last first."""
+    """The images of a service, the one pushed last first.
+
+    `running`: the digests that tasks run, of images that are deleted too.
+    """
 
     uses: tuple[ImageUse, ...]
+    running: frozenset[str]
 
     @property
     def last_healthy(self) -> ImageUse | None:
@@ -60,7 +64,8 @@ def service_images(
     return ServiceImages(
         uses=tuple(
             _use(image, history, running, named, repository.name) for image in repository.images()
-        )
+        ),
+        running=running,
     )
 
 

@@ -15,9 +15,6 @@ from prod_e_ops.errors import UserMistake
 from prod_e_ops.image_uses import ImageUse, ServiceImages, service_images, short_digest
 from prod_e_ops.project import Project
 
-DEFAULT_KEPT = 10
-"""How many images that nothing could return to stay, the newest, unless told otherwise."""
-
 _SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
 
 
