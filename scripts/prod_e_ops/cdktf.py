@@ -53,8 +53,8 @@ async def _run(workspace: Workspace, action: Literal["deploy", "destroy"], plan:
                     name,
                     "--skip-synth",
                     "--auto-approve",
-                    # Those without changes are left out. With this option cdktf starts a stack again
-                    # and again while it runs, unless it may run one at a time only.
+                    # Those without changes are left out. With this option cdktf starts a stack
+                    # again and again while it runs, unless it may run one at a time only.
                     "--ignore-missing-stack-dependencies",
                     "--parallelism=1",
                     "--skip-provider-lock",
@@ -71,8 +71,8 @@ async def _run(workspace: Workspace, action: Literal["deploy", "destroy"], plan:
                 },
                 on_stdout=on_line,
                 finishes="Terraform finishes what is under way and saves its state.",
-                # Told itself, cdktf ends at once, and with it the terminal that it gave to Terraform,
-                # which dies of that without saving its state.
+                # Told itself, cdktf ends at once, and with it the terminal that it gave to
+                # Terraform, which dies of that without saving its state.
                 interrupts_children=True,
             )
         except asyncio.CancelledError:

@@ -24,25 +24,26 @@ _SAME_KEY_PRESS_SECONDS = 0.5
 # under way, then saves the state as far as it knows it and gives its lock back.
 _LAST_GRACE_SECONDS = 8.0
 
-_LONGEST_LINE = 64 * 1024 * 1024
+# What a process of another group may go on writing into a child's output after its end.
+_LAST_OUTPUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class _Child:
     """A running child: how it is told to stop, and what it does before it does."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.SubprocessTransport
     finishes: str
     passes_on: bool
 
     def interrupt(self) -> None:
         """Does what Ctrl-C on a terminal of its own would do to it."""
-        if self.process.returncode is not None:
+        if self.process.get_returncode() is not None:
             return
         if not self.passes_on:
             self.process.send_signal(signal.SIGINT)
             return
-        children = _children_of(self.process.pid)
+        children = _children_of(self.process.get_pid())
         for pid in children:
             with suppress(ProcessLookupError, PermissionError):
                 if os.getpgid(pid) == pid:
@@ -55,7 +56,7 @@ class _Child:
     def kill(self) -> None:
         """Kills what is left of the process group that it leads."""
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.process.get_pid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -123,41 +124,37 @@ class Supervisor:
         goes to the programs that it runs instead of to itself, and it is killed if it runs none:
         for a program that would not wait for them.
         """
-        process = await asyncio.create_subprocess_exec(
+        process, output = await asyncio.get_running_loop().subprocess_exec(
+            lambda: _Output({1: on_stdout, 2: on_stderr}),
             *map(str, command),
             cwd=folder,
             env=dict(environment),
             stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
-            limit=_LONGEST_LINE,
         )
         child = _Child(process, finishes, passes_on=interrupts_children)
         self._children.append(child)
-        assert process.stdout and process.stderr
         if stdin is not None:
-            assert process.stdin
-            process.stdin.write(stdin.encode())
-            process.stdin.close()
-        ended = asyncio.ensure_future(process.wait())
-        # Helpers that it leaves behind hold its output open.
-        ended.add_done_callback(lambda _: child.kill())
-        reading = asyncio.gather(_read(process.stdout, on_stdout), _read(process.stderr, on_stderr))
+            pipe = process.get_pipe_transport(0)
+            assert isinstance(pipe, asyncio.WriteTransport)
+            pipe.write(stdin.encode())
+            pipe.write_eof()
         try:
-            both: set[asyncio.Future[Any]] = {ended, reading}
-            await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
-            stdout, stderr = await reading
+            await asyncio.wait({output.exited, output.broken}, return_when=asyncio.FIRST_COMPLETED)
+            if output.broken.done():
+                await output.broken
+            child.kill()  # Helpers that it left behind, and that hold its output open.
+            await asyncio.wait({output.closed}, timeout=_LAST_OUTPUT_SECONDS)
+            return Finished(process.get_returncode() or 0, output.text(1), output.text(2))
         except asyncio.CancelledError:
             child.interrupt()
-            await asyncio.wait({ended}, timeout=patience)
+            await asyncio.wait({output.exited}, timeout=patience)
             raise
         finally:
             child.kill()
-            await ended
-            reading.cancel()
+            await asyncio.wait({output.exited})
+            process.close()
             self._children.remove(child)
-        return Finished(process.returncode or 0, stdout, stderr)
 
     def _on_signal(self, number: int, received: list[int], task: asyncio.Task[Any]) -> None:
         now = time.monotonic()
@@ -176,14 +173,58 @@ class Supervisor:
             asyncio.get_running_loop().call_later(_LAST_GRACE_SECONDS, child.kill)
 
 
-async def _read(stream: asyncio.StreamReader, on_line: Callable[[str], object] | None) -> str:
-    lines = []
-    while line := await stream.readline():
-        text = line.decode("utf-8", "replace")
-        lines.append(text)
-        if on_line:
-            on_line(text.rstrip("\r\n"))
-    return "".join(lines)
+class _Output(asyncio.SubprocessProtocol):
+    """Collects what a child writes, line by line, and knows when it has ended.
+
+    `exited`: done when the process has ended. `closed`: done when nobody holds its output open any
+    more, which can be later, or never. `broken`: what was raised by whom a line was handed to.
+    """
+
+    def __init__(self, on_line: Mapping[int, Callable[[str], object] | None]) -> None:
+        """`on_line`: what to tell each line of the file descriptors 1 and 2."""
+        loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self.broken: asyncio.Future[None] = loop.create_future()
+        self._on_line = on_line
+        self._lines: dict[int, list[bytes]] = {1: [], 2: []}
+        self._begun = {1: bytearray(), 2: bytearray()}
+
+    def text(self, descriptor: int) -> str:
+        """All that it has written to a file descriptor."""
+        return b"".join((*self._lines[descriptor], self._begun[descriptor])).decode(
+            "utf-8", "replace"
+        )
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        begun = self._begun[fd]
+        *ended, rest = data.split(b"\n")
+        for line in ended:
+            self._end_line(fd, bytes(begun) + line + b"\n")
+            begun.clear()
+        begun += rest
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if self._begun.get(fd):
+            self._end_line(fd, bytes(self._begun[fd]))
+            self._begun[fd].clear()
+
+    def process_exited(self) -> None:
+        self.exited.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set_result(None)
+
+    def _end_line(self, fd: int, line: bytes) -> None:
+        self._lines[fd].append(line)
+        on_line = self._on_line[fd]
+        if on_line is None:
+            return
+        try:
+            on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
+        except Exception as error:  # noqa: BLE001 - it is raised where the child is waited for
+            if not self.broken.done():
+                self.broken.set_exception(error)
 
 
 def _children_of(parent: int) -> Sequence[int]:
