@@ -87,8 +87,15 @@ class Situation:
         return self.deployments.settings.image_tag == _FOLLOWED
 
     def is_current(self, use: ImageUse) -> bool:
-        """Whether every task runs it and the tag that decides about the next ones names it."""
-        return self.found.running == {use.image.digest} and self.pinned_tag in use.image.tags
+        """Whether every task runs it, and the next ones will.
+
+        Not so once ECS has rolled back by itself: the tag or the settings still say what failed.
+        """
+        if self.found.running != {use.image.digest}:
+            return False
+        if self.pinned_tag in use.image.tags:
+            return True
+        return not self.follows and self.status.deployment.succeeded
 
     @property
     def candidates(self) -> Sequence[ImageUse]:

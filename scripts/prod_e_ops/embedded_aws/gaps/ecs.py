@@ -112,7 +112,10 @@ def _update_service(update: Callable[[Any], Any]) -> Callable[[Any], Any]:
         backend = self.ecs_backend
         service = _find_service(backend, self._get_param("cluster"), self._get_param("service"))
         before = [getattr(service, field, None) for field in _REVISION_FIELDS]
+        # moto gives the deployment that it replaces another name and time.
+        deployments = [dict(deployment) for deployment in service.deployments]
         answer = update(self)
+        service.deployments = deployments
         # A family or a family and revision is kept as the ARN that it names.
         definition = backend.describe_task_definition(service.task_definition)
         service.task_definition = definition.arn
@@ -425,14 +428,15 @@ class _ContainerImage:
         name, image = container["name"], container["image"]
         digest = None
         if found := _IN_ECR.fullmatch(image):
-            repositories = ecr_backends[backend.account_id][found["region"]].repositories
-            repository = repositories.get(found["repository"])
+            ecr = ecr_backends[backend.account_id][found["region"]]
+            name_in_ecr = found["repository"]
+            known = name_in_ecr in ecr.repositories and ecr.describe_images(name_in_ecr)
             # Where nothing was ever pushed, anything runs: not every trial builds images.
-            if repository and repository.images:
+            if known:
                 stored = next(
                     (
                         i
-                        for i in repository.images
+                        for i in known
                         if i.get_image_digest() == found["digest"] or found["tag"] in i.image_tags
                     ),
                     None,
