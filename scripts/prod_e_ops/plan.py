@@ -81,12 +81,20 @@ def _lines(summary: PlanSummary) -> Iterator[tuple[str, str]]:
         yield f"± {change.address}: {_keys(change)}{_warning(change, summary)}", "red"
     for change in summary.destroyed:
         yield f"- {change.address}{_warning(change, summary)}", "red"
+    for change in summary.imported:
+        yield f"< {change.address}: comes under Terraform's control", ""
+    for change in summary.moved:
+        yield f"> {change.address}: has a new name in the state", ""
+    for change in summary.forgotten:
+        yield f". {change.address}: stays, and leaves Terraform's control", ""
     if summary.outputs:
         yield f"outputs: {', '.join(summary.outputs)}", ""
 
 
 def _keys(change: Change) -> str:
     keys = change.changed_keys
+    if not keys:
+        return change.reason or "nothing that is shown"
     more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
     return ", ".join(keys[:_MOST_KEYS]) + more
 

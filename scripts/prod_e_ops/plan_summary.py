@@ -1,6 +1,6 @@
 """What a Terraform plan does, as a value: read from `terraform show -json`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,16 @@ STATEFUL_TYPES = frozenset(
         "aws_s3_bucket",
         "aws_kms_key",
         "aws_secretsmanager_secret",
+        "aws_cloudwatch_log_group",
     }
 )
 """Resources that hold data: replacing or destroying one loses it."""
+
+_REASONS = {
+    "replace_because_tainted": "it was left unfinished",
+    "replace_by_request": "it was asked for",
+    "replace_by_triggers": "what it depends on is replaced",
+}
 
 
 @dataclass(frozen=True)
@@ -21,30 +28,36 @@ class Change:
     """One resource that the plan touches.
 
     `changed_keys`: the top-level arguments that change, or that force its replacement; empty for
-    one that is created or destroyed.
+    one that is created or destroyed. `reason`: why it is replaced, if not because of an argument.
     """
 
     address: str
     type: str
     changed_keys: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class PlanSummary:
-    """A plan's changes, by what happens to the resource, and the outputs that it changes."""
+    """A plan's changes, by what happens to the resource, and the outputs that it changes.
+
+    `imported`, `moved` and `forgotten` change what Terraform keeps in its state, and nothing in
+    AWS; a resource can be imported or moved and be changed too.
+    """
 
     created: tuple[Change, ...] = ()
     changed: tuple[Change, ...] = ()
     replaced: tuple[Change, ...] = ()
     destroyed: tuple[Change, ...] = ()
+    imported: tuple[Change, ...] = ()
+    moved: tuple[Change, ...] = ()
+    forgotten: tuple[Change, ...] = ()
     outputs: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether applying it would do nothing."""
-        return not (
-            self.created or self.changed or self.replaced or self.destroyed or self.outputs
-        )
+        return not (self.outputs or any(changes for _, changes in self._fates))
 
     @property
     def resource_count(self) -> int:
@@ -62,17 +75,21 @@ class PlanSummary:
         """One line: how many resources meet which fate."""
         if self.is_empty:
             return "no changes"
-        parts = [
-            f"{len(changes)} {what}"
-            for what, changes in (
-                ("to create", self.created),
-                ("to change", self.changed),
-                ("to replace", self.replaced),
-                ("to destroy", self.destroyed),
-            )
-            if changes
-        ]
-        return ", ".join(parts) or f"{len(self.outputs)} outputs to change"
+        parts = [f"{len(changes)} {what}" for what, changes in self._fates if changes]
+        outputs = "1 output" if len(self.outputs) == 1 else f"{len(self.outputs)} outputs"
+        return ", ".join(parts) or f"{outputs} to change"
+
+    @property
+    def _fates(self) -> Sequence[tuple[str, Sequence[Change]]]:
+        return (
+            ("to create", self.created),
+            ("to change", self.changed),
+            ("to replace", self.replaced),
+            ("to destroy", self.destroyed),
+            ("to import", self.imported),
+            ("to move", self.moved),
+            ("to forget", self.forgotten),
+        )
 
     def as_json(self) -> dict[str, list[str]]:
         """The addresses, for machines."""
@@ -81,6 +98,9 @@ class PlanSummary:
             "changed": [change.address for change in self.changed],
             "replaced": [change.address for change in self.replaced],
             "destroyed": [change.address for change in self.destroyed],
+            "imported": [change.address for change in self.imported],
+            "moved": [change.address for change in self.moved],
+            "forgotten": [change.address for change in self.forgotten],
             "outputs": list(self.outputs),
         }
 
@@ -90,19 +110,18 @@ class PlanSummary:
 
         https://developer.hashicorp.com/terraform/internals/json-format#plan-representation
         """
-        fates: dict[str, list[Change]] = {
-            "created": [], "changed": [], "replaced": [], "destroyed": []
-        }  # fmt: skip
+        fates: dict[str, list[Change]] = {}
         for resource in plan.get("resource_changes", ()):
-            fate = _fate(resource["change"]["actions"])
-            if fate and resource.get("mode", "managed") == "managed":
-                fates[fate].append(
-                    Change(
-                        address=resource["address"],
-                        type=resource["type"],
-                        changed_keys=tuple(_changed_keys(resource["change"])),
-                    )
-                )
+            if resource.get("mode", "managed") != "managed":
+                continue
+            change = Change(
+                address=resource["address"],
+                type=resource["type"],
+                changed_keys=tuple(_changed_keys(resource["change"])),
+                reason=_REASONS.get(resource.get("action_reason", ""), ""),
+            )
+            for fate in _fates(resource):
+                fates.setdefault(fate, []).append(change)
         outputs = tuple(
             sorted(
                 name
@@ -117,18 +136,22 @@ class PlanSummary:
         return PlanSummary(**ordered, outputs=outputs)
 
 
-def _fate(actions: Sequence[str]) -> str | None:
-    match list(actions):
+def _fates(resource: Mapping[str, Any]) -> Iterator[str]:
+    match resource["change"]["actions"]:
         case ["create"]:
-            return "created"
+            yield "created"
         case ["update"]:
-            return "changed"
+            yield "changed"
         case ["delete"]:
-            return "destroyed"
+            yield "destroyed"
         case ["create", "delete"] | ["delete", "create"]:
-            return "replaced"
-        case _:
-            return None
+            yield "replaced"
+        case ["forget"]:
+            yield "forgotten"
+    if "importing" in resource["change"]:
+        yield "imported"
+    if "previous_address" in resource:
+        yield "moved"
 
 
 def _changed_keys(change: Mapping[str, Any]) -> Sequence[str]:

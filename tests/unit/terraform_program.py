@@ -1,0 +1,75 @@
+"""The real Terraform in a folder of its own, with nothing but its built-in resources."""
+
+import json
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from prod_e_ops.plan_summary import PlanSummary
+from prod_e_ops.project import Stack
+from prod_e_ops.supervisor import Supervisor
+from prod_e_ops.terraform import Terraform, find_terraform
+
+T = TypeVar("T")
+
+needs_terraform = pytest.mark.skipif(
+    shutil.which("terraform") is None, reason="Terraform is not installed"
+)
+
+
+@dataclass(frozen=True)
+class TerraformFolder:
+    """A stack in `folder` whose JSON the test writes."""
+
+    folder: Path
+
+    @property
+    def stack(self) -> Stack:
+        return Stack("tried-e", self.folder / "stack")
+
+    def write(self, **configuration: Any) -> None:
+        self.stack.folder.mkdir(exist_ok=True)
+        terraform = {"backend": {"local": {}}, **configuration.pop("terraform", {})}
+        self.stack.json_file.write_text(json.dumps({"terraform": terraform, **configuration}))
+
+    def write_resources(self, **resources: Mapping[str, Any]) -> None:
+        """`resources`: those of the type `terraform_data`, which Terraform has built in."""
+        self.write(resource={"terraform_data": resources})
+
+    def run(
+        self, work: Callable[[Terraform], Awaitable[T]], variables: Mapping[str, str] | None = None
+    ) -> T:
+        supervisor = Supervisor(lambda _: None)
+
+        async def with_terraform() -> T:
+            async with find_terraform(
+                supervisor,
+                cache_folder=self.folder / "cache",
+                environment={**os.environ, "HOME": str(self.folder), **(variables or {})},
+            ) as terraform:
+                return await work(terraform)
+
+        return supervisor.run(with_terraform())
+
+    def init(self, variables: Mapping[str, str] | None = None) -> None:
+        self.run(lambda terraform: terraform.init(self.stack), variables)
+
+    def plan(self, *, destroy: bool = False) -> PlanSummary:
+        async def work(terraform: Terraform) -> PlanSummary:
+            await terraform.init(self.stack)
+            return await terraform.plan(self.stack, destroy=destroy)
+
+        return self.run(work)
+
+    def apply(self) -> None:
+        async def work(terraform: Terraform) -> None:
+            await terraform.init(self.stack)
+            await terraform.plan(self.stack)
+            await terraform.apply(self.stack)
+
+        self.run(work)
