@@ -27,8 +27,8 @@ const {
 
 const LEAST_RATIO = 0.8;
 const TASK_MEMORY_MIB = 512;
-const ROUNDS = 5;
-const ROUND_SECONDS = 4;
+const ROUNDS = 9;
+const ROUND_SECONDS = 2;
 const CONNECTIONS = 20;
 
 const residentMib = (pid) =>

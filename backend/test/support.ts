@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client, type QueryResult, type QueryResultRow } from 'pg';
@@ -16,6 +17,13 @@ import { Client, type QueryResult, type QueryResultRow } from 'pg';
 /** `backend/`; the compiled tests lie in `.cache/test/test`. */
 export const BACKEND = resolve(__dirname, '../../..');
 const MAIN = join(BACKEND, '.cache/test/src/main.js');
+
+/** Processes that a failed test may leave behind, which would keep the run from ending. */
+const started = new Set<ChildProcess>();
+// A benchmark uses what is here too, and is no test.
+if (process.env['NODE_TEST_CONTEXT']) {
+  after(async () => started.forEach((child) => child.kill('SIGKILL')));
+}
 
 export type Variables = Record<string, string>;
 
@@ -50,7 +58,7 @@ export async function eventually<Value>(
 /** Ends `child` with `signal` and returns its exit status, or the signal that ended it. */
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | string | null> {
   if (child.exitCode === null && child.signalCode === null) {
-    const ended = once(child, 'exit');
+    const ended = once(child, 'close');
     child.kill(signal);
     await ended;
   }
@@ -117,6 +125,7 @@ export class PostgreSql {
       { cwd: this.folder, stdio: 'ignore', ...AS_OWNER },
     );
     this.server = server;
+    started.add(server);
     await eventually('PostgreSQL answers', async () => {
       if (server.exitCode !== null) {
         throw new Error(`PostgreSQL ended with ${server.exitCode}`);
@@ -216,7 +225,8 @@ export class Service {
     readonly port: number,
     readonly metricsPort: number,
   ) {
-    this.exited = once(child, 'exit').then(() => child.exitCode ?? child.signalCode);
+    // Not `exit`, after which there may be more to read.
+    this.exited = once(child, 'close').then(() => child.exitCode ?? child.signalCode);
     createInterface({ input: child.stdout as Readable }).on('line', (line) => {
       this.logs.push(JSON.parse(line) as Record<string, unknown>);
     });
@@ -233,6 +243,7 @@ export class Service {
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    started.add(child);
     return new Service(child, port, metricsPort);
   }
 
@@ -347,6 +358,7 @@ export class EmbeddedAws {
     const child = spawn(PYTHON, ['-m', 'prod_e_ops.embedded_aws.server'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
+    started.add(child);
     const lines = createInterface({ input: child.stdout });
     const [line] = (await once(lines, 'line')) as [string];
     return new EmbeddedAws(child, (JSON.parse(line) as { endpoint_url: string }).endpoint_url);
