@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.h
 """
 
 import asyncio
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -151,7 +152,8 @@ class Event:
 
     def __str__(self) -> str:
         """One line for people."""
-        return f"{self.at.astimezone(UTC):%H:%M:%S} {self.message}"
+        message = re.sub(r"^\(service [^)]*\) ", "", self.message)
+        return f"{self.at.astimezone(UTC):%H:%M:%S} {message}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +175,8 @@ class ServiceStatus:
     """How a service is doing.
 
     `task_definition`: what it is set to run, such as `prod-e-task:12`. `old_running`: tasks of
-    earlier deployments that still run. `targets`: how many per state of health, such as
-    `{"healthy": 2}`. `events`: the newest first.
+    earlier deployments that still run. `digests`: of the images that tasks run, or are about to.
+    `targets`: how many per state of health, such as `{"healthy": 2}`. `events`: the newest first.
     """
 
     key: str
@@ -185,6 +187,7 @@ class ServiceStatus:
     running: int
     pending: int
     old_running: int
+    digests: tuple[str, ...]
     targets: Mapping[str, int]
     deployment: Deployment
     events: tuple[Event, ...]
@@ -228,6 +231,9 @@ class ServiceStatus:
             "image": f"{image} ({others})" if others else image,
             "digest": revision.digest or "",
             "definition": revision.task_definition,
+            "now runs": ", ".join((self.task_definition, *self.digests))
+            if deployment.failed
+            else "",
         }
         yield f"{self.key} ({self.service}): {deployment.state}"
         yield from (f"  {name:10}  {value}" for name, value in rows.items() if value)
@@ -248,6 +254,7 @@ class ServiceStatus:
                 "pending": self.pending,
                 "old": self.old_running,
             },
+            "running_digests": list(self.digests),
             "targets": dict(self.targets),
             "deployment": {**self.deployment.as_json(), "tags": list(tags)},
             "events": [
@@ -296,6 +303,7 @@ class Deployments:
                 task.status == "RUNNING" and task.deployment != deployment.revision.id
                 for task in tasks
             ),
+            digests=tuple(sorted(self._digests(tasks))),
             targets=self._targets(service),
             deployment=deployment,
             events=tuple(
@@ -356,10 +364,7 @@ class Deployments:
 
     def running_digests(self) -> frozenset[str]:
         """The digests of the images that the service's tasks run, or are about to."""
-        container = self.names.container
-        return frozenset(
-            task.digests[container] for task in self.tasks() if container in task.digests
-        )
+        return self._digests(self.tasks())
 
     def task_definitions(self) -> Iterator[TaskDefinition]:
         """The active revisions of the task definition, the newest first; each costs a call."""
@@ -433,6 +438,10 @@ class Deployments:
     def exists(self) -> bool:
         """Whether the service is deployed."""
         return self._find() is not None
+
+    def _digests(self, tasks: Sequence[Task]) -> frozenset[str]:
+        container = self.names.container
+        return frozenset(task.digests[container] for task in tasks if container in task.digests)
 
     def _service(self) -> Mapping[str, Any]:
         service = self._find()
@@ -641,40 +650,42 @@ async def follow_deployment(
 
 async def failure(deployments: Deployments, deployment: Deployment) -> OpsError:
     """The error for a deployment that has failed, with what is known about why."""
-    service = deployments.names.service
-    environment = deployments.environment.name
+    service, key = deployments.names.service, deployments.key
+    at = f"{key} --environment {deployments.environment.name}"
     reasons = await asyncio.to_thread(deployments.why_stopped, deployment)
     because = f": {deployment.reason}" if deployment.reason else "."
     if deployment.status == "STOPPED":
         return OpsError(
             f"The deployment of {service} was stopped before it was complete{because}",
             details=reasons,
-            next_step="Another one may have taken its place: `prod-e deploy-status"
-            f" {deployments.key} --environment {environment} --wait`",
+            next_step=f"Another one may have taken its place: prod-e deploy-status {at} --wait",
         )
+    followed = deployments.settings.image_tag
+    still = f"the tag {followed} still names" if followed == "latest" else "the settings still pin"
     message, left = {
         "ROLLBACK_SUCCESSFUL": (
             f"ECS rolled the deployment of {service} back{because}",
-            "The service runs what it ran before.",
+            f"The service runs what it ran before, and {still} what failed: push a repaired image,"
+            f" or go back with `prod-e rollback {at}`.",
         ),
         "ROLLBACK_FAILED": (
             f"The deployment of {service} failed, and ECS could not roll it back{because}",
-            f"Nothing may be running: go back with `prod-e rollback {deployments.key}"
-            f" --environment {environment}`.",
+            f"Nothing may be running: go back with `prod-e rollback {at}`.",
         ),
     }.get(
         deployment.status,
         (
             f"The deployment of {service} failed{because}",
-            f"`prod-e rollback {deployments.key} --environment {environment}` goes back.",
+            f"Go back with `prod-e rollback {at}`.",
         ),
     )
     return OpsError(
         message,
-        details=reasons or ["ECS keeps no stopped task of it any more, which would say why."],
-        next_step=f"{left} What its containers wrote is in the log group"
-        f" {deployments.names.log_group}. `prod-e deploy-status {deployments.key} --environment"
-        f" {environment}` shows the service's events.",
+        details=[
+            *(reasons or ["ECS keeps no stopped task of it any more, which would say why."]),
+            f"What its containers wrote is in the log group {deployments.names.log_group}.",
+        ],
+        next_step=left,
     )
 
 

@@ -1,0 +1,171 @@
+"""`prod-e deploy-status` against the embedded AWS: what it says of each kind of deployment."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.integration.service_on_aws import ServiceOnAws
+
+from prod_e_ops.embedded_aws import EmbeddedAws
+
+FAILS = ("sh", "-c", "exit 3")
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws() as aws:
+        yield aws
+
+
+@pytest.fixture
+def service(aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
+    service = ServiceOnAws(aws, tmp_path / "project")
+    service.push("one", "content-1111111111111111", "v1.0.0", "latest")
+    service.create(service.define("latest"))
+    return service
+
+
+@pytest.fixture(scope="module")
+def slow_aws() -> Iterator[EmbeddedAws]:
+    """One on which a deployment takes longer than a command does."""
+    with EmbeddedAws(deployment_seconds=10) as aws:
+        yield aws
+
+
+def test_a_deployment_that_succeeded_is_shown_with_its_image(service: ServiceOnAws) -> None:
+    done = service.prod_e("deploy-status", "backend")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"backend ({service.service}): succeeded"
+    shown = {line[:14].strip(): line[14:] for line in lines[1:]}
+    assert shown["tasks"] == "2 running, 0 pending, 2 desired"
+    assert shown["targets"] == "2 healthy"
+    assert shown["image"] == f"{service.repository}:latest (content-1111111111111111, v1.0.0)"
+    assert shown["digest"] == service.tagged()["latest"]
+    assert shown["definition"] == f"{service.family}:1"
+    assert "has reached a steady state." in done.stdout
+
+
+def test_json_tells_a_script_the_same(service: ServiceOnAws) -> None:
+    done = service.prod_e("deploy-status", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["environment"] == service.name
+    (status,) = answer["services"]
+    assert status["key"] == "backend"
+    assert status["tasks"] == {"desired": 2, "running": 2, "pending": 0, "old": 0}
+    assert status["targets"] == {"healthy": 2}
+    assert status["running_digests"] == [service.tagged()["latest"]]
+    assert status["deployment"]["status"] == "SUCCESSFUL"
+    assert status["deployment"]["task_definition"] == f"{service.family}:1"
+    assert status["deployment"]["digest"] == service.tagged()["latest"]
+    assert "v1.0.0" in status["deployment"]["tags"]
+    assert re.fullmatch(r"\d{4}-.*T.*\+00:00", status["deployment"]["created_at"])
+    assert status["events"]
+
+
+@pytest.mark.parametrize("options", [(), ("--wait",)])
+def test_one_that_ecs_rolled_back_is_told_with_the_reason(
+    service: ServiceOnAws, options: tuple[str, ...]
+) -> None:
+    service.deploy(service.define("latest", command=FAILS))
+    done = service.prod_e("deploy-status", "backend", *options)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"backend ({service.service}): rolled back")
+    assert "ECS deployment circuit breaker: tasks failed to start." in done.stderr
+    assert f"container {service.service} exited with 3" in done.stderr
+    assert "the tag latest still names what failed" in done.stderr
+    assert f"now runs    {service.family}:1, {service.tagged()['latest']}" in done.stdout
+
+
+def test_one_whose_image_is_not_there_names_the_image(service: ServiceOnAws) -> None:
+    service.deploy(service.define("v9.9.9"))
+    done = service.prod_e("deploy-status", "backend", "--json")
+    assert done.returncode == 1
+    deployment = json.loads(done.stdout)["services"][0]["deployment"]
+    assert deployment["status"] == "ROLLBACK_SUCCESSFUL"
+    assert deployment["task_definition"] == f"{service.family}:2"
+    assert "2 tasks failed: CannotPullContainerError" in done.stderr
+    assert f"{service.repository}:v9.9.9" in done.stderr
+
+
+def test_the_next_deployment_that_succeeds_ends_the_bad_news(service: ServiceOnAws) -> None:
+    service.deploy(service.define("v9.9.9"))
+    service.deploy(f"{service.family}:1")
+    assert service.prod_e("deploy-status", "backend").returncode == 0
+
+
+def test_a_first_deployment_that_fails_says_that_nothing_may_run(
+    aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    service = ServiceOnAws(aws, tmp_path / "project")
+    service.push("one", "latest")
+    service.create(service.define("latest", command=FAILS))
+    done = service.prod_e("deploy-status", "backend")
+    assert done.returncode == 1
+    assert "0 running, 0 pending, 2 desired" in done.stdout
+    assert "Nothing may be running" in done.stderr
+
+
+def test_an_unknown_service_is_refused_with_those_there_are(service: ServiceOnAws) -> None:
+    done = service.prod_e("deploy-status", "frontend")
+    assert done.returncode == 2
+    assert "Name one of backend" in done.stderr
+
+
+def test_a_service_that_is_not_deployed_is_told_with_the_way_there(
+    aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    service = ServiceOnAws(aws, tmp_path / "project")
+    done = service.prod_e("deploy-status")
+    assert done.returncode == 2
+    assert f"npm run deploy -- {service.name}" in done.stderr
+
+
+class TestUnderWay:
+    def test_it_is_shown_and_then_followed_to_its_end(
+        self, slow_aws: EmbeddedAws, tmp_path: Path
+    ) -> None:
+        service = ServiceOnAws(slow_aws, tmp_path / "project")
+        service.push("one", "latest")
+        service.create(service.define("latest"))
+        now = service.prod_e("deploy-status", "backend")
+        assert now.returncode == 0, now.stderr
+        assert "under way" in now.stdout
+        assert "--wait follows it" in now.stderr
+        done = service.prod_e("deploy-status", "backend", "--wait", "--json")
+        assert done.returncode == 0, done.stderr
+        (status,) = json.loads(done.stdout)["services"]
+        assert status["deployment"]["status"] == "SUCCESSFUL"
+        assert "has started 2 tasks." in done.stderr
+        assert "deployment completed." in done.stderr
+
+    def test_the_old_tasks_run_until_ecs_has_rolled_back(
+        self, slow_aws: EmbeddedAws, tmp_path: Path
+    ) -> None:
+        service = ServiceOnAws(slow_aws, tmp_path / "project")
+        service.push("one", "latest")
+        service.create(service.define("latest"))
+        assert service.prod_e("deploy-status", "--wait").returncode == 0
+        service.deploy(service.define("v9.9.9"))
+        now = service.prod_e("deploy-status", "backend")
+        assert "2 of the running are old" in now.stdout
+        done = service.prod_e("deploy-status", "backend", "--follow")
+        assert done.returncode == 1
+        assert "rolled back" in done.stdout
+        assert "rolling back to deployment" in done.stderr
+        assert "2 tasks failed: CannotPullContainerError" in done.stderr
+
+    def test_one_that_another_replaces_is_told_so(
+        self, slow_aws: EmbeddedAws, tmp_path: Path
+    ) -> None:
+        service = ServiceOnAws(slow_aws, tmp_path / "project")
+        service.push("one", "latest")
+        service.create(service.define("latest"))
+        service.deploy()
+        assert service.deployments() == ["IN_PROGRESS", "STOPPED"]
+        now = service.prod_e("deploy-status", "backend")
+        assert now.returncode == 0
+        assert "under way" in now.stdout
