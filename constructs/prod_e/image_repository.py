@@ -18,7 +18,8 @@ class ImageRepository(Construct):
 
     Tags are mutable because services follow `latest`. Every build also has a tag of its own (its
     content hash), so whatever a deployment could return to is tagged, and tagged images never
-    expire; of untagged ones, the newest 100 stay.
+    expire; of untagged ones, the newest 100 stay. ECR cannot know which tagged ones nothing could
+    return to any more: `prod-e images --prune` does, and deletes those.
 
     `name`: 2 to 256 characters, as ECR allows. `force_delete`: whether destroying it deletes the
     images in it; otherwise AWS refuses while it holds any.

@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from prod_e.build_context import read_build_context
+from prod_e.image_build import content_tag
 from prod_e_ops.deployments import Deployment, Deployments, TaskDefinition
 from prod_e_ops.ecr import Repository, StoredImage
+from prod_e_ops.project import Project
 
 _SHORT_DIGEST = len("sha256:") + 12
 
@@ -67,6 +70,22 @@ def service_images(
         ),
         running=running,
     )
+
+
+def tag_in_settings(project: Project, deployments: Deployments) -> str | None:
+    """The tag that the settings have the service run, `latest` included.
+
+    None if it is the content hash of a source that cannot be read.
+    """
+    settings = deployments.settings
+    if settings.image_tag != "content":
+        return settings.image_tag
+    source = project.folder / (settings.source or deployments.key)
+    try:
+        context = read_build_context(source, architecture=settings.architecture)
+    except (ValueError, OSError):
+        return None
+    return content_tag(context.content_hash)
 
 
 def names_image(reference: str, image: StoredImage, *, repository: str) -> bool:

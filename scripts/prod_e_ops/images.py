@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from prod_e.image_build import is_release
@@ -12,7 +12,14 @@ from prod_e_ops.console import Terminal
 from prod_e_ops.deployments import Deployments
 from prod_e_ops.ecr import Repository, StoredImage
 from prod_e_ops.errors import UserMistake
-from prod_e_ops.image_uses import ImageUse, ServiceImages, service_images, short_digest
+from prod_e_ops.image_scans import with_findings
+from prod_e_ops.image_uses import (
+    ImageUse,
+    ServiceImages,
+    service_images,
+    short_digest,
+    tag_in_settings,
+)
 from prod_e_ops.project import Project
 
 _SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
@@ -45,13 +52,14 @@ async def images(
     deployments = Deployments(environment, key)
     await check_account(environment)
     repository = await existing_repository(deployments)
-    followed = deployments.settings.image_tag
+    followed = tag_in_settings(project, deployments)
 
     def gather() -> ServiceImages:
         return service_images(deployments, repository, definitions=True)
 
     found = await asyncio.to_thread(gather)
     if not prune:
+        found = await asyncio.to_thread(_with_findings, repository, found)
         if as_json:
             shown = {
                 "environment": environment.name,
@@ -112,10 +120,10 @@ async def existing_repository(deployments: Deployments) -> Repository:
     return repository
 
 
-def verdicts(found: ServiceImages, *, followed: str, keep: int) -> Iterator[Verdict]:
+def verdicts(found: ServiceImages, *, followed: str | None, keep: int) -> Iterator[Verdict]:
     """Yields what pruning does with each image.
 
-    `followed`: the settings' `image_tag`. An image stays if a task runs it, if a deployment of it
+    `followed`: see `tag_in_settings`. An image stays if a task runs it, if a deployment of it
     succeeded or is under way, if an active task definition names it, if the followed tag or a
     release names it (its version must never get another content), or if it is among the newest
     `keep` of the others.
@@ -176,12 +184,23 @@ def _table(found: ServiceImages) -> Iterator[tuple[str, ...]]:
             shown_size(use.image.size_bytes),
             shown_use(use, found),
             newest,
-            _findings(use.image),
+            shown_findings(use.image),
             ", ".join(use.image.tags) or "-",
         )
 
 
-def _findings(image: StoredImage) -> str:
+def _with_findings(repository: Repository, found: ServiceImages) -> ServiceImages:
+    scanned = with_findings(repository, [use.image for use in found.uses])
+    return replace(
+        found,
+        uses=tuple(
+            replace(use, image=image) for use, image in zip(found.uses, scanned, strict=True)
+        ),
+    )
+
+
+def shown_findings(image: StoredImage) -> str:
+    """What a scan found, the worst first, such as `2 high, 1 low`; or why that is not known."""
     if image.findings is None:
         return (image.scan_status or "not scanned").lower().replace("_", " ")
     counts: Mapping[str, int] = image.findings
@@ -196,11 +215,11 @@ def _day(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
-def _doomed(found: ServiceImages, *, followed: str, keep: int) -> list[ImageUse]:
+def _doomed(found: ServiceImages, *, followed: str | None, keep: int) -> list[ImageUse]:
     return [v.use for v in verdicts(found, followed=followed, keep=keep) if v.keeps is None]
 
 
-def _needed(use: ImageUse, followed: str) -> str | None:
+def _needed(use: ImageUse, followed: str | None) -> str | None:
     if use.runs:
         return "a task runs it"
     if use.deployments:
@@ -208,6 +227,6 @@ def _needed(use: ImageUse, followed: str) -> str | None:
     if use.definitions:
         return f"the task definition {use.definitions[0].name} names it"
     if followed in use.image.tags:
-        return f"the service follows the tag {followed}"
+        return f"the settings have the service run the tag {followed}"
     releases = [tag for tag in use.image.tags if is_release(tag)]
     return f"it is the release {releases[0]}" if releases else None

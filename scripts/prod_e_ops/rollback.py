@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from prod_e.build_context import read_build_context
-from prod_e.image_build import content_tag
 from prod_e_ops.account import check_account
 from prod_e_ops.aws import aws_client, aws_errors
 from prod_e_ops.console import Terminal
@@ -29,6 +27,7 @@ from prod_e_ops.image_uses import (
     reference_in,
     service_images,
     short_digest,
+    tag_in_settings,
     telling_tag,
 )
 from prod_e_ops.images import existing_repository, shown_use
@@ -222,24 +221,15 @@ async def _refuse_while_under_way(deployments: Deployments, status: ServiceStatu
 def _situation(
     project: Project, deployments: Deployments, repository: Repository, status: ServiceStatus
 ) -> Situation:
-    settings = deployments.settings
-    pinned_tag: str | None = settings.image_tag
-    if pinned_tag == "content":
-        try:
-            context = read_build_context(
-                project.folder / (settings.source or deployments.key),
-                architecture=settings.architecture,
-            )
-            pinned_tag = content_tag(context.content_hash)
-        except (ValueError, OSError):
-            pinned_tag = None
     return Situation(
         deployments=deployments,
         repository=repository,
         status=status,
         # What a pinned service goes back to is a task definition.
-        found=service_images(deployments, repository, definitions=settings.image_tag != _FOLLOWED),
-        pinned_tag=pinned_tag,
+        found=service_images(
+            deployments, repository, definitions=deployments.settings.image_tag != _FOLLOWED
+        ),
+        pinned_tag=tag_in_settings(project, deployments),
     )
 
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import BytesIO
 from ipaddress import ip_address, ip_network
@@ -102,14 +103,16 @@ class Service:
             }
         )["service"]
 
-    def register_task_definition(self) -> str:
+    def register_task_definition(self, image: str = "app", command: Sequence[str] = ()) -> str:
         arn: str = self.ecs.register_task_definition(
             family=self.cluster,
             networkMode="awsvpc",
             requiresCompatibilities=["FARGATE"],
             cpu="256",
             memory="512",
-            containerDefinitions=[{"name": "app", "image": "app", "essential": True}],
+            containerDefinitions=[
+                {"name": "app", "image": image, "essential": True, "command": list(command)}
+            ],
         )["taskDefinition"]["taskDefinitionArn"]
         return arn
 
@@ -146,6 +149,29 @@ class Service:
             cluster=self.cluster, service=self.name, **arguments
         )["serviceDeployments"]
         return listed
+
+
+ROLLED_BACK = {
+    "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+}
+
+
+def _ecr(service: Service, tag: str) -> str:
+    return f"123456789012.dkr.ecr.us-west-2.amazonaws.com/{service.cluster}:{tag}"
+
+
+def _push(clients: Clients, repository: str, tag: str, content: str = "") -> str:
+    ecr = clients("ecr")
+    media_type = "application/vnd.docker.distribution.manifest.v2+json"
+    manifest = {"schemaVersion": 2, "mediaType": media_type, "config": {}, "layers": []}
+    with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+        ecr.create_repository(repositoryName=repository)
+    digest: str = ecr.put_image(
+        repositoryName=repository,
+        imageManifest=json.dumps({**manifest, "content": content}),
+        imageTag=tag,
+    )["image"]["imageId"]["imageDigest"]
+    return digest
 
 
 def _address(task: dict[str, Any]) -> str:
@@ -290,6 +316,66 @@ class TestService:
         service = Service(clients)
         serial = service.describe()["deployments"][0]["id"].removeprefix("ecs-svc/")
         assert serial in service.deployments()[0]["targetServiceRevisionArn"]
+
+    def test_a_deployment_whose_image_is_not_in_ecr_is_rolled_back(self, clients: Clients) -> None:
+        service = Service(clients, **ROLLED_BACK)
+        before, first = service.task_arns(), service.describe()["deployments"][0]["id"]
+        _push(clients, service.cluster, "good")
+        service.update(taskDefinition=service.register_task_definition(_ecr(service, "gone")))
+        deployment = service.deployments()[0]
+        assert deployment["status"] == "ROLLBACK_SUCCESSFUL"
+        assert service.task_arns() == before
+        assert service.describe()["taskDefinition"] == service.task_definition
+        assert [d["id"] for d in service.describe()["deployments"]] == [first]
+        stopped = service.tasks("STOPPED")
+        assert len(stopped) == 2
+        for task in stopped:
+            assert task["stoppedReason"].startswith("CannotPullContainerError")
+            assert task["startedBy"].split("/")[-1] in deployment["targetServiceRevisionArn"]
+        assert len(service.targets()) == 2
+
+    def test_a_container_that_exits_says_with_what(self, clients: Clients) -> None:
+        service = Service(clients, **ROLLED_BACK)
+        service.update(taskDefinition=service.register_task_definition(command=["exit 3"]))
+        assert service.deployments()[0]["status"] == "ROLLBACK_SUCCESSFUL"
+        (code,) = {task["containers"][0]["exitCode"] for task in service.tasks("STOPPED")}
+        assert code == 3
+
+    def test_without_a_circuit_breaker_a_failing_deployment_goes_on(self, clients: Clients) -> None:
+        service = Service(clients)
+        before = service.task_arns()
+        service.update(taskDefinition=service.register_task_definition(command=["exit 3"]))
+        assert service.deployments()[0]["status"] == "IN_PROGRESS"
+        assert service.task_arns() == before
+
+    def test_what_a_tag_names_is_fixed_when_the_deployment_begins(self, clients: Clients) -> None:
+        service = Service(clients)
+        digests = [_push(clients, service.cluster, "moving", content="one")]
+        service.update(taskDefinition=service.register_task_definition(_ecr(service, "moving")))
+        digests.append(_push(clients, service.cluster, "moving", content="two"))
+        service.update(desiredCount=3)
+        running = {task["containers"][0]["imageDigest"] for task in service.tasks()}
+        assert running == {digests[0]}
+        service.update(forceNewDeployment=True)
+        running = {task["containers"][0]["imageDigest"] for task in service.tasks()}
+        assert running == {digests[1]}
+        revisions = service.ecs.describe_service_revisions(
+            serviceRevisionArns=[d["targetServiceRevisionArn"] for d in service.deployments()[:2]]
+        )["serviceRevisions"]
+        assert {r["containerImages"][0]["imageDigest"] for r in revisions} == set(digests)
+
+    def test_while_a_deployment_takes_time_the_old_tasks_run(self) -> None:
+        with EmbeddedAws(deployment_seconds=3600) as slow:
+            service = Service(lambda name: _client(slow, name), desiredCount=1)
+            (task,) = service.tasks()
+            assert task["lastStatus"] == "PENDING"
+            assert service.targets() == []
+            described = service.describe()
+            assert (described["runningCount"], described["pendingCount"]) == (0, 1)
+            assert described["deployments"][0]["rolloutState"] == "IN_PROGRESS"
+            assert service.deployments()[0]["status"] == "IN_PROGRESS"
+            service.update(forceNewDeployment=True)
+            assert [d["status"] for d in service.deployments()] == ["IN_PROGRESS", "STOPPED"]
 
     def test_once_deleted_it_leaves_nothing_running(self, clients: Clients) -> None:
         service = Service(clients)

@@ -1,0 +1,147 @@
+"""What is known of an image decides whether it may go, and how it is called."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from prod_e_ops.deployments import TaskDefinition
+from prod_e_ops.ecr import StoredImage
+from prod_e_ops.image_uses import ImageUse, ServiceImages, names_image, reference_in, telling_tag
+from prod_e_ops.images import shown_findings, shown_size, shown_use, verdicts
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+HOST = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
+NAMED = TaskDefinition(name="task:7", image=f"{HOST}/app:x", is_active=True)
+
+
+def image(*tags: str, days_old: int = 0, findings: dict[str, int] | None = None) -> StoredImage:
+    return StoredImage(
+        digest=f"sha256:{abs(hash((tags, days_old))):064x}",
+        tags=tags,
+        pushed_at=NOW - timedelta(days=days_old),
+        size_bytes=1,
+        findings=findings,
+    )
+
+
+def use(*tags: str, days_old: int = 0, **known: object) -> ImageUse:
+    values = {
+        "runs": False,
+        "healthy_at": None,
+        "last_ran_as": None,
+        "deployments": (),
+        "definitions": (),
+        **known,
+    }
+    return ImageUse(image=image(*tags, days_old=days_old), **values)  # type: ignore[arg-type]
+
+
+def of(*uses: ImageUse) -> ServiceImages:
+    return ServiceImages(uses=uses, running=frozenset(u.image.digest for u in uses if u.runs))
+
+
+class TestPruning:
+    @pytest.mark.parametrize(
+        ("needed", "reason"),
+        [
+            (use("a", runs=True), "a task runs it"),
+            (use("a", deployments=("d1",)), "the deployment d1 can be returned to"),
+            (use("a", definitions=(NAMED,)), "the task definition task:7 names it"),
+            (use("followed"), "the settings have the service run the tag followed"),
+            (use("v1.2.3"), "it is the release v1.2.3"),
+            (use("v2.0.0-rc.1"), "it is the release v2.0.0-rc.1"),
+        ],
+    )
+    def test_each_use_alone_keeps_an_image(self, needed: ImageUse, reason: str) -> None:
+        (verdict,) = verdicts(of(needed), followed="followed", keep=0)
+        assert verdict.keeps == reason
+
+    @pytest.mark.parametrize("tags", [(), ("a",), ("latest",), ("content-1", "git-1"), ("v1",)])
+    def test_without_any_it_goes_whatever_its_tags(self, tags: tuple[str, ...]) -> None:
+        (verdict,) = verdicts(of(use(*tags)), followed="followed", keep=0)
+        assert verdict.keeps is None
+
+    def test_those_that_are_needed_do_not_count_among_the_newest(self) -> None:
+        found = of(use("run", runs=True), use("a", days_old=1), use("b", days_old=2))
+        assert [v.keeps for v in verdicts(found, followed=None, keep=1)] == [
+            "a task runs it",
+            "among the newest 1",
+            None,
+        ]
+
+
+def test_the_last_healthy_image_is_the_one_deployed_last_that_does_not_run() -> None:
+    runs = use("c", runs=True, healthy_at=NOW)
+    older = use("b", healthy_at=NOW - timedelta(days=2))
+    # Pushed before the other, and deployed again after it.
+    again = use("a", days_old=9, healthy_at=NOW - timedelta(days=1))
+    found = of(runs, older, again, use("never"))
+    assert found.last_healthy is again
+    assert [shown_use(each, found) for each in found.uses] == [
+        "runs",
+        "was healthy",
+        "last healthy",
+        "-",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tags", "telling"),
+    [
+        (("content-1", "git-1", "latest", "v1.0.0"), "v1.0.0"),
+        (("content-1", "git-1", "latest", "mine"), "mine"),
+        (("content-1", "git-1", "latest"), "content-1"),
+        (("git-1", "latest"), "git-1"),
+        (("latest",), "latest"),
+        ((), None),
+    ],
+)
+def test_an_image_is_called_by_the_tag_that_says_most(
+    tags: tuple[str, ...], telling: str | None
+) -> None:
+    assert telling_tag(image(*tags)) == telling
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        (f"{HOST}/team/app:v1", "v1"),
+        (f"{HOST}/team/app", "latest"),
+        (f"{HOST}/team/app@sha256:1", "sha256:1"),
+        (f"{HOST}/team/app:v1@sha256:1", "sha256:1"),
+        ("localhost:5000/team/app:v1", "v1"),
+        (f"{HOST}/app:v1", None),
+        (f"{HOST}/other/team/app:v1", None),
+        ("public.ecr.aws/nginx:1", None),
+        ("app", None),
+    ],
+)
+def test_a_reference_is_read_where_it_is_of_the_repository(
+    reference: str, found: str | None
+) -> None:
+    assert reference_in(reference, repository="team/app") == found
+
+
+def test_an_image_is_named_by_each_of_its_tags_and_its_digest() -> None:
+    stored = image("a", "b")
+    for named in (":a", ":b", f"@{stored.digest}"):
+        assert names_image(f"{HOST}/app{named}", stored, repository="app")
+    assert not names_image(f"{HOST}/app:c", stored, repository="app")
+    assert not names_image(f"{HOST}/app@sha256:1", stored, repository="app")
+
+
+@pytest.mark.parametrize(
+    ("findings", "shown"),
+    [
+        ({"LOW": 3, "CRITICAL": 1, "HIGH": 2}, "1 critical, 2 high, 3 low"),
+        ({"HIGH": 0, "NEW_KIND": 1, "LOW": 1}, "1 low, 1 new_kind"),
+        ({}, "none"),
+        (None, "not scanned"),
+    ],
+)
+def test_findings_are_counted_the_worst_first(findings: dict[str, int] | None, shown: str) -> None:
+    assert shown_findings(image("a", findings=findings)) == shown
+
+
+def test_sizes_are_short() -> None:
+    assert [shown_size(size) for size in (57_400_000, 1_250_000_000)] == ["57 MB", "1.2 GB"]
