@@ -73,13 +73,16 @@ class Terraform:
             sort_keys=True,
         )
         installed = list((stack.folder / ".terraform" / "providers").glob("*/*/*/*/*"))
-        if stamp.is_file() and stamp.read_text("utf-8") == wanted and all(
-            folder.exists() for folder in installed
+        if (
+            stamp.is_file()
+            and stamp.read_text("utf-8") == wanted
+            and all(folder.exists() for folder in installed)
         ):
             return
         finished = await self._call(stack, "init", "-input=false", "-no-color")
         if finished.status:
-            raise explain("init", stack.name, parse_text(finished.stderr + finished.stdout))
+            errors = parse_text(finished.stderr) or parse_text(finished.stdout)
+            raise explain("init", stack.name, errors)
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(wanted, "utf-8")
 
@@ -183,9 +186,7 @@ class Terraform:
             completed += values.get("type") == "apply_complete"
             resource = (values.get("hook") or values.get("change") or {}).get("resource", {})
             address = resource.get("addr", "")
-            on_event(
-                Event(stack.name, values.get("type", ""), address, values.get("@message", ""))
-            )
+            on_event(Event(stack.name, values.get("type", ""), address, values.get("@message", "")))
 
         finished = await self._call(stack, action, "-json", *arguments, on_stdout=read)
         if finished.status:
@@ -263,7 +264,6 @@ async def _version(supervisor: Supervisor, program: Path, variables: Mapping[str
     if numbers < OLDEST_VERSION:
         raise UserMistake(
             f"Terraform {version} ({program}) is too old: prod-e needs 1.10 or newer.",
-            next_step="Install a newer one"
-            " (https://developer.hashicorp.com/terraform/install).",
+            next_step="Install a newer one (https://developer.hashicorp.com/terraform/install).",
         )
     return version

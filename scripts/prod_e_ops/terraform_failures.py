@@ -1,6 +1,7 @@
 """Terraform's failures, told so that the next step is clear."""
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,8 +42,9 @@ class Diagnostic:
 
 
 def parse_text(output: str) -> Sequence[Diagnostic]:
-    """Finds the errors in Terraform's output for people (without colour)."""
-    text = re.sub(r"^[│╷╵] ?", "", output, flags=re.MULTILINE)
+    """Finds the errors in Terraform's output for people."""
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", output)
+    text = re.sub(r"^[│╷╵] ?", "", text, flags=re.MULTILINE)
     found = []
     for block in re.split(r"^Error: ", text, flags=re.MULTILINE)[1:]:
         summary, _, detail = block.partition("\n")
@@ -74,7 +76,14 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
             next_step="Check the network, or set TF_PLUGIN_MIRROR_DIR to a folder that"
             " `terraform providers mirror` made.",
         )
-    if found(r"error acquiring the state lock"):
+    if found(r"unsupported state file format"):
+        return OpsError(
+            f"{failed}: its state file cannot be read.",
+            details=details[:1],
+            next_step="Put the last good one in its place: beside it there is a .backup, in a"
+            " bucket there are its older versions.",
+        )
+    if found(r"error acquiring the state lock") and found(r"lock info:"):
         lock = dict(re.findall(r"^\s*(ID|Who|Created|Operation):\s+(.+?)\s*$", everything, re.M))
         return OpsError(
             f"{failed}: its state is locked by {lock.get('Who', 'another run')}"
@@ -97,6 +106,12 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
         )
     if found(r"no valid credential sources|no ec2 imds role found"):
         return no_credentials(failed)
+    if found(r"failed to get shared config profile"):
+        return UserMistake(
+            f"{failed}: the AWS profile does not exist.",
+            details=details,
+            next_step="Set AWS_PROFILE to one of `aws configure list-profiles`.",
+        )
     if found(r"expiredtoken|token.{0,40}expired|invalidclienttokenid|unrecognizedclient"):
         return UserMistake(
             f"{failed}: AWS does not accept the credentials.",
@@ -110,10 +125,14 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
             next_step="Check the network (and AWS_ENDPOINT_URL, if set) and run the command again.",
         )
     if found(r"instance cannot be destroyed"):
+        named = re.search(r"Resource\s+(\S+)\s+has\s+lifecycle\.prevent_destroy", everything)
+        protected = named.group(1) if named else "ADDRESS"
         return UserMistake(
             f"{failed}: the plan destroys a resource that the settings protect.",
             details=details,
-            next_step="Set deletion_protection = false in its section, deploy, and try again.",
+            next_step="To let it go, set deletion_protection = false in its section, deploy, and"
+            " try again. If it was only left unfinished by a run that was interrupted, keep it:"
+            f" `terraform -chdir=cdktf.out/stacks/{stack} untaint {shlex.quote(protected)}`.",
         )
     return OpsError(
         f"{failed}.",
