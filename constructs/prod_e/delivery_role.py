@@ -78,6 +78,7 @@ class DeliveryRole(Construct):
                         "ecr:BatchGetImage",
                         "ecr:CompleteLayerUpload",
                         "ecr:DescribeImages",
+                        "ecr:DescribeRepositories",
                         "ecr:GetDownloadUrlForLayer",
                         "ecr:InitiateLayerUpload",
                         "ecr:PutImage",

@@ -1,6 +1,7 @@
 """`prod-e rollback` against the embedded AWS, run as a user runs it."""
 
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -388,3 +389,12 @@ class TestWhatStandsInTheWay:
         done = followed.prod_e(command, "--help")
         assert done.returncode == 0
         assert "Example: " in done.stdout
+
+
+def test_the_shell_script_is_the_same_command_from_any_folder(tmp_path: Path) -> None:
+    script = Path(__file__).resolve().parents[2] / "scripts" / "deployment" / "rollback.sh"
+    done = subprocess.run(
+        [script, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage: prod-e rollback" in done.stdout
