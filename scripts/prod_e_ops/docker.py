@@ -19,6 +19,12 @@ _PATIENCE_SECONDS = 5.0
 
 _LINES_SHOWN = 15
 
+_WRONG_PLATFORM = "does not match the specified platform"
+_OTHER_PLATFORM = (
+    "Building for another kind of machine takes buildx, a base image for it, and QEMU if the build"
+    " runs programs (https://docs.docker.com/build/building/multi-platform)."
+)
+
 # What the command line says about itself when it has no buildx.
 _ABOUT_ITSELF = re.compile(
     r"^DEPRECATED: The legacy builder|^\s*(BuildKit is currently disabled|environment-variable\.$"
@@ -132,19 +138,32 @@ class Docker:
             },
             on_line=read,
         )
-        if finished.status == 0:
+        found = await self._platform(image) if finished.status == 0 else None
+        if found == platform:
             return
-        hint = "Correct what it says and run the command again; nothing was pushed."
-        if any("exec format error" in line for line in said):
-            hint = (
-                f"This machine cannot run programs of {platform}: install QEMU for it"
-                " (https://docs.docker.com/build/building/multi-platform/#qemu), or build on a"
-                " machine of that kind; nothing was pushed."
+        mixed_up = found is not None or any(_WRONG_PLATFORM in line for line in said)
+        if mixed_up and not has_buildx and not no_cache:
+            # The classic builder takes steps from its cache that it ran for another platform.
+            await self.build(
+                folder,
+                image=image,
+                platform=platform,
+                build_args=build_args,
+                no_cache=True,
+                on_line=on_line,
             )
+            return
+        cannot = mixed_up or any("exec format error" in line for line in said)
         raise OpsError(
-            f"The build of {folder} failed (docker's exit status is {finished.status}).",
-            details=said[-_LINES_SHOWN:],
-            next_step=hint,
+            f"The build of {folder} failed (docker's exit status is {finished.status})."
+            if found is None
+            else f"Docker built {folder} for {found} instead of {platform}.",
+            details=said[-_LINES_SHOWN:] if found is None else (),
+            next_step=(
+                f"{_OTHER_PLATFORM} Nothing was pushed."
+                if cannot
+                else "Correct what it says and run the command again; nothing was pushed."
+            ),
         )
 
     @asynccontextmanager
@@ -180,6 +199,11 @@ class Docker:
         if finished.status or digest is None:
             raise TransferFailed(_last_line(finished))
         return digest[1]
+
+    async def _platform(self, image: str) -> str:
+        """What a local image is for, such as `linux/amd64`."""
+        finished = await self._call("image", "inspect", "--format={{.Os}}/{{.Architecture}}", image)
+        return finished.stdout.strip()
 
     async def _daemon(self) -> dict[str, str]:
         """The variables that lead to the daemon which the user's context and variables choose."""
