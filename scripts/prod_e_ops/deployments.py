@@ -29,6 +29,9 @@ _BEGIN_SECONDS = 90.0
 # ECS itself sets no limit. A new task that pulls, starts and becomes healthy takes minutes.
 _PATIENCE_SECONDS = 3600.0
 
+# How long before the primary deployment the newest one may have begun.
+_LONGEST_DEPLOYMENT = timedelta(days=2)
+
 # What one call may name:
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceDeployments.html
 _MOST_DESCRIBED = 20
@@ -287,8 +290,8 @@ class Deployments:
         """The service, and its newest deployment."""
         service = self._service()
         primary = next(d for d in service["deployments"] if d["status"] == "PRIMARY")
-        # After a rollback the primary deployment is an old one, so the list has the newest too.
-        newest = self.history(after=primary["createdAt"] - timedelta(seconds=1))
+        # After a rollback the primary deployment is one that began when the newest had failed.
+        newest = self.history(after=primary["createdAt"] - _LONGEST_DEPLOYMENT)
         deployment = newest[0] if newest else self._of_primary(primary)
         tasks = self.tasks()
         return ServiceStatus(

@@ -106,8 +106,11 @@ class ServiceOnAws:
         )["taskDefinition"]["taskDefinitionArn"]
         return arn.rpartition("/")[2]
 
-    def create(self, definition: str) -> None:
-        """Makes the cluster, the target group and the service."""
+    def create(self, definition: str, *, circuit_breaker: bool = True) -> None:
+        """Makes the cluster, the target group and the service.
+
+        `circuit_breaker`: whether ECS gives up on a deployment that fails, and rolls it back.
+        """
         ec2 = self.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
@@ -123,7 +126,10 @@ class ServiceOnAws:
             desiredCount=2,
             launchType="FARGATE",
             deploymentConfiguration={
-                "deploymentCircuitBreaker": {"enable": True, "rollback": True}
+                "deploymentCircuitBreaker": {
+                    "enable": circuit_breaker,
+                    "rollback": circuit_breaker,
+                }
             },
             networkConfiguration={
                 "awsvpcConfiguration": {"subnets": [subnet], "securityGroups": [group["GroupId"]]}

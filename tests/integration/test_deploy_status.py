@@ -1,14 +1,22 @@
 """`prod-e deploy-status` against the embedded AWS: what it says of each kind of deployment."""
 
+import asyncio
 import json
 import re
-from collections.abc import Iterator
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.integration.service_on_aws import ServiceOnAws
+from tests.integration.service_on_aws import PROD_E, ServiceOnAws
 
+from prod_e.settings import load_environment
+from prod_e_ops.console import Terminal
+from prod_e_ops.deployments import Deployment, follow_deployment
 from prod_e_ops.embedded_aws import EmbeddedAws
+from prod_e_ops.errors import OpsError
 
 FAILS = ("sh", "-c", "exit 3")
 
@@ -169,3 +177,87 @@ class TestUnderWay:
         now = service.prod_e("deploy-status", "backend")
         assert now.returncode == 0
         assert "under way" in now.stdout
+
+    def test_ctrl_c_leaves_the_deployment_to_ecs_and_says_so(
+        self, slow_aws: EmbeddedAws, tmp_path: Path
+    ) -> None:
+        service = ServiceOnAws(slow_aws, tmp_path / "project")
+        service.push("one", "latest")
+        service.create(service.define("latest"))
+        with subprocess.Popen(
+            [PROD_E, "deploy-status", "backend", "--wait"],
+            cwd=service.folder,
+            env=slow_aws.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as following:
+            assert following.stderr
+            for line in following.stderr:
+                if "has started 2 tasks." in line:
+                    break
+            following.send_signal(signal.SIGINT)
+            rest = following.stderr.read()
+        assert following.returncode == 128 + signal.SIGINT
+        assert "ECS goes on with the deployment" in rest
+        assert "--wait" in rest
+        assert "Traceback" not in rest
+
+
+class TestFollowing:
+    """`follow_deployment`, whose patience no option of a command sets."""
+
+    @pytest.fixture
+    def followed(
+        self, service: ServiceOnAws, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., Deployment]:
+        for name, value in service.aws.variables().items():
+            monkeypatch.setenv(name, value)
+        environment = load_environment(service.settings)
+
+        def follow(**options: Any) -> Deployment:
+            return asyncio.run(
+                follow_deployment(environment, "backend", terminal=Terminal(), **options)
+            )
+
+        return follow
+
+    def test_what_began_since_then_is_followed(
+        self, service: ServiceOnAws, followed: Callable[..., Deployment]
+    ) -> None:
+        before = followed(since=None)
+        service.release("two", "v2.0.0")
+        after = followed(since=before.created_at)
+        assert after.id != before.id
+        assert after.succeeded
+        assert after.revision.digest == service.tagged()["v2.0.0"]
+
+    def test_where_none_begins_that_is_told(
+        self, service: ServiceOnAws, followed: Callable[..., Deployment]
+    ) -> None:
+        before = followed(since=None)
+        with pytest.raises(OpsError, match=r"No deployment of .* began within 0 seconds"):
+            followed(since=before.created_at, begins_within=0)
+
+    def test_one_that_takes_too_long_is_told_with_what_fails(
+        self, aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        service = ServiceOnAws(aws, tmp_path / "stuck")
+        service.push("one", "latest")
+        service.create(service.define("latest", command=FAILS), circuit_breaker=False)
+        for name, value in aws.variables().items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(OpsError, match="is still under way after 0 minutes") as failure:
+            asyncio.run(
+                follow_deployment(
+                    load_environment(service.settings),
+                    "backend",
+                    since=None,
+                    terminal=Terminal(),
+                    patience=0,
+                )
+            )
+        assert any("exited with 3" in line for line in failure.value.details)
+        assert failure.value.next_step is not None
+        assert "deploy-status backend" in failure.value.next_step

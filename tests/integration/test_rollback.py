@@ -3,6 +3,7 @@
 import json
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def pinned(aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
     service.push("two", "content-2222222222222222", "git-2222222")
     service.deploy(service.define("content-2222222222222222"))
     return service
+
+
+def wait_for(service: ServiceOnAws, status: str) -> None:
+    """Waits until the newest deployment has that status."""
+    while service.deployments()[0] != status:
+        time.sleep(0.1)
 
 
 class TestFollowingLatest:
@@ -155,15 +162,19 @@ class TestFollowingLatest:
         )
         one = followed.tagged()["v1.0.0"]
 
+        ended = threading.Event()
+
         def redeploy() -> None:
             # What the state machine of the redeployment on push does.
-            while followed.tagged()["latest"] != one:
-                pass
-            followed.deploy()
+            while not ended.wait(0.05):
+                if followed.tagged()["latest"] == one:
+                    followed.deploy()
+                    return
 
         redeploying = threading.Thread(target=redeploy)
         redeploying.start()
         done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
+        ended.set()
         redeploying.join()
         assert done.returncode == 0, done.stderr
         assert "a deployment began" in done.stderr
@@ -337,6 +348,33 @@ class TestWhileADeploymentIsUnderWay:
             assert "is under way, and none of its tasks has failed" in done.stderr
             assert "--wait" in done.stderr
             assert service.state() == before
+
+    def test_one_whose_tasks_fail_is_what_a_rollback_is_for(
+        self, aws: EmbeddedAws, tmp_path: Path
+    ) -> None:
+        service = ServiceOnAws(aws, tmp_path / "project", image_tag=CONTENT)
+        one = service.push("one", "content-1111111111111111")
+        service.create(service.define("content-1111111111111111"), circuit_breaker=False)
+        service.push("two", "content-2222222222222222")
+        service.deploy(service.define("content-2222222222222222", command=["sh", "-c", "exit 3"]))
+        assert service.deployments()[0] == "IN_PROGRESS"
+        done = service.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert service.running() == ({one}, f"{service.family}:1")
+        assert service.deployments() == ["SUCCESSFUL", "STOPPED", "SUCCESSFUL"]
+
+    def test_one_that_ecs_is_rolling_back_by_itself_is_left_to_it(self, tmp_path: Path) -> None:
+        with EmbeddedAws(deployment_seconds=16) as aws:
+            service = ServiceOnAws(aws, tmp_path / "project")
+            service.push("one", "v1.0.0", "latest")
+            service.create(service.define("latest"))
+            wait_for(service, "SUCCESSFUL")
+            service.deploy(service.define("gone"))
+            wait_for(service, "ROLLBACK_IN_PROGRESS")
+            done = service.prod_e("rollback", "backend", "--yes")
+            assert done.returncode == 2
+            assert "ECS is rolling" in done.stderr
+            assert "--wait" in done.stderr
 
 
 class TestWhatStandsInTheWay:

@@ -374,7 +374,14 @@ def _roll_back(backend: Any, service: Any) -> None:
     serial = record["rollback"]["serviceRevisionArn"].split("/")[-1]
     (deployment,) = (d for d in service.deployments if d["id"] == f"ecs-svc/{serial}")
     reason = f"ECS deployment ecs-svc/{serial} completed."
-    deployment.update(status="PRIMARY", rolloutState="COMPLETED", rolloutStateReason=reason)
+    deployment.update(
+        status="PRIMARY",
+        rolloutState="COMPLETED",
+        rolloutStateReason=reason,
+        # ECS makes it a deployment of its own, which begins with the rollback.
+        createdAt=record["rollback"]["startedAt"],
+        updatedAt=now,
+    )
     service.deployments = [deployment]
     service.task_definition = deployment["taskDefinition"]
     record.update(status="ROLLBACK_SUCCESSFUL", finishedAt=now, updatedAt=now)
