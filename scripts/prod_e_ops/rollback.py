@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
+from prod_e.image_build import names_one_build
 from prod_e_ops.account import check_account
 from prod_e_ops.aws import aws_client, aws_errors
 from prod_e_ops.console import Terminal
@@ -350,6 +351,9 @@ def _pin(
         tag = telling_tag(image)
     if tag is None or tag == situation.pinned_tag:
         return None
+    if deployments.settings.build == "terraform" and not names_one_build(tag):
+        # Under a tag of the user's, the next deployment would build the source as it is now.
+        tag = next(filter(names_one_build, image.tags), tag)
     file = project.folder / deployments.environment.file
     return change_image_tag(file, key=deployments.key, tag=tag)
 

@@ -180,6 +180,41 @@ class TestFollowingLatest:
         assert "a deployment began" in done.stderr
         assert followed.deployments() == ["SUCCESSFUL"] * 3
 
+    def test_where_the_moved_tag_begins_no_deployment_the_command_does(
+        self, followed: ServiceOnAws
+    ) -> None:
+        followed.client("events").put_rule(
+            Name=f"{followed.name}-backend-redeploy", EventPattern='{"source": ["aws.ecr"]}'
+        )
+        one = followed.tagged()["v1.0.0"]
+        done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert followed.running()[0] == {one}
+
+    def test_what_somebody_else_deploys_meanwhile_is_not_taken_for_the_rollback(
+        self, followed: ServiceOnAws
+    ) -> None:
+        followed.client("events").put_rule(
+            Name=f"{followed.name}-backend-redeploy", EventPattern='{"source": ["aws.ecr"]}'
+        )
+        one = followed.tagged()["v1.0.0"]
+        ended = threading.Event()
+
+        def interfere() -> None:
+            while not ended.wait(0.05):
+                if followed.tagged()["latest"] == one:
+                    followed.release("three", "v1.2.0")
+                    return
+
+        interfering = threading.Thread(target=interfere)
+        interfering.start()
+        done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
+        ended.set()
+        interfering.join()
+        assert done.returncode == 1
+        assert "somebody else pushed or deployed at the same time" in done.stderr
+        assert followed.tagged()["v1.2.0"] in done.stderr
+
     def test_a_rollback_that_ecs_does_not_keep_fails_with_the_reason(
         self, followed: ServiceOnAws
     ) -> None:
@@ -326,6 +361,24 @@ class TestPinned:
         assert done.returncode == 2
         assert 'Set image_tag = "content-3333333333333333"' in done.stderr
         assert pinned.state() == before
+
+    @pytest.mark.parametrize(
+        ("build", "pin"), [("terraform", "content-1111111111111111"), ("external", "mine-1")]
+    )
+    def test_a_tag_of_the_users_own_is_pinned_where_the_next_deployment_builds_nothing(
+        self, aws: EmbeddedAws, tmp_path: Path, build: str, pin: str
+    ) -> None:
+        setting = f'build = "{build}"\nimage_tag = "mine-2"'
+        service = ServiceOnAws(aws, tmp_path / "project", image_tag=setting)
+        one = service.push("one", "content-1111111111111111", "git-1111111", "mine-1")
+        service.create(service.define("mine-1"))
+        service.push("two", "content-2222222222222222", "git-2222222", "mine-2")
+        service.deploy(service.define("mine-2"))
+        before = service.settings.read_text()
+        done = service.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert service.running() == ({one}, f"{service.family}:1")
+        assert service.settings.read_text() == before.replace('"mine-2"', f'"{pin}"')
 
     def test_the_pin_is_what_the_settings_then_say(self, pinned: ServiceOnAws) -> None:
         from prod_e.settings import load_environment
