@@ -104,8 +104,9 @@ function start(): void {
 
 function createLogger(level: string): Logger {
   // A write for every line would take a third of a request's time. The buffer is written when it is
-  // full, ten times a second, after what is fatal, and on exit.
-  const output = pino.destination({ sync: true, minLength: 8_192, periodicFlush: 100 });
+  // full, ten times a second, after what is fatal, and on exit. It is small, because all that is in
+  // it is counted anew for every line.
+  const output = pino.destination({ sync: true, minLength: 2_048, periodicFlush: 100 });
   const options = {
     level,
     // The process and host say nothing in a container; a level is easier found by its name.
