@@ -1,18 +1,26 @@
 """Step Functions."""
 
+import uuid
 from typing import Any
 
+from botocore.session import get_session
 from moto.core.config import default_user_config
 from moto.core.responses import ActionResult
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_aws_sdk,
+)
 from moto.stepfunctions.parser.asl.parse.asl_parser import (
     AmazonStateLanguageParser,
     ASLParserException,
 )
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 
 def fill_gaps() -> None:
     _step_functions_executes()
+    _step_functions_names_executions()
+    _step_functions_calls_any_action()
     _step_functions_validates_definitions()
     _step_functions_lists_versions()
 
@@ -20,6 +28,38 @@ def fill_gaps() -> None:
 def _step_functions_executes() -> None:
     # moto can; unless told, an execution of it only looks as if it had taken place.
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
+
+
+def _step_functions_names_executions() -> None:
+    # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+    start = StepFunctionsParserBackend.start_execution
+
+    def start_execution(
+        self: Any, state_machine_arn: str, name: str | None = None, *others: Any, **named: Any
+    ) -> Any:
+        return start(self, state_machine_arn, name or str(uuid.uuid4()), *others, **named)
+
+    StepFunctionsParserBackend.start_execution = start_execution
+
+
+def _step_functions_calls_any_action() -> None:
+    # Parameters and answers of every service are in PascalCase, whatever its own API has:
+    # https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
+    def action(task: Any) -> Any:
+        service = get_session().get_service_model(task.resource.api_name)
+        name = task.resource.api_action.lower()
+        operation = next(each for each in service.operation_names if each.lower() == name)
+        return service.operation_model(operation)
+
+    def normalise_parameters(self: Any, parameters: Any, *_: Any, **__: Any) -> None:
+        self._to_boto_request(parameters, action(self).input_shape)
+
+    def normalise_response(self: Any, response: Any, *_: Any, **__: Any) -> None:
+        self._from_boto_response(response, action(self).output_shape)
+
+    task_type = state_task_service_aws_sdk.StateTaskServiceAwsSdk
+    setattr(task_type, "_normalise_parameters", normalise_parameters)  # noqa: B010 private to moto
+    setattr(task_type, "_normalise_response", normalise_response)  # noqa: B010
 
 
 def _step_functions_validates_definitions() -> None:
