@@ -14,7 +14,7 @@ from tests.integration.service_on_aws import PROD_E, ServiceOnAws
 
 from prod_e.settings import load_environment
 from prod_e_ops.console import Terminal
-from prod_e_ops.deployments import Deployment, follow_deployment
+from prod_e_ops.deployments import Deployment, Deployments, follow_deployment
 from prod_e_ops.embedded_aws import EmbeddedAws
 from prod_e_ops.errors import OpsError
 
@@ -97,6 +97,25 @@ def test_one_whose_image_is_not_there_names_the_image(service: ServiceOnAws) -> 
     assert deployment["task_definition"] == f"{service.family}:2"
     assert "2 tasks failed: CannotPullContainerError" in done.stderr
     assert f"{service.repository}:v9.9.9" in done.stderr
+
+
+def test_the_reasons_told_are_those_of_the_last_deployment(service: ServiceOnAws) -> None:
+    service.deploy(service.define("latest", command=FAILS))
+    service.deploy(service.define("latest", command=("sh", "-c", "exit 4")))
+    done = service.prod_e("deploy-status", "backend")
+    assert "exited with 4" in done.stderr
+    assert "exited with 3" not in done.stderr
+
+
+def test_a_task_that_scaling_stopped_has_not_failed(
+    service: ServiceOnAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in service.aws.variables().items():
+        monkeypatch.setenv(name, value)
+    deployments = Deployments(load_environment(service.settings), "backend")
+    service.ecs.update_service(cluster=service.cluster, service=service.service, desiredCount=1)
+    assert len(deployments.tasks(stopped=True)) == 1
+    assert deployments.why_stopped(deployments.status().deployment) == []
 
 
 def test_the_next_deployment_that_succeeds_ends_the_bad_news(service: ServiceOnAws) -> None:

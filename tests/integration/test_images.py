@@ -1,11 +1,14 @@
 """`prod-e images` against the embedded AWS: what it shows, and what it never deletes."""
 
 import json
+import os
+import pty
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.service_on_aws import ServiceOnAws
+from tests.integration.service_on_aws import PROD_E, ServiceOnAws
 
 from prod_e_ops.embedded_aws import EmbeddedAws
 
@@ -212,6 +215,32 @@ class TestPrune:
         assert "spare-tag" in done.stderr
         assert "Delete these 1 of 3 images (57 MB)" in done.stderr
         assert service.digests() == before
+
+    def test_what_is_deployed_while_the_question_waits_stays(self, service: ServiceOnAws) -> None:
+        spare, gone = service.push("spare", "spare"), service.push("gone", "gone")
+        user, terminal = pty.openpty()
+        with subprocess.Popen(
+            [PROD_E, "images", "backend", "--prune", "--keep", "0"],
+            cwd=service.folder,
+            env=service.aws.environment(),
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as pruning:
+            assert pruning.stderr
+            asked = ""
+            while "[y/N]" not in asked and pruning.poll() is None:
+                asked += pruning.stderr.read(1)
+            service.deploy(service.define("spare"))
+            os.write(user, b"y\n")
+            pruning.communicate()
+        os.close(user)
+        os.close(terminal)
+        assert "Delete these 2 of 4 images" in asked
+        assert pruning.returncode == 0
+        assert spare in service.digests()
+        assert gone not in service.digests()
 
     def test_without_a_terminal_and_without_yes_nothing_is_deleted(
         self, service: ServiceOnAws
