@@ -79,6 +79,7 @@ class DeliveryRole(Construct):
                         "ecr:CompleteLayerUpload",
                         "ecr:DescribeImages",
                         "ecr:DescribeRepositories",
+                        "ecr:DescribeRepositories",
                         "ecr:GetDownloadUrlForLayer",
                         "ecr:InitiateLayerUpload",
                         "ecr:PutImage",

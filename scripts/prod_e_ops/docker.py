@@ -71,12 +71,12 @@ def why_transfer_failed(said: str) -> Literal["credentials", "refused", "connect
         return re.search(pattern, said, re.IGNORECASE) is not None
 
     if has(
-        r"token has expired|no basic auth credentials|\bunauthorized\b|\b401\b"
+        r"token has expired|no basic auth credentials|\bunauthorized\b|(?<!:)\b401\b"
         r"|authentication required"
     ):
         return "credentials"
     if has(
-        r"\bdenied\b|not authorized|\bforbidden\b|\b40[0345]\b|name unknown|name invalid"
+        r"\bdenied\b|not authorized|\bforbidden\b|(?<!:)\b40[0345]\b|name unknown|name invalid"
         r"|does not exist|tag invalid|immutable|manifest (invalid|unknown)|unsupported"
         r"|limit ?exceeded|quota|cannot connect to the docker daemon|no space left"
         r"|server gave HTTP response to HTTPS client|certificate"
