@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 .venv/bin/ruff check .
 .venv/bin/mypy
-.venv/bin/shellcheck scripts/*.sh .ci/*
+.venv/bin/shellcheck scripts/*.sh scripts/deployment/*.sh .ci/*
 .venv/bin/hadolint backend/Dockerfile
 npm --prefix backend run --silent lint
 echo "No complaints."

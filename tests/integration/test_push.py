@@ -721,6 +721,9 @@ def test_a_token_that_runs_out_halfway_is_renewed(running: World) -> None:
     done = running.pushed()
     assert len(expired) == 1
     assert running.tags()["latest"] == done["digest"]
+    # What had arrived was not sent again.
+    after = running.network.requests[running.network.requests.index(expired[0]) :]
+    assert not any(request.startswith("PATCH") for request in after)
     assert running.docker_log.count("login ") == 1 + 2
 
 
