@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,17 +98,21 @@ def _usual_places(home: Path) -> Sequence[Path]:
 
 def _folders(place: Path) -> Iterator[Path]:
     """The folders in `place` and one level further down in those named for Terraform."""
-    try:
-        children = sorted(entry.path for entry in os.scandir(place) if entry.is_dir())
-    except OSError:
-        return
-    for child in map(Path, children):
+    for child in _folders_in(place):
         yield child
         if "terraform" in child.name or child.name.startswith("tf"):
-            try:
-                yield from sorted(Path(e.path) for e in os.scandir(child) if e.is_dir())
-            except OSError:
-                continue
+            yield from _folders_in(child)
+
+
+def _folders_in(place: Path) -> Sequence[Path]:
+    """What cannot be looked at is left out: it could not be used either."""
+    found = []
+    with suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.is_dir():
+                    found.append(Path(entry.path))
+    return sorted(found)
 
 
 def _is_mirror(folder: Path) -> bool:
