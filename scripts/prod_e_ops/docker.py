@@ -19,6 +19,8 @@ _PATIENCE_SECONDS = 5.0
 
 _LINES_SHOWN = 15
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
 _WRONG_PLATFORM = "does not match the specified platform"
 _OTHER_PLATFORM = (
     "Building for another kind of machine takes buildx, a base image for it, and QEMU if the build"
@@ -113,9 +115,10 @@ class Docker:
         said: list[str] = []
 
         def read(line: str) -> None:
-            if line.strip() and not _ABOUT_ITSELF.search(line):
-                said.append(line.rstrip())
-                on_line(line.strip())
+            text = _COLOUR.sub("", line).rstrip()
+            if text and not _ABOUT_ITSELF.search(text):
+                said.append(text)
+                on_line(text.strip())
 
         finished = await self._call(
             "build",
