@@ -80,9 +80,9 @@ def synth() -> None:
 
 @app.command()
 def plan(environment: Environment = None, json: Json = False) -> None:
-    """Show what a deployment would create, change, replace and destroy.
+    """Show what a deployment would do, stack by stack.
 
-    Nothing is changed. Needs Terraform and AWS credentials that may read.
+    What it creates, changes, replaces and destroys. Nothing is changed. Needs Terraform and AWS credentials that may read.
 
     Example: npm run plan -- staging-e
     """
@@ -223,9 +223,9 @@ def deploy_status(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show the last deployment of each service: its state, tasks, image and events.
+    """Show the last deployment of each service, or follow it.
 
-    The exit status is 1 if the last one failed or ECS rolled it back, which is told with the
+    Its state, tasks, image and events. The exit status is 1 if the last one failed or ECS rolled it back, which is told with the
     reason.
 
     Example: npm run prod-e -- deploy-status backend --wait
@@ -265,7 +265,7 @@ def rollback(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Let a service run again what it ran before; wait for it and verify it.
+    """Return a service to what it ran before, and verify it.
 
     A service that follows latest gets the tag moved back. A pinned one gets its earlier task
     definition, and the pin in environments/*.toml. Nothing is built. Where the service runs that
@@ -304,7 +304,7 @@ def images(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Show a service's images: tags, sizes, scan findings, and what uses each.
+    """Show a service's images in ECR, and what uses each.
 
     Example: npm run prod-e -- images backend --prune --keep 5
     """
@@ -327,7 +327,9 @@ def images(
 
 @app.command()
 def destroy(environment: Environment = None, yes: Yes = False) -> None:
-    """Destroy an environment with cdktf, unless its settings protect it.
+    """Destroy an environment, unless its settings protect it.
+
+    It shows what exists, asks, and lets cdktf destroy it.
 
     Example: npm run destroy -- staging-e
     """
@@ -350,9 +352,9 @@ def demo(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Plan, deploy, check and destroy an environment on an embedded AWS; no account is needed.
+    """Show the whole life of an environment on an embedded AWS.
 
-    Real Terraform with the real AWS provider does it, with the very JSON that would be deployed.
+    It is planned, deployed, checked and destroyed; no account is needed. Real Terraform with the real AWS provider does it, with the very JSON that would be deployed.
     Nothing is left behind.
 
     Example: npm run demo
