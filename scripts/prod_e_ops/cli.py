@@ -82,7 +82,8 @@ def synth() -> None:
 def plan(environment: Environment = None, json: Json = False) -> None:
     """Show what a deployment would do, stack by stack.
 
-    What it creates, changes, replaces and destroys. Nothing is changed. Needs Terraform and AWS credentials that may read.
+    What it creates, changes, replaces and destroys. Nothing is changed. Needs Terraform and AWS
+    credentials that may read.
 
     Example: npm run plan -- staging-e
     """
@@ -225,8 +226,8 @@ def deploy_status(
 ) -> None:
     """Show the last deployment of each service, or follow it.
 
-    Its state, tasks, image and events. The exit status is 1 if the last one failed or ECS rolled it back, which is told with the
-    reason.
+    Its state, tasks, image and events. The exit status is 1 if the last one failed or ECS rolled it
+    back, which is told with the reason.
 
     Example: npm run prod-e -- deploy-status backend --wait
     """
@@ -354,8 +355,8 @@ def demo(
 ) -> None:
     """Show the whole life of an environment on an embedded AWS.
 
-    It is planned, deployed, checked and destroyed; no account is needed. Real Terraform with the real AWS provider does it, with the very JSON that would be deployed.
-    Nothing is left behind.
+    It is planned, deployed, checked and destroyed; no account is needed. Real Terraform with the
+    real AWS provider does it, with the very JSON that would be deployed. Nothing is left behind.
 
     Example: npm run demo
     """
@@ -389,9 +390,9 @@ def picture(
         ),
     ] = None,
 ) -> None:
-    """Draw an environment's architecture as SVG, from its synthesised JSON.
+    """Draw an environment's architecture as SVG.
 
-    It shows what the settings give today: run it again after a change. AWS is not asked.
+    From its synthesised JSON: it shows what the settings give today: run it again after a change. AWS is not asked.
 
     Example: npm run picture -- staging-e --output staging-e.svg
     """
