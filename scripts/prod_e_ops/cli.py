@@ -392,7 +392,8 @@ def picture(
 ) -> None:
     """Draw an environment's architecture as SVG.
 
-    From its synthesised JSON: it shows what the settings give today: run it again after a change. AWS is not asked.
+    It is made from the synthesised JSON and shows what the settings give today: run it again after
+    a change. AWS is not asked.
 
     Example: npm run picture -- staging-e --output staging-e.svg
     """
