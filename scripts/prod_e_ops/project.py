@@ -107,12 +107,18 @@ def find_project() -> Project:
     """The project around the working directory, or else the one that this program belongs to."""
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "cdktf.json").is_file() and (folder / "environments").is_dir():
+        if (folder / "cdktf.json").is_file():
+            # Without its environments it is still the one that is meant: no other may be deployed.
+            if not (folder / "environments").is_dir():
+                raise UserMistake(
+                    f"{folder} has no folder environments/ with a file for each environment.",
+                    next_step="Add environments/prod-e.toml, or change to the project's folder.",
+                )
             return Project(folder, folder / "cdktf.out")
     own = Path(__file__).resolve().parents[2]
     if (own / "cdktf.json").is_file():
         return Project(own, own / "cdktf.out")
     raise UserMistake(
-        f"{here} is not in a prod-e project: no folder above it has cdktf.json and environments/.",
+        f"{here} is not in a prod-e project: no folder above it has cdktf.json.",
         next_step="Change to the project's folder and run the command again.",
     )

@@ -6,13 +6,16 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from threading import Thread
+from typing import Any, ParamSpec, TypeVar
 
 from prod_e_ops.errors import Interrupted
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -93,6 +96,7 @@ class Supervisor:
         received: list[int] = []
         with asyncio.Runner() as runner:
             loop = runner.get_loop()
+            loop.set_default_executor(_Threads())
             task = loop.create_task(work)
             for number in _SIGNALS:
                 if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
@@ -171,6 +175,27 @@ class Supervisor:
         for child in list(self._children):
             child.interrupt()
             asyncio.get_running_loop().call_later(_LAST_GRACE_SECONDS, child.kill)
+
+
+class _Threads(ThreadPoolExecutor):
+    """Threads that nobody waits for: Ctrl-C must not wait for an AWS that does not answer."""
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
+        """Runs a function in a thread of its own, which the program's end ends."""
+        future: Future[_T] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = fn(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        Thread(target=run, daemon=True).start()
+        return future
 
 
 class _Output(asyncio.SubprocessProtocol):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -301,6 +302,31 @@ def test_work_without_a_command_can_be_interrupted_too(told: Told) -> None:
     with pytest.raises(Interrupted) as interrupted:
         told.supervisor.run(work())
     assert interrupted.value.exit_status == 130
+
+
+@pytest.mark.timeout(30)
+def test_ctrl_c_does_not_wait_for_a_thread_that_is_stuck(told: Told) -> None:
+    answered = threading.Event()
+
+    async def work() -> None:
+        stuck = asyncio.create_task(asyncio.to_thread(answered.wait))
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGINT)
+        await stuck
+
+    with pytest.raises(Interrupted):
+        told.supervisor.run(work())
+    assert not answered.is_set()
+    answered.set()
+
+
+def test_what_a_thread_gives_or_raises_arrives(told: Told) -> None:
+    async def work() -> None:
+        assert await asyncio.to_thread(int, "7") == 7
+        await asyncio.to_thread(int, "seven")
+
+    with pytest.raises(ValueError, match="seven"):
+        told.supervisor.run(work())
 
 
 def test_a_command_started_with_nohup_outlives_its_terminal(told: Told) -> None:
