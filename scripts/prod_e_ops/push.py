@@ -157,7 +157,8 @@ async def push(
     docker, found = await _check(
         wanted, project, yes=options.yes, supervisor=supervisor, terminal=terminal
     )
-    followed_before = await _newest_deployment(wanted) if options.wait else None
+    if options.wait:
+        await _newest_deployment(wanted)  # Refuses a service that is not deployed.
     tags, stored = await _check_versions(
         wanted, repository, rebuilds=options.no_cache, left="Nothing was built or pushed."
     )
@@ -173,6 +174,7 @@ async def push(
         else:
             assert stored is not None
             digest = stored.digest
+        before = await _newest_deployment(wanted) if options.wait else None
         with terminal.step("Move the tags") as step:
             digest, moved = await _move_tags(wanted, repository, digest, tags)
             step.outcome = ", ".join(moved) or "all of them name it already"
@@ -188,7 +190,7 @@ async def push(
     else:
         terminal.result("")
         terminal.table(result.rows())
-    if followed_before is None:
+    if before is None:
         for line in _next_steps(wanted, moved):
             terminal.say(line)
     elif "latest" not in moved:
@@ -196,9 +198,7 @@ async def push(
     else:
         from prod_e_ops.deployments import follow_deployment
 
-        await follow_deployment(
-            wanted.environment, key, since=followed_before.created_at, terminal=terminal
-        )
+        await follow_deployment(wanted.environment, key, since=before.created_at, terminal=terminal)
 
 
 def what_is_wanted(
