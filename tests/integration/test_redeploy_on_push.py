@@ -228,10 +228,10 @@ def pushable(registry: Registry, tmp_path: Path) -> Iterator[ServiceOnAws]:
 def test_push_waits_until_the_deployment_that_it_started_is_steady(
     pushable: ServiceOnAws, tmp_path: Path
 ) -> None:
-    Redeploy.of(pushable, tmp_path / "out").install(pushable)
     first = pushable.prod_e("push", "backend")
     assert first.returncode == 0, first.stderr
     pushable.create(pushable.define("latest"))
+    Redeploy.of(pushable, tmp_path / "out").install(pushable)
     (pushable.folder / "backend" / "file").write_text("two")
 
     done = pushable.prod_e("push", "backend", "--wait", "--json")
@@ -248,9 +248,9 @@ def test_push_waits_until_the_deployment_that_it_started_is_steady(
 
 
 def test_push_fails_when_the_deployment_does(pushable: ServiceOnAws, tmp_path: Path) -> None:
-    Redeploy.of(pushable, tmp_path / "out").install(pushable)
     pushable.prod_e("push", "backend")
     pushable.create(pushable.define("latest", command=FAILS))
+    Redeploy.of(pushable, tmp_path / "out").install(pushable)
     (pushable.folder / "backend" / "file").write_text("two")
     failed = pushable.prod_e("push", "backend", "--wait", "--json")
     assert failed.returncode == 1
