@@ -45,7 +45,8 @@ export class Database {
 
   /** Runs one statement. Throws DatabaseUnavailableError when that is no fault of the statement. */
   async query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
-    return this.using(this.pool, (client) => client.query<Row>(query));
+    // One call to the pool costs less than to borrow a connection, use it and return it.
+    return this.withLogin(() => this.pool.query<Row>(query));
   }
 
   /** Does `work` in one transaction, which may take longer than a request may. */
@@ -98,15 +99,11 @@ export class Database {
     return reason;
   }
 
-  private async using<Result>(
-    pool: Pool,
-    work: (client: PoolClient) => Promise<Result>,
-  ): Promise<Result> {
-    const client = await this.connect(pool);
+  private async using(pool: Pool, work: (client: PoolClient) => Promise<unknown>): Promise<void> {
+    const client = await this.withLogin(() => pool.connect());
     try {
-      const result = await work(client);
+      await work(client);
       client.release();
-      return result;
     } catch (error) {
       // It may be in the middle of an answer or a transaction: a new one is cheaper than finding out.
       client.release(true);
@@ -114,8 +111,11 @@ export class Database {
     }
   }
 
-  /** A connection; with the password read again for as long as the database refuses it. */
-  private async connect(pool: Pool): Promise<PoolClient> {
+  /**
+   * Does what may need a new connection; with the password read again, and once more, for as long as
+   * the database refuses it. Only a connection is refused, so nothing is ever done twice.
+   */
+  private async withLogin<Result>(attempt: () => Promise<Result>): Promise<Result> {
     const deadlineMs = performance.now() + LOGIN_MS;
     for (let pauseMs = 25; ; pauseMs = Math.min(2 * pauseMs, 1_000)) {
       try {
@@ -125,7 +125,7 @@ export class Database {
       }
       const { login } = this;
       try {
-        return await pool.connect();
+        return await attempt();
       } catch (error) {
         if (!isLoginRefused(error) || performance.now() + pauseMs > deadlineMs) {
           throw asUnavailable(error);
