@@ -1,6 +1,7 @@
 """`prod-e deploy` and `prod-e destroy`: through cdktf, after a look at what it will do."""
 
 import json
+import shlex
 from collections.abc import Sequence
 
 from prod_e_ops.cdktf import run_cdktf
@@ -8,6 +9,7 @@ from prod_e_ops.console import Terminal
 from prod_e_ops.deployments import service_statuses
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.plan import show_plans
+from prod_e_ops.plan_summary import Change
 from prod_e_ops.project import Project
 from prod_e_ops.supervisor import Supervisor
 from prod_e_ops.workspace import StackPlan, Workspace, open_workspace
@@ -96,7 +98,11 @@ async def destroy(
 
 
 def _refuse_data_loss(plans: Sequence[StackPlan]) -> None:
-    lost = [change.address for plan in plans for change in plan.summary.loses_data]
+    lost = [
+        change.address + (_how_to_keep(plan, change) if change.is_unfinished else "")
+        for plan in plans
+        for change in plan.summary.loses_data
+    ]
     if lost:
         raise UserMistake(
             "This deployment would destroy resources that hold data:",
@@ -104,6 +110,11 @@ def _refuse_data_loss(plans: Sequence[StackPlan]) -> None:
             next_step="Nothing was changed. Take the setting back that asks for it, or repeat the"
             " command with --allow-data-loss.",
         )
+
+
+def _how_to_keep(plan: StackPlan, change: Change) -> str:
+    command = f"terraform -chdir=cdktf.out/stacks/{plan.stack.name} untaint"
+    return f" ({change.reason}; to keep it: {command} {shlex.quote(change.address)})"
 
 
 def _refuse_protected(workspace: Workspace) -> None:

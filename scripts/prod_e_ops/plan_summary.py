@@ -16,8 +16,10 @@ STATEFUL_TYPES = frozenset(
 )
 """Resources that hold data: replacing or destroying one loses it."""
 
+_UNFINISHED = "it was left unfinished"
+
 _REASONS = {
-    "replace_because_tainted": "it was left unfinished",
+    "replace_because_tainted": _UNFINISHED,
     "replace_by_request": "it was asked for",
     "replace_by_triggers": "what it depends on is replaced",
 }
@@ -35,6 +37,11 @@ class Change:
     type: str
     changed_keys: tuple[str, ...] = ()
     reason: str = ""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it is replaced because an earlier run was interrupted while it made it."""
+        return self.reason == _UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,16 @@ class PlanSummary:
 
     @property
     def loses_data(self) -> Sequence[Change]:
-        """The stateful resources that it replaces or destroys."""
-        return [c for c in (*self.replaced, *self.destroyed) if c.type in STATEFUL_TYPES]
+        """The stateful resources that it replaces or destroys.
+
+        A log group that an interrupted run left unfinished has no logs yet.
+        """
+        return [
+            change
+            for change in (*self.replaced, *self.destroyed)
+            if change.type in STATEFUL_TYPES
+            and not (change.is_unfinished and change.type == "aws_cloudwatch_log_group")
+        ]
 
     @property
     def counts(self) -> str:

@@ -1,6 +1,5 @@
 """Real Terraform, the real AWS provider and the real cdktf, on the embedded AWS."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -12,12 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.integration.project_folder import (
+    PROD_E,
+    PROJECT,
+    TINY,
+    make_project,
+    processes_with,
+    prod_e,
+)
 
 from prod_e_ops.embedded_aws import EmbeddedAws
 from prod_e_ops.provider_source import find_provider_source
-
-PROJECT = Path(__file__).resolve().parents[2]
-PROD_E = Path(sys.executable).with_name("prod-e")
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
@@ -27,19 +31,6 @@ pytestmark = [
         reason="no mirror has the AWS provider; PROD_E_TEST_WITH_REGISTRY=1 asks the registry",
     ),
 ]
-
-# Without what makes AWS slow to create: its database, and the load balancer's logs.
-TINY = """
-name = "tiny-e"
-[services.backend]
-build = "external"
-[network]
-egress = "nat"
-nat_gateways = "single"
-[load_balancer]
-access_logs = false
-deletion_protection = false
-"""
 
 VARIANTS = {
     "https": '[load_balancer]\ndomain_name = "api.example.com"\nhosted_zone_id = "Z0123"\n',
@@ -52,43 +43,6 @@ VARIANTS = {
     "database": "[database]\n",
     "delivery": '[delivery]\ngithub_repository = "us/app"\n',
 }
-
-
-def make_project(folder: Path, **environments: str) -> Path:
-    """A project with these environments, which shares the installed packages."""
-    (folder / "environments").mkdir(parents=True)
-    for name, toml in environments.items():
-        (folder / "environments" / f"{name}.toml").write_text(toml)
-    for name in ("main.py", "cdktf.json"):
-        shutil.copy(PROJECT / name, folder)
-    for name in ("backend", "node_modules", "scripts"):
-        (folder / name).symlink_to(PROJECT / name)
-    return folder
-
-
-def prod_e(
-    folder: Path, *arguments: str, variables: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROD_E, *arguments],
-        cwd=folder,
-        env={**(variables or os.environ), "VIRTUAL_ENV": sys.prefix},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
-
-
-def processes_with(folder: Path) -> list[str]:
-    """The command lines of the processes whose temporary files belong in `folder`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"TMPDIR={folder}\0".encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_text())
-    return found
 
 
 @pytest.fixture
@@ -174,23 +128,6 @@ def test_every_variant_is_valid_and_can_be_planned(tmp_path: Path, aws: Embedded
         assert sum(len(stack["created"]) for stack in stacks) > 40, name
 
 
-def test_credentials_of_another_account_stop_everything(tmp_path: Path, aws: EmbeddedAws) -> None:
-    folder = make_project(tmp_path / "project", tiny=f'account = "999999999999"\n{TINY}')
-    refused = prod_e(folder, "deploy", "--yes", variables=aws.environment())
-    assert refused.returncode == 2
-    assert "belong to the AWS account 123456789012" in refused.stderr
-    assert not list(folder.glob("terraform.*"))
-
-
-def test_an_unreachable_aws_is_told(tmp_path: Path, aws: EmbeddedAws) -> None:
-    folder = make_project(tmp_path / "project", tiny=TINY)
-    variables = {**aws.environment(), "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
-    failed = prod_e(folder, "plan", variables=variables)
-    assert failed.returncode == 1
-    assert "AWS cannot be reached" in failed.stderr
-    assert "Traceback" not in failed.stderr
-
-
 def test_protection_keeps_an_environment_from_being_destroyed(
     tmp_path: Path, aws: EmbeddedAws
 ) -> None:
@@ -211,21 +148,6 @@ def test_protection_keeps_an_environment_from_being_destroyed(
     refused = prod_e(folder, "destroy", "--yes", variables=variables)
     assert refused.returncode == 2
     assert "[load_balancer] deletion_protection = true" in refused.stderr
-
-
-def test_wrong_settings_stop_a_plan_before_anything_else(tmp_path: Path) -> None:
-    folder = make_project(tmp_path / "project", tiny=TINY.replace("external", "extern"))
-    refused = prod_e(folder, "plan")
-    assert refused.returncode == 2
-    assert "services.backend.build: 'extern'" in refused.stderr
-    assert not (folder / "cdktf.out").exists()
-
-
-def test_without_terraform_a_plan_says_what_to_install(tmp_path: Path) -> None:
-    folder = make_project(tmp_path / "project", tiny=TINY)
-    refused = prod_e(folder, "plan", variables={**os.environ, "PATH": "/nonexistent"})
-    assert refused.returncode == 2
-    assert "Terraform is not installed" in refused.stderr
 
 
 def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path) -> None:

@@ -197,6 +197,16 @@ def test_what_keeps_a_database_loses_nothing(actions: tuple[str, ...]) -> None:
     assert not summary_of(resource_change(*actions)).loses_data
 
 
+def test_a_log_group_that_was_left_unfinished_has_nothing_to_lose_and_a_database_may_have() -> None:
+    replaced = [
+        resource_change("delete", "create", type_name=name, action_reason="replace_because_tainted")
+        for name in ("aws_cloudwatch_log_group", "aws_db_instance")
+    ]
+    (lost,) = summary_of(*replaced).loses_data
+    assert lost.type == "aws_db_instance"
+    assert lost.is_unfinished
+
+
 def test_replacing_what_holds_no_data_loses_none() -> None:
     summary = summary_of(
         resource_change("delete", "create", type_name="aws_ecs_task_definition"),

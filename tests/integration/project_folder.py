@@ -1,0 +1,62 @@
+"""A project in a folder of its own, and the `prod-e` command run in it."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+PROD_E = Path(sys.executable).with_name("prod-e")
+
+# Without what makes AWS slow to create: its database, and the load balancer's logs.
+TINY = """
+name = "tiny-e"
+[services.backend]
+build = "external"
+[network]
+egress = "nat"
+nat_gateways = "single"
+[load_balancer]
+access_logs = false
+deletion_protection = false
+"""
+
+
+def make_project(folder: Path, **environments: str) -> Path:
+    """A project with these environments, which shares the installed packages."""
+    (folder / "environments").mkdir(parents=True)
+    for name, toml in environments.items():
+        (folder / "environments" / f"{name}.toml").write_text(toml)
+    for name in ("main.py", "cdktf.json"):
+        shutil.copy(PROJECT / name, folder)
+    for name in ("backend", "node_modules", "scripts"):
+        (folder / name).symlink_to(PROJECT / name)
+    return folder
+
+
+def prod_e(
+    folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROD_E, *arguments],
+        cwd=folder,
+        env={**(variables or os.environ), "VIRTUAL_ENV": sys.prefix},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
+
+
+def processes_with(folder: Path) -> list[str]:
+    """The command lines of the processes whose temporary files belong in `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"TMPDIR={folder}\0".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text())
+    return found
