@@ -6,6 +6,7 @@ unset CDPATH
 cd "$(dirname "$0")/.."
 
 .venv/bin/ruff check .
+.venv/bin/ruff format --check .
 .venv/bin/mypy
 .venv/bin/shellcheck scripts/*.sh scripts/deployment/*.sh .ci/*
 .venv/bin/hadolint backend/Dockerfile

@@ -42,9 +42,7 @@ class DeliveryRole(Construct):
                 self, "github", url=f"https://{_ISSUER}", client_id_list=[_AUDIENCE]
             ).arn
         else:
-            provider_arn = (
-                f"arn:{account.partition}:iam::{account.id}:oidc-provider/{_ISSUER}"
-            )
+            provider_arn = f"arn:{account.partition}:iam::{account.id}:oidc-provider/{_ISSUER}"
         trust = Statement(
             actions=("sts:AssumeRoleWithWebIdentity",),
             principal={"Federated": provider_arn},

@@ -277,9 +277,7 @@ def _container(
         "portMappings": [
             {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
         ],
-        "environment": [
-            {"name": name, "value": environment[name]} for name in sorted(environment)
-        ],
+        "environment": [{"name": name, "value": environment[name]} for name in sorted(environment)],
         "secrets": [
             {"name": name, "valueFrom": settings.secrets[name]} for name in sorted(settings.secrets)
         ],
@@ -368,9 +366,7 @@ def _task_statements(database: Database | None, *, execute_command: bool) -> tup
     statements = []
     if database:
         statements.append(
-            Statement(
-                actions=("secretsmanager:GetSecretValue",), resources=(database.secret_arn,)
-            )
+            Statement(actions=("secretsmanager:GetSecretValue",), resources=(database.secret_arn,))
         )
     if execute_command:
         statements.append(
@@ -395,4 +391,3 @@ def _capacity_providers(spot_weight: int) -> list[EcsServiceCapacityProviderStra
         for provider, weight in weights.items()
         if weight
     ]
-

@@ -27,18 +27,14 @@ class ImageRepository(Construct):
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
     """
 
-    def __init__(
-        self, scope: Construct, id: str, *, name: str, force_delete: bool = False
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, name: str, force_delete: bool = False) -> None:
         super().__init__(scope, id)
         repository = EcrRepository(
             self,
             "repository",
             name=name,
             image_tag_mutability="MUTABLE",
-            image_scanning_configuration=EcrRepositoryImageScanningConfiguration(
-                scan_on_push=True
-            ),
+            image_scanning_configuration=EcrRepositoryImageScanningConfiguration(scan_on_push=True),
             encryption_configuration=[
                 EcrRepositoryEncryptionConfiguration(encryption_type="AES256")
             ],

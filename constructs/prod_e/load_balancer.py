@@ -332,9 +332,7 @@ class LoadBalancer(Construct):
                     status="Enabled",
                     filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
                     expiration=[
-                        S3BucketLifecycleConfigurationRuleExpiration(
-                            days=settings.access_log_days
-                        )
+                        S3BucketLifecycleConfigurationRuleExpiration(days=settings.access_log_days)
                     ],
                     abort_incomplete_multipart_upload=[
                         S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(

@@ -213,9 +213,7 @@ class Monitoring(Construct):
             periods=10,
         )
         self._widget(f"{id}: CPU and memory in percent", rows)
-        self._widget(
-            f"{id}: tasks", [metric.widget_row(kind) for kind, metric in counts.items()]
-        )
+        self._widget(f"{id}: tasks", [metric.widget_row(kind) for kind, metric in counts.items()])
         self._tell_of_failed_deployments(id, service)
         for title, query in _QUERIES.items():
             CloudwatchQueryDefinition(

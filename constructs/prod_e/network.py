@@ -83,9 +83,7 @@ class Network(Construct):
             state="available",
             # Local and wavelength zones, which an account opts into, have no NAT or RDS.
             filter=[
-                DataAwsAvailabilityZonesFilter(
-                    name="opt-in-status", values=["opt-in-not-required"]
-                )
+                DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])
             ],
         )
         self._zone_names = [

@@ -44,9 +44,7 @@ def synthesise(
         _move_into_place(Path(scratch), output_folder)
 
 
-def add_stacks(
-    app: App, environment: Environment, contexts: dict[str, BuildContext]
-) -> None:
+def add_stacks(app: App, environment: Environment, contexts: dict[str, BuildContext]) -> None:
     """Adds the stacks of one environment to `app`, in the order in which they are deployed."""
     registry = RegistryStack(app, environment=environment)
     main = EnvironmentStack(app, environment=environment, contexts=contexts)

@@ -1,6 +1,5 @@
 """The `prod-e` command: reads arguments, and leaves the work to the module of each command."""
 
-import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from prod_e_ops.console import Terminal
-from prod_e_ops.errors import Interrupted, OpsError
+from prod_e_ops.errors import OpsError
 from prod_e_ops.supervisor import Supervisor
 
 app = typer.Typer(
@@ -405,11 +404,3 @@ def picture(
             find_project(), environment, output=output, supervisor=supervisor, terminal=terminal
         )
     )
-
-
-def main() -> None:
-    """Runs the command line."""
-    try:
-        app(prog_name="prod-e")
-    except KeyboardInterrupt:
-        sys.exit(Interrupted(2).exit_status)

@@ -176,8 +176,7 @@ def _service(
     )
     log_groups = clients("logs").describe_log_groups(logGroupNamePrefix=names.log_group)
     yield Check(
-        promise=f"{names.log_group} keeps"
-        f" {environment.monitoring.log_retention_days} days of logs",
+        promise=f"{names.log_group} keeps {environment.monitoring.log_retention_days} days of logs",
         expected={names.log_group: environment.monitoring.log_retention_days},
         found={
             group["logGroupName"]: group.get("retentionInDays")

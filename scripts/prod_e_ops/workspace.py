@@ -66,9 +66,7 @@ class Workspace:
         plans = []
         for stack in self.stacks:
             with self.terminal.step(f"Plan {stack.name}") as step:
-                summary = await self.terraform.plan(
-                    stack, on_event=partial(_show_message, step)
-                )
+                summary = await self.terraform.plan(stack, on_event=partial(_show_message, step))
                 step.outcome = summary.counts
             plans.append(StackPlan(stack=stack, summary=summary))
         return plans

@@ -116,9 +116,7 @@ def delivery(of: Architecture) -> dict[str, Card]:
         rules += [(redeployment.rule, ""), (f"push of {', '.join(redeployment.tags)}", "")]
         machines += [(redeployment.state_machine, ""), (redeployment.action, "")]
     if of.redeployments:
-        found["rule"] = Card(
-            icon="rule", colour="integration", heading="EventBridge", lines=rules
-        )
+        found["rule"] = Card(icon="rule", colour="integration", heading="EventBridge", lines=rules)
         found["workflow"] = Card(
             icon="workflow", colour="integration", heading="Step Functions", lines=machines
         )

@@ -58,11 +58,7 @@ class _Reader:
             region=self._stacks[self._name]["provider"]["aws"][0]["region"],
             stacks=tuple(sorted(self._stacks)),
             vpc_cidr=vpc["cidr_block"],
-            subnets=tuple(
-                sorted(
-                    self._subnets.values(), key=lambda s: (_address(s.cidr), s.zone)
-                )
-            ),
+            subnets=tuple(sorted(self._subnets.values(), key=lambda s: (_address(s.cidr), s.zone))),
             internet_gateway=bool(self._of("aws_internet_gateway")),
             nat_gateways=tuple(self._nat_gateways()),
             endpoints=tuple(map(self._endpoint, self._of("aws_vpc_endpoint").values())),
@@ -311,9 +307,7 @@ class _Reader:
                 name=topic["name"],
                 alarms=len(self._referring("aws_cloudwatch_metric_alarm", "alarm_actions", key)),
                 rules=len(self._referring("aws_cloudwatch_event_target", "arn", key)),
-                subscriptions=len(
-                    self._referring("aws_sns_topic_subscription", "topic_arn", key)
-                ),
+                subscriptions=len(self._referring("aws_sns_topic_subscription", "topic_arn", key)),
             )
 
 
