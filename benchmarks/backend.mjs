@@ -29,7 +29,8 @@ const LEAST_RATIO = 0.8;
 const TASK_MEMORY_MIB = 512;
 const ROUNDS = 9;
 const ROUND_SECONDS = 2;
-const CONNECTIONS = 20;
+/** As many as either pool has: with more, the queues before the pools would be compared. */
+const CONNECTIONS = 10;
 
 const residentMib = (pid) =>
   Number(

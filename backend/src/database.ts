@@ -44,7 +44,7 @@ export class Database {
   }
 
   /** Runs one statement. Throws DatabaseUnavailableError when that is no fault of the statement. */
-  async query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
+  query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
     // One call to the pool costs less than to borrow a connection, use it and return it.
     return this.withLogin(() => this.pool.query<Row>(query));
   }
