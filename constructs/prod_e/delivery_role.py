@@ -77,7 +77,6 @@ class DeliveryRole(Construct):
                         "ecr:CompleteLayerUpload",
                         "ecr:DescribeImages",
                         "ecr:DescribeRepositories",
-                        "ecr:DescribeRepositories",
                         "ecr:GetDownloadUrlForLayer",
                         "ecr:InitiateLayerUpload",
                         "ecr:PutImage",

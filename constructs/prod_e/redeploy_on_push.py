@@ -18,8 +18,9 @@ class RedeployOnPush(Construct):
     starts a state machine, which calls `ecs:UpdateService` with `forceNewDeployment`, retries when
     ECS is busy, and needs no code of ours to run.
 
-    `name`: the prefix of names. `account`: where it is made. `repository`, `tag`: what is watched.
-    `cluster_name`, `service_name`, `service_arn`: what is deployed.
+    `name`: of the rule, the state machine and its role. `account`: where it is made.
+    `repository`, `tag`: what is watched. `cluster_name`, `service_name`, `service_arn`: what is
+    deployed.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
     """
@@ -41,7 +42,7 @@ class RedeployOnPush(Construct):
         may_update = ServiceRole(
             self,
             "state-machine-role",
-            name=f"{name}-redeploy",
+            name=name,
             service="states.amazonaws.com",
             account_id=account.id,
             statements=(Statement(actions=("ecs:UpdateService",), resources=(service_arn,)),),
@@ -49,7 +50,7 @@ class RedeployOnPush(Construct):
         state_machine = SfnStateMachine(
             self,
             "state-machine",
-            name=f"{name}-redeploy",
+            name=name,
             role_arn=may_update.arn,
             definition=json.dumps(
                 {
@@ -85,7 +86,7 @@ class RedeployOnPush(Construct):
         may_start = ServiceRole(
             self,
             "rule-role",
-            name=f"{name}-redeploy-rule",
+            name=f"{name}-rule",
             service="events.amazonaws.com",
             account_id=account.id,
             statements=(
@@ -95,7 +96,7 @@ class RedeployOnPush(Construct):
         rule = CloudwatchEventRule(
             self,
             "rule",
-            name=f"{name}-redeploy",
+            name=name,
             description=f"{tag} was pushed to {repository}",
             event_pattern=json.dumps(
                 {

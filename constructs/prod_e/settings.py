@@ -530,6 +530,10 @@ class Environment(_Settings):
         """The file with these settings, as messages name it."""
         return self._file
 
+    def source_of(self, key: str) -> str:
+        """The folder with the Dockerfile of the service `key`, seen from the project's folder."""
+        return self.services[key].source or key
+
     def _mistakes(self) -> Iterator[tuple[str, str]]:
         for key, value in self.tags.items():
             if (

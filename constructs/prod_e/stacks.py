@@ -19,7 +19,7 @@ from prod_e.image_build import Build, content_tag
 from prod_e.image_repository import ImageRepository
 from prod_e.load_balancer import LoadBalancer
 from prod_e.monitoring import Monitoring
-from prod_e.names import ServiceNames
+from prod_e.names import ServiceNames, cluster_name
 from prod_e.network import Network
 from prod_e.redeploy_on_push import RedeployOnPush
 from prod_e.settings import Environment, Service, State
@@ -149,7 +149,7 @@ class EnvironmentStack(TerraformStack):
             if environment.database
             else None
         )
-        cluster = Cluster(self, "cluster", name=f"{name}-cluster")
+        cluster = Cluster(self, "cluster", name=cluster_name(name))
         monitoring = Monitoring(
             self, "monitoring", name=name, account=account, settings=environment.monitoring
         )
@@ -181,7 +181,7 @@ class EnvironmentStack(TerraformStack):
                 RedeployOnPush(
                     self,
                     f"{key}-redeploy",
-                    name=f"{name}-{key}",
+                    name=names.redeploy,
                     account=account,
                     repository=names.repository,
                     tag=settings.image_tag,

@@ -66,7 +66,7 @@ def _read_contexts(
         for key, service in environment.services.items():
             if not service.is_built and service.image_tag != "content":
                 continue
-            source = service.source or key
+            source = environment.source_of(key)
             try:
                 if (source, service.architecture) not in known:
                     read = read_build_context(

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.supervisor import Supervisor
+from prod_e_ops.supervisor import Supervisor, without_colour
 from prod_e_ops.terraform_failures import explain, parse_text
 from prod_e_ops.workspace import StackPlan, Workspace
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _COMPLETE = re.compile(r"(Creation|Modifications|Destruction) complete after")
 
 
@@ -112,5 +111,5 @@ def _what_is_left(stack: str, done: int, total: int, supervisor: Supervisor) -> 
 
 def _without_prefix(output: str, stack: str) -> str:
     """Takes the stack's name, with which cdktf begins its lines, away again."""
-    text = _COLOUR.sub("", output).replace("\r", "")
+    text = without_colour(output).replace("\r", "")
     return re.sub(rf"^(?:{re.escape(stack)})? *", "", text, flags=re.MULTILINE)

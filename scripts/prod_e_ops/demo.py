@@ -292,7 +292,7 @@ def _show(step: Step, event: Event) -> None:
 
 def _linked(project: Project, environment: "Environment", folder: Path) -> Project:
     """A project whose output goes to `folder`, beside links to the sources of its images."""
-    for source in {service.source or key for key, service in environment.services.items()}:
+    for source in set(map(environment.source_of, environment.services)):
         link = folder / source
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(project.folder / source, target_is_directory=True)

@@ -10,7 +10,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from prod_e.names import ServiceNames
+from prod_e.names import ServiceNames, cluster_name
 
 if TYPE_CHECKING:
     from prod_e.settings import Database, Environment, Service
@@ -129,7 +129,7 @@ def _service(
         ),
     )
     ecs = clients("ecs")
-    cluster = f"{environment.name}-cluster"
+    cluster = cluster_name(environment.name)
     service = _one(
         _found(ecs.describe_services, cluster=cluster, services=[names.service], key="services")
     )
@@ -195,7 +195,7 @@ def _service(
             found=[(t["MinCapacity"], t["MaxCapacity"]) for t in targets["ScalableTargets"]],
         )
     if settings.image_tag == "latest":
-        rule = f"{environment.name}-{key}-redeploy"
+        rule = names.redeploy
         answer = clients("events").list_targets_by_rule(Rule=rule)
         yield Check(
             promise=f"A push of latest to {names.repository} deploys {names.service}",

@@ -1,17 +1,17 @@
 """`prod-e deploy` and `prod-e destroy`: through cdktf, after a look at what it will do."""
 
 import json
-import shlex
 from collections.abc import Sequence
 
 from prod_e_ops.cdktf import run_cdktf
 from prod_e_ops.console import Terminal
-from prod_e_ops.deployments import service_statuses
+from prod_e_ops.deployments import Deployments, service_statuses
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.plan import show_plans
 from prod_e_ops.plan_summary import Change
 from prod_e_ops.project import Project
 from prod_e_ops.supervisor import Supervisor
+from prod_e_ops.terraform_failures import untaint
 from prod_e_ops.workspace import StackPlan, Workspace, open_workspace
 
 
@@ -113,8 +113,7 @@ def _refuse_data_loss(plans: Sequence[StackPlan]) -> None:
 
 
 def _how_to_keep(plan: StackPlan, change: Change) -> str:
-    command = f"terraform -chdir=cdktf.out/stacks/{plan.stack.name} untaint"
-    return f" ({change.reason}; to keep it: {command} {shlex.quote(change.address)})"
+    return f" ({change.reason}; to keep it: {untaint(plan.stack.name, change.address)})"
 
 
 def _refuse_protected(workspace: Workspace) -> None:
@@ -152,7 +151,9 @@ def _what_stays(workspace: Workspace) -> list[str]:
 async def _verify_services(workspace: Workspace) -> None:
     """Terraform's wait ends when a service is steady, even if ECS has rolled it back."""
     with workspace.terminal.step("Verify the services") as step:
-        statuses = await service_statuses(workspace.environment)
+        statuses = await service_statuses(
+            [Deployments(workspace.environment, key) for key in workspace.environment.services]
+        )
         step.outcome = ", ".join(status.summary for status in statuses)
         failed = [status.summary for status in statuses if status.deployment.failed]
         if failed:

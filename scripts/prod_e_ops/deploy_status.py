@@ -33,7 +33,7 @@ async def deploy_status(
     environment = project.environment(environment_name)
     services = [Deployments(environment, each) for each in ([key] if key else environment.services)]
     await check_account(environment)
-    statuses = await service_statuses(environment, [service.key for service in services])
+    statuses = await service_statuses(services)
     if wait and any(status.deployment.under_way for status in statuses):
         for status in statuses:
             if status.deployment.under_way:
@@ -43,7 +43,7 @@ async def deploy_status(
                     # The status shows how it ended, and below it decides about the exit status.
                     if error.exit_status != OpsError.exit_status:
                         raise
-        statuses = await service_statuses(environment, [service.key for service in services])
+        statuses = await service_statuses(services)
     tags = {
         status.key: await asyncio.to_thread(_tags, service, status)
         for service, status in zip(services, statuses, strict=True)

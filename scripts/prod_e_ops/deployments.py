@@ -13,10 +13,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from prod_e.names import ServiceNames
+from prod_e.names import ServiceNames, cluster_name
 from prod_e_ops.aws import aws_client, aws_errors
 from prod_e_ops.console import Terminal
 from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.project import service_settings
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
@@ -275,16 +276,11 @@ class Deployments:
 
     def __init__(self, environment: "Environment", key: str) -> None:
         """`key`: of the service in the settings; raises `UserMistake` if there is none."""
-        if key not in environment.services:
-            raise UserMistake(
-                f"There is no service {key!r} in {environment.file}.",
-                next_step=f"Name one of {', '.join(environment.services)}.",
-            )
         self.environment = environment
         self.key = key
-        self.settings = environment.services[key]
+        self.settings = service_settings(environment, key)
         self.names = ServiceNames.of(environment.name, key, self.settings)
-        self.cluster = f"{environment.name}-cluster"
+        self.cluster = cluster_name(environment.name)
 
     def status(self) -> ServiceStatus:
         """The service, and its newest deployment."""
@@ -538,11 +534,8 @@ class Deployments:
             return aws_client("elbv2", region=self.environment.region)
 
 
-async def service_statuses(
-    environment: "Environment", keys: Sequence[str] = ()
-) -> Sequence[ServiceStatus]:
-    """The status of these services of an environment, or of all."""
-    services = [Deployments(environment, key) for key in keys or environment.services]
+async def service_statuses(services: Sequence[Deployments]) -> Sequence[ServiceStatus]:
+    """The status of each of these services."""
     return [await asyncio.to_thread(service.status) for service in services]
 
 
@@ -707,6 +700,11 @@ async def _ended(
 def shown_time(moment: datetime) -> str:
     """A moment for people, in UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def shown_minute(moment: datetime) -> str:
+    """A moment in a column of a table, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _task(values: Mapping[str, Any]) -> Task:

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.supervisor import Finished, Supervisor
+from prod_e_ops.supervisor import Finished, Supervisor, without_colour
 
 _PATIENCE_SECONDS = 5.0
 """What docker may take to end after Ctrl-C; the daemon then drops what it was doing for it."""
 
 _LINES_SHOWN = 15
-
-_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 _WRONG_PLATFORM = "does not match the specified platform"
 _OTHER_PLATFORM = (
@@ -115,7 +113,7 @@ class Docker:
         said: list[str] = []
 
         def read(line: str) -> None:
-            text = _COLOUR.sub("", line).rstrip()
+            text = without_colour(line).rstrip()
             if text and not _ABOUT_ITSELF.search(text):
                 said.append(text)
                 on_line(text.strip())

@@ -80,7 +80,7 @@ def tag_in_settings(project: Project, deployments: Deployments) -> str | None:
     settings = deployments.settings
     if settings.image_tag != "content":
         return settings.image_tag
-    source = project.folder / (settings.source or deployments.key)
+    source = project.folder / deployments.environment.source_of(deployments.key)
     try:
         context = read_build_context(source, architecture=settings.architecture)
     except (ValueError, OSError):

@@ -4,12 +4,12 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC
 
 from prod_e.image_build import is_release
 from prod_e_ops.account import check_account
 from prod_e_ops.console import Terminal
-from prod_e_ops.deployments import Deployments
+from prod_e_ops.deployments import Deployments, shown_minute
 from prod_e_ops.ecr import Repository, StoredImage
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.image_scans import with_findings
@@ -78,7 +78,7 @@ async def images(
     if doomed:
         for use in doomed:
             tags = ", ".join(use.image.tags) or "no tag"
-            pushed = f"pushed {_day(use.image.pushed_at)}"
+            pushed = f"pushed {shown_minute(use.image.pushed_at)}"
             terminal.say(f"  {short_digest(use.image.digest)}  {pushed}  {tags}")
         size = shown_size(sum(use.image.size_bytes for use in doomed))
         if not yes:
@@ -180,7 +180,7 @@ def _table(found: ServiceImages) -> Iterator[tuple[str, ...]]:
         newest = use.last_ran_as or (use.definitions[0].name if use.definitions else "-")
         yield (
             short_digest(use.image.digest),
-            _day(use.image.pushed_at),
+            shown_minute(use.image.pushed_at),
             shown_size(use.image.size_bytes),
             shown_use(use, found),
             newest,
@@ -209,10 +209,6 @@ def shown_findings(image: StoredImage) -> str:
         key=lambda each: _SEVERITIES.index(each) if each in _SEVERITIES else len(_SEVERITIES),
     )
     return ", ".join(f"{counts[severity]} {severity.lower()}" for severity in ranked) or "none"
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _doomed(found: ServiceImages, *, followed: str | None, keep: int) -> list[ImageUse]:

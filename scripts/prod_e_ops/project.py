@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prod_e_ops.errors import OpsError, UserMistake
 
 if TYPE_CHECKING:
-    from prod_e.settings import Environment
+    from prod_e.settings import Environment, Service
 
 DEFAULT_ENVIRONMENT = "prod-e"
 
@@ -101,6 +101,17 @@ class Project:
         """A path as the user would type it from where they are, if that is shorter."""
         relative = os.path.relpath(path)
         return relative if len(relative) < len(str(path)) else str(path)
+
+
+def service_settings(environment: "Environment", key: str) -> "Service":
+    """The settings of the service `key`; raises `UserMistake` if there is none."""
+    if key not in environment.services:
+        raise UserMistake(
+            f"There is no service {key!r} in the environment {environment.name}.",
+            next_step=f"Name one of {', '.join(environment.services)}, or add [services.{key}] to"
+            f" {environment.file}.",
+        )
+    return environment.services[key]
 
 
 def find_project() -> Project:

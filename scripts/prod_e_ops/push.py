@@ -16,7 +16,7 @@ from prod_e_ops.console import Step, Terminal
 from prod_e_ops.docker import Docker, TransferFailed, find_docker
 from prod_e_ops.ecr import Login, Repository, RepositoryFound, StoredImage
 from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.project import Project
+from prod_e_ops.project import Project, service_settings
 from prod_e_ops.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -208,13 +208,7 @@ def what_is_wanted(
 
     Raises `UserMistake` for whatever of these is wrong.
     """
-    if key not in environment.services:
-        raise UserMistake(
-            f"There is no service {key!r} in the environment {environment.name}.",
-            next_step=f"Name one of {', '.join(environment.services)}, or add [services.{key}] to"
-            f" {environment.file}.",
-        )
-    service = environment.services[key]
+    service = service_settings(environment, key)
     architecture: str = service.architecture
     if options.platform is not None:
         known = {platform: name for name, platform in PLATFORMS.items()}
@@ -225,7 +219,7 @@ def what_is_wanted(
                 f" {PLATFORMS[architecture]}.",
             )
         architecture = known[options.platform]
-    folder = project.folder / (service.source or key)
+    folder = project.folder / environment.source_of(key)
     try:
         context = read_build_context(folder, architecture=architecture)
     except (ValueError, OSError) as error:

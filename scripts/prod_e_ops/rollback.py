@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 
 from prod_e.image_build import names_one_build
@@ -19,6 +18,7 @@ from prod_e_ops.deployments import (
     TaskDefinition,
     deployment_begun,
     follow_deployment,
+    shown_minute,
 )
 from prod_e_ops.ecr import Repository, StoredImage
 from prod_e_ops.errors import OpsError, UserMistake
@@ -121,9 +121,9 @@ class Situation:
             named = use.definitions[0].name if use.definitions else use.last_ran_as
             yield (
                 short_digest(use.image.digest),
-                _minute(use.image.pushed_at),
+                shown_minute(use.image.pushed_at),
                 shown_use(use, self.found),
-                _minute(use.healthy_at) if use.healthy_at else "-",
+                shown_minute(use.healthy_at) if use.healthy_at else "-",
                 named or "-",
                 ", ".join(use.image.tags) or "-",
             )
@@ -433,11 +433,10 @@ async def _move_followed_tag(
 
 def _redeploys_on_push(deployments: Deployments) -> bool:
     """Whether the rule is there that begins a deployment when the followed tag moves."""
-    environment = deployments.environment
     with aws_errors("The rule for the redeployment on push cannot be looked up"):
-        events = aws_client("events", region=environment.region)
+        events = aws_client("events", region=deployments.environment.region)
         try:
-            rule = events.describe_rule(Name=f"{environment.name}-{deployments.key}-redeploy")
+            rule = events.describe_rule(Name=deployments.names.redeploy)
         except events.exceptions.ResourceNotFoundException:
             return False
     return str(rule.get("State")) == "ENABLED"
@@ -532,7 +531,3 @@ def _what_comes_next(situation: Situation, destination: Destination) -> Iterator
 
 def _as_setting(change: SettingChange) -> str:
     return f'image_tag = "{change.old_value}"' if change.old_value else "Leaving image_tag out"
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import time
@@ -60,6 +61,14 @@ class _Child:
         """Kills what is left of the process group that it leads."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.get_pid(), signal.SIGKILL)
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+def without_colour(text: str) -> str:
+    """What a child wrote, without the sequences that colour it on a terminal."""
+    return _COLOUR.sub("", text)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prod_e_ops.errors import OpsError, ProviderUnavailable, UserMistake
+from prod_e_ops.supervisor import without_colour
 
 _MOST_DETAILS = 12
 
@@ -43,13 +44,17 @@ class Diagnostic:
 
 def parse_text(output: str) -> Sequence[Diagnostic]:
     """Finds the errors in Terraform's output for people."""
-    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", output)
-    text = re.sub(r"^[│╷╵] ?", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^[│╷╵] ?", "", without_colour(output), flags=re.MULTILINE)
     found = []
     for block in re.split(r"^Error: ", text, flags=re.MULTILINE)[1:]:
         summary, _, detail = block.partition("\n")
         found.append(Diagnostic(summary.strip(), detail.strip()))
     return found
+
+
+def untaint(stack: str, address: str) -> str:
+    """The command that keeps a resource which an interrupted run has left unfinished."""
+    return f"terraform -chdir=cdktf.out/stacks/{stack} untaint {shlex.quote(address)}"
 
 
 def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str = "") -> OpsError:
@@ -132,7 +137,7 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
             details=details,
             next_step="To let it go, set deletion_protection = false in its section, deploy, and"
             " try again. If it was only left unfinished by a run that was interrupted, keep it:"
-            f" `terraform -chdir=cdktf.out/stacks/{stack} untaint {shlex.quote(protected)}`.",
+            f" `{untaint(stack, protected)}`.",
         )
     return OpsError(
         f"{failed}.",

@@ -12,10 +12,10 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
+from tests.integration.project_folder import PROD_E
 
 from prod_e_ops.embedded_aws import ACCOUNT_ID, EmbeddedAws
 
-PROD_E = Path(sys.executable).with_name("prod-e")
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 
 SETTINGS = """\

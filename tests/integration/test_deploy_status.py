@@ -21,12 +21,6 @@ from prod_e_ops.errors import OpsError
 FAILS = ("sh", "-c", "exit 3")
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[EmbeddedAws]:
-    with EmbeddedAws() as aws:
-        yield aws
-
-
 @pytest.fixture
 def service(aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
     service = ServiceOnAws(aws, tmp_path / "project")
@@ -152,12 +146,15 @@ def test_a_service_that_is_not_deployed_is_told_with_the_way_there(
 
 
 class TestUnderWay:
-    def test_it_is_shown_and_then_followed_to_its_end(
-        self, slow_aws: EmbeddedAws, tmp_path: Path
-    ) -> None:
+    @pytest.fixture
+    def service(self, slow_aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
+        """One whose first deployment has begun."""
         service = ServiceOnAws(slow_aws, tmp_path / "project")
         service.push("one", "latest")
         service.create(service.define("latest"))
+        return service
+
+    def test_it_is_shown_and_then_followed_to_its_end(self, service: ServiceOnAws) -> None:
         now = service.prod_e("deploy-status", "backend")
         assert now.returncode == 0, now.stderr
         assert "under way" in now.stdout
@@ -169,12 +166,7 @@ class TestUnderWay:
         assert "has started 2 tasks." in done.stderr
         assert "deployment completed." in done.stderr
 
-    def test_the_old_tasks_run_until_ecs_has_rolled_back(
-        self, slow_aws: EmbeddedAws, tmp_path: Path
-    ) -> None:
-        service = ServiceOnAws(slow_aws, tmp_path / "project")
-        service.push("one", "latest")
-        service.create(service.define("latest"))
+    def test_the_old_tasks_run_until_ecs_has_rolled_back(self, service: ServiceOnAws) -> None:
         assert service.prod_e("deploy-status", "--wait").returncode == 0
         service.deploy(service.define("v9.9.9"))
         now = service.prod_e("deploy-status", "backend")
@@ -185,28 +177,18 @@ class TestUnderWay:
         assert "rolling back to deployment" in done.stderr
         assert "2 tasks failed: CannotPullContainerError" in done.stderr
 
-    def test_one_that_another_replaces_is_told_so(
-        self, slow_aws: EmbeddedAws, tmp_path: Path
-    ) -> None:
-        service = ServiceOnAws(slow_aws, tmp_path / "project")
-        service.push("one", "latest")
-        service.create(service.define("latest"))
+    def test_one_that_another_replaces_is_told_so(self, service: ServiceOnAws) -> None:
         service.deploy()
         assert service.deployments() == ["IN_PROGRESS", "STOPPED"]
         now = service.prod_e("deploy-status", "backend")
         assert now.returncode == 0
         assert "under way" in now.stdout
 
-    def test_ctrl_c_leaves_the_deployment_to_ecs_and_says_so(
-        self, slow_aws: EmbeddedAws, tmp_path: Path
-    ) -> None:
-        service = ServiceOnAws(slow_aws, tmp_path / "project")
-        service.push("one", "latest")
-        service.create(service.define("latest"))
+    def test_ctrl_c_leaves_the_deployment_to_ecs_and_says_so(self, service: ServiceOnAws) -> None:
         with subprocess.Popen(
             [PROD_E, "deploy-status", "backend", "--wait"],
             cwd=service.folder,
-            env=slow_aws.environment(),
+            env=service.aws.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from tests.integration.service_on_aws import PROD_E, ServiceOnAws
 from prod_e_ops.embedded_aws import EmbeddedAws
 
 CONTENT = 'image_tag = "content"'
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[EmbeddedAws]:
-    with EmbeddedAws() as aws:
-        yield aws
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 from tests.integration.docker_engine import DockerEngine, DockerUnavailableError
+from tests.integration.project_folder import PROD_E
 from tests.integration.registry import (
     DROP,
     Network,
@@ -33,7 +34,6 @@ from prod_e_ops.embedded_aws import ContainerRegistry, EmbeddedAws
 from prod_e_ops.provider_source import find_provider_source
 
 PROJECT = Path(__file__).resolve().parents[2]
-PROD_E = Path(sys.executable).with_name("prod-e")
 PUSH_SECONDS = 120
 
 REPOSITORY = "tiny-e-api"

@@ -89,12 +89,6 @@ class Redeploy:
         return machine
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[EmbeddedAws]:
-    with EmbeddedAws() as aws:
-        yield aws
-
-
 @pytest.fixture
 def service(aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
     service = ServiceOnAws(aws, tmp_path / "project")

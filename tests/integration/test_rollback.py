@@ -4,7 +4,8 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,6 @@ from tests.integration.service_on_aws import ServiceOnAws
 from prod_e_ops.embedded_aws import EmbeddedAws
 
 CONTENT = 'image_tag = "content" # pinned to the source'
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[EmbeddedAws]:
-    with EmbeddedAws() as aws:
-        yield aws
 
 
 @pytest.fixture
@@ -46,6 +41,35 @@ def wait_for(service: ServiceOnAws, status: str) -> None:
     """Waits until the newest deployment has that status."""
     while service.deployments()[0] != status:
         time.sleep(0.1)
+
+
+def make_redeploy_rule(service: ServiceOnAws) -> None:
+    """Makes the rule by which a deployment is to begin when `latest` moves; it starts nothing."""
+    service.client("events").put_rule(
+        Name=f"{service.name}-backend-redeploy", EventPattern='{"source": ["aws.ecr"]}'
+    )
+
+
+@contextmanager
+def once_latest_names(
+    digest: str, service: ServiceOnAws, act: Callable[[], object]
+) -> Iterator[None]:
+    """Acts, beside what is done inside of it, as soon as `latest` names the image."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.05):
+            if service.tagged()["latest"] == digest:
+                act()
+                return
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
 
 
 class TestFollowingLatest:
@@ -157,25 +181,12 @@ class TestFollowingLatest:
     def test_the_deployment_that_the_moved_tag_begins_is_the_one_that_is_followed(
         self, followed: ServiceOnAws
     ) -> None:
-        followed.client("events").put_rule(
-            Name=f"{followed.name}-backend-redeploy", EventPattern='{"source": ["aws.ecr"]}'
-        )
+        make_redeploy_rule(followed)
         one = followed.tagged()["v1.0.0"]
 
-        ended = threading.Event()
-
-        def redeploy() -> None:
-            # What the state machine of the redeployment on push does.
-            while not ended.wait(0.05):
-                if followed.tagged()["latest"] == one:
-                    followed.deploy()
-                    return
-
-        redeploying = threading.Thread(target=redeploy)
-        redeploying.start()
-        done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
-        ended.set()
-        redeploying.join()
+        # What the state machine of the redeployment on push does.
+        with once_latest_names(one, followed, followed.deploy):
+            done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
         assert done.returncode == 0, done.stderr
         assert "a deployment began" in done.stderr
         assert followed.deployments() == ["SUCCESSFUL"] * 3
@@ -183,9 +194,7 @@ class TestFollowingLatest:
     def test_where_the_moved_tag_begins_no_deployment_the_command_does(
         self, followed: ServiceOnAws
     ) -> None:
-        followed.client("events").put_rule(
-            Name=f"{followed.name}-backend-redeploy", EventPattern='{"source": ["aws.ecr"]}'
-        )
+        make_redeploy_rule(followed)
         one = followed.tagged()["v1.0.0"]
         done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
         assert done.returncode == 0, done.stderr
@@ -194,23 +203,10 @@ class TestFollowingLatest:
     def test_what_somebody_else_deploys_meanwhile_is_not_taken_for_the_rollback(
         self, followed: ServiceOnAws
     ) -> None:
-        followed.client("events").put_rule(
-            Name=f"{followed.name}-backend-redeploy", EventPattern='{"source": ["aws.ecr"]}'
-        )
+        make_redeploy_rule(followed)
         one = followed.tagged()["v1.0.0"]
-        ended = threading.Event()
-
-        def interfere() -> None:
-            while not ended.wait(0.05):
-                if followed.tagged()["latest"] == one:
-                    followed.release("three", "v1.2.0")
-                    return
-
-        interfering = threading.Thread(target=interfere)
-        interfering.start()
-        done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
-        ended.set()
-        interfering.join()
+        with once_latest_names(one, followed, lambda: followed.release("three", "v1.2.0")):
+            done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
         assert done.returncode == 1
         assert "somebody else pushed or deployed at the same time" in done.stderr
         assert followed.tagged()["v1.2.0"] in done.stderr

@@ -502,6 +502,7 @@ def test_one_branch_of_one_github_repository_may_push_images_and_nothing_else(
     push = [s for s in stack.policies() if "ecr:PutImage" in s["Action"]]
     assert [statement["Resource"] for statement in push] == [[repository]]
     assert all(a.startswith("ecr:") for s in push for a in s["Action"])
+    assert sorted(set(push[0]["Action"])) == push[0]["Action"]
     # `prod-e push` looks at the repository and its images before it uploads.
     assert {"ecr:DescribeRepositories", "ecr:DescribeImages"} <= set(push[0]["Action"])
     assert not seed["prod-e-registry"].all("aws_iam_role")

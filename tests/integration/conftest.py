@@ -1,0 +1,11 @@
+from collections.abc import Iterator
+
+import pytest
+
+from prod_e_ops.embedded_aws import EmbeddedAws
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws() as aws:
+        yield aws
