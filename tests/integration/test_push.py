@@ -230,9 +230,12 @@ def empty(tmp_path: Path, docker: DockerEngine, registry: Registry) -> Iterator[
             world.assert_no_credentials_left()
             assert aws.failed_calls == ()
         finally:
-            images = docker.run("image", "ls", "--quiet", f"{passing.host}/*").split()
-            if images:
-                docker.run("image", "rm", "--force", *sorted(set(images)))
+            # By their names: what tests beside this one build of the same source has the same id.
+            names = "{{.Repository}}:{{.Tag}}"
+            images = docker.run("image", "ls", f"--format={names}", f"{passing.host}/*").split()
+            named = [image for image in images if not image.endswith(":<none>")]
+            if named:
+                docker.run("image", "rm", *named)
 
 
 @pytest.fixture
