@@ -1,6 +1,7 @@
 """A real registry that asks for a password, and a network in front of it that can fail."""
 
-import os
+import json
+import re
 import shutil
 import socket
 import socketserver
@@ -10,12 +11,14 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from hmac import compare_digest
 from http.client import HTTPConnection
 from pathlib import Path
-from secrets import token_urlsafe
 from typing import Any
+
+from prod_e_ops.embedded_aws.ecr_password import make_password
 
 START_SECONDS = 20
 TLS_HANDSHAKE = b"\x16"
@@ -28,8 +31,6 @@ storage:
   delete: {{enabled: true}}
   maintenance: {{uploadpurging: {{enabled: false}}}}
 http: {{addr: "127.0.0.1:{port}", relativeurls: true}}
-auth:
-  htpasswd: {{realm: prod-e, path: "{folder}/htpasswd"}}
 """
 
 
@@ -39,7 +40,7 @@ class RegistryUnavailableError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """Debian's docker-registry on loopback, whose only user is AWS."""
+    """Debian's docker-registry on loopback; the way to it asks for the password of the user AWS."""
 
     folder: Path
     port: int
@@ -58,34 +59,28 @@ class Registry:
 
     def change_password(self) -> None:
         """From now on the one before is refused."""
-        password = token_urlsafe(24)
-        # The one kind of hash that the registry reads; Debian has Perl always.
-        script = "$p = <STDIN>; print 'AWS:', crypt($p, '$2b$04$' . 'prode' x 4 . 'Du'), qq(\\n)"
-        hashed = subprocess.run(
-            ["perl", "-e", script], input=password, capture_output=True, text=True, check=True
-        ).stdout
-        assert hashed.startswith("AWS:$2b$"), hashed
-        # It reads the file again when its time has changed.
-        file = self.folder / "htpasswd"
-        changed = file.stat().st_mtime + 2 if file.exists() else time.time() - 1000
-        (self.folder / "new").write_text(hashed)
-        os.utime(self.folder / "new", (changed, changed))
-        (self.folder / "new").replace(file)
         self.password_file.touch(mode=0o600)
-        self.password_file.write_text(password)
+        self.password_file.write_text(make_password())
+
+    def challenge(self, head: str) -> bytes | None:
+        """What ECR answers to a request (its first line and headers) without the password."""
+        credentials = b64encode(f"AWS:{self.password}".encode())
+        found = re.search(r"^authorization: *basic +(\S+)", head, re.IGNORECASE | re.MULTILINE)
+        # The whole of it: what registries keep passwords in, bcrypt, takes 72 bytes at most.
+        if found and compare_digest(found[1].encode(), credentials):
+            return None
+        told = {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}
+        realm = f'Basic realm="http://{self.host}/",service="ecr.amazonaws.com"'
+        return answer("401 Unauthorized", json.dumps(told), WWW_Authenticate=realm)
 
     def tags(self, repository: str) -> dict[str, str]:
         """The digest that each tag names, as the registry itself says."""
-        import json
-
         status, _, body = self._get(f"/v2/{repository}/tags/list")
         names = json.loads(body).get("tags") if status == 200 else None
         return {name: self._digest(repository, name) for name in names or ()}
 
     def image(self, repository: str, reference: str) -> dict[str, Any]:
         """The configuration of an image all of whose parts are there."""
-        import json
-
         status, _, body = self._get(f"/v2/{repository}/manifests/{reference}")
         assert status == 200, body
         manifest = json.loads(body)
@@ -127,19 +122,22 @@ def started_registry() -> Iterator[Registry]:
         raise RegistryUnavailableError(
             "docker-registry is not installed; `.ci/start-docker` installs it."
         )
-    with tempfile.TemporaryDirectory(prefix="test-registry-") as name:
-        folder = Path(name)
-        registry = Registry(folder=folder, port=free_port())
+    with ExitStack() as resources:
+        folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="test-registry-")))
+        behind = free_port()
+        entrance = resources.enter_context(listening(Network(to_port=behind)))
+        registry = Registry(folder=folder, port=entrance.port)
         registry.change_password()
+        entrance.on_head = registry.challenge
         configuration = folder / "config.yml"
-        configuration.write_text(CONFIGURATION.format(folder=folder, port=registry.port))
+        configuration.write_text(CONFIGURATION.format(folder=folder, port=behind))
         with (folder / "log").open("w") as log:
             server = subprocess.Popen(
                 [program, "serve", configuration], stdout=log, stderr=log, cwd=folder
             )
         try:
             deadline = time.monotonic() + START_SECONDS
-            while not answers(registry.port):
+            while not answers(behind):
                 assert server.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < deadline, (folder / "log").read_text()
                 time.sleep(0.05)
@@ -167,12 +165,14 @@ class Network:
     """The way to a registry, on a port of its own. Everything passes until something is set.
 
     `on_request`: told the first line of each request; what it returns is answered instead of
-    passing the request on, and `DROP` ends the connection.
+    passing the request on, and `DROP` ends the connection. `on_head`: the same for the first line
+    and the headers.
     """
 
     to_port: int
     port: int = 0
     on_request: Callable[[str], bytes | None] = field(default=lambda _: None)
+    on_head: Callable[[str], bytes | None] = field(default=lambda _: None)
     requests: list[str] = field(default_factory=list)
 
     @property
@@ -198,8 +198,14 @@ def answer(status: str, body: str, **headers: str) -> bytes:
 
 @contextmanager
 def network(registry: Registry) -> Iterator[Network]:
-    """Stands between Docker and the registry; one request for each connection."""
-    passing = Network(to_port=registry.port)
+    """Stands between Docker and the registry."""
+    with listening(Network(to_port=registry.port)) as passing:
+        yield passing
+
+
+@contextmanager
+def listening(passing: Network) -> Iterator[Network]:
+    """Takes connections on a free port; one request for each."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -232,6 +238,8 @@ def pass_on(passing: Network, client: socket.socket) -> None:
     request = lines.split(b"\r\n")[0].decode()
     passing.requests.append(request)
     instead = passing.on_request(request)
+    if instead is None:
+        instead = passing.on_head(lines.decode("latin-1"))
     if instead == DROP:
         # Midway: the registry has seen the beginning of it.
         with socket.create_connection(("127.0.0.1", passing.to_port)) as server:

@@ -33,8 +33,8 @@ class ContainerRegistry:
     """A registry that plays the part of ECR's, which is not among what moto has.
 
     `host`: how Docker reaches it, such as `127.0.0.1:5000`. `url`: how the embedded AWS does.
-    `password_file`: holds the password of its user `AWS`, which is what tokens are made of; it is
-    read anew for each.
+    `password_file`: holds the password of its user `AWS`, of the form that
+    `ecr_password.make_password` gives it; it is read anew for each token.
     """
 
     host: str

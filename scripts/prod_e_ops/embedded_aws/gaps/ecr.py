@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from moto.ecr.models import ECRBackend, Image, Repository
 from moto.ecr.responses import ECRResponse
 from moto.events.models import events_backends
 
-_TOKEN_HOURS = 12
+from prod_e_ops.embedded_aws.ecr_password import expiration_of, make_password
+
 _TIMEOUT_SECONDS = 10
 
 _MANIFEST_TYPES = (
@@ -276,14 +276,14 @@ def _batch_delete_image(delete: Callable[..., Any]) -> Callable[..., Any]:
 def _get_authorization_token(self: Any) -> ActionResult:
     # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
     account, region = self.current_account, self.region
-    password = _registry.password() if _registry else f"{account}-auth-token"
+    password = _registry.password() if _registry else make_password()
     host = _registry.host if _registry else f"{account}.dkr.ecr.{region}.amazonaws.com"
     return ActionResult(
         {
             "authorizationData": [
                 {
                     "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
-                    "expiresAt": utcnow() + timedelta(hours=_TOKEN_HOURS),
+                    "expiresAt": expiration_of(password),
                     "proxyEndpoint": f"https://{host}",
                 }
             ]

@@ -1,0 +1,81 @@
+"""The embedded AWS hands out passwords of the form that the real ECR's have."""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from prod_e_ops.embedded_aws import ContainerRegistry, EmbeddedAws
+from prod_e_ops.embedded_aws.ecr_password import make_password
+
+
+@pytest.fixture(scope="module")
+def own_password(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a registry that somebody runs beside the embedded AWS takes."""
+    file = tmp_path_factory.mktemp("registry") / "password"
+    file.write_text(make_password(lifetime=timedelta(hours=3)))
+    return file
+
+
+@pytest.fixture(scope="module", params=["without a registry", "with a registry"])
+def aws(request: pytest.FixtureRequest, own_password: Path) -> Iterator[EmbeddedAws]:
+    host = "127.0.0.1:9"
+    beside = ContainerRegistry(host=host, url=f"http://{host}", password_file=own_password)
+    with EmbeddedAws(registry=beside if request.param == "with a registry" else None) as aws:
+        yield aws
+
+
+def authorization(aws: EmbeddedAws) -> dict[str, Any]:
+    variables = aws.variables()
+    client = boto3.client(
+        "ecr",
+        endpoint_url=aws.endpoint_url,
+        region_name=aws.region,
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+    )
+    try:
+        (data,) = client.get_authorization_token()["authorizationData"]
+    finally:
+        client.close()
+    found: dict[str, Any] = data
+    return found
+
+
+def test_a_password_is_base64_of_a_json_text_that_says_when_it_expires(aws: EmbeddedAws) -> None:
+    data = authorization(aws)
+    user, _, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+    assert user == "AWS"
+    # Programs take one that begins like this for ECR's.
+    assert password.startswith("ey")
+    assert 1_800 < len(password) < 2_200
+    values = json.loads(base64.b64decode(password, validate=True))
+    assert list(values) == ["payload", "datakey", "version", "type", "expiration"]
+    assert (values["version"], values["type"]) == ("2", "DATA_KEY")
+    for key in ("payload", "datakey"):
+        assert base64.b64decode(values[key], validate=True)
+    expiration = datetime.fromtimestamp(values["expiration"], UTC)
+    assert expiration > datetime.now(UTC)
+    assert expiration == data["expiresAt"]
+
+
+def test_a_registry_of_the_users_own_gets_the_password_that_it_takes(
+    own_password: Path, aws: EmbeddedAws
+) -> None:
+    token = base64.b64decode(authorization(aws)["authorizationToken"]).decode()
+    assert (token == f"AWS:{own_password.read_text()}") == (aws.registry is not None)
+
+
+def test_no_two_passwords_are_the_same() -> None:
+    assert len({make_password() for _ in range(3)}) == 3
+
+
+def test_a_password_holds_for_twelve_hours() -> None:
+    values = json.loads(base64.b64decode(make_password()))
+    left = datetime.fromtimestamp(values["expiration"], UTC) - datetime.now(UTC)
+    assert timedelta(hours=11, minutes=59) < left <= timedelta(hours=12)
