@@ -26,6 +26,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
+from prod_e import tested_versions
+
 PRELOAD = Path(__file__).with_name("lazy_exports.cjs")
 PROVIDERS = ("cdktf_cdktf_provider_aws", "cdktf_cdktf_provider_docker")
 STOCK_SWITCH = "PROD_E_STOCK_SYNTHESIS"
@@ -41,8 +43,7 @@ class SlowSynthesisWarning(UserWarning):
 
 def enable() -> None:
     """Makes provider imports lazy from here on; a second call changes nothing."""
-    # These work; jsii prints a banner at every start once their support has ended.
-    os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20,22,24")
+    _silence_jsii()
     if os.environ.get(STOCK_SWITCH) == "1" or any(
         isinstance(finder, _LazyBindings) for finder in sys.meta_path
     ):
@@ -55,6 +56,29 @@ def enable() -> None:
     # The bindings make some hundred thousand objects that never die; looking through them again
     # and again is a tenth of the run.
     gc.set_threshold(200_000, 50, 50)
+
+
+def _silence_jsii() -> None:
+    # jsii tells every Node that its own makers did not test, or no longer support, with a banner
+    # of a dozen lines at each start. What was tested here needs none, and `_tell_of_untested` has
+    # one line for the others.
+    os.environ.setdefault(
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", ",".join(_tested_majors())
+    )
+    for reason in ("DEPRECATED", "UNTESTED"):
+        os.environ.setdefault(f"JSII_SILENCE_WARNING_{reason}_NODE_VERSION", "1")
+
+
+def _tested_majors() -> Sequence[str]:
+    return [version.split(".")[0] for version in tested_versions.read().node]
+
+
+def _tell_of_untested(node: str) -> None:
+    majors = _tested_majors()
+    if not tested_versions.covers(majors, node):
+        sys.stderr.write(
+            f"prod-e: nobody has run this with Node {node} yet (tested: {', '.join(majors)}).\n"
+        )
 
 
 class _LazyBindings(MetaPathFinder):
@@ -106,7 +130,9 @@ class _WithPreload(Loader):
             options = f'{os.environ.get("NODE_OPTIONS", "")} --require "{path}"'.strip()
             with _variables(NODE_OPTIONS=options, PROD_E_PRELOADED=str(sign)):
                 self._loader.exec_module(module)
-            if not sign.exists():
+            if sign.exists():
+                _tell_of_untested(sign.read_text("utf-8"))
+            else:
                 _warn(f"importing {module.__name__} did not start Node with {PRELOAD.name}")
 
 

@@ -8,11 +8,29 @@ const Module = require("node:module");
 const threads = require("node:worker_threads");
 
 // The process that Python starts launches another one, in which jsii loads packages. Python learns
-// by a file that the first has come so far; the second inherits no such variable.
+// by a file that the first has come so far, and its version; the second inherits no such variable.
 const isLauncher = process.env.PROD_E_PRELOADED !== undefined;
 if (isLauncher) {
-  fs.writeFileSync(process.env.PROD_E_PRELOADED, "");
+  fs.writeFileSync(process.env.PROD_E_PRELOADED, process.version);
   delete process.env.PROD_E_PRELOADED;
+  tellAsJsiiDoes(process.stderr);
+}
+
+// The launcher wraps what the second process writes into JSON, which Python unwraps. What it writes
+// itself would be shown as Python writes bytes: b'...'.
+function tellAsJsiiDoes(stream) {
+  const write = stream.write;
+  stream.write = function (chunk, ...rest) {
+    return write.call(this, isWrapped(chunk) ? chunk : wrapped(chunk), ...rest);
+  };
+}
+
+function isWrapped(chunk) {
+  return String(chunk).length === 0 || /^\{"(stderr|stdout)":"[^"]*"\}\n$/.test(String(chunk));
+}
+
+function wrapped(chunk) {
+  return `${JSON.stringify({ stderr: Buffer.from(chunk).toString("base64") })}\n`;
 }
 
 // jsii keeps packages in a cache, with their version and a hash between name and content.

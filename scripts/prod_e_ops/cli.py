@@ -71,7 +71,7 @@ def synth() -> None:
     async def work(supervisor: Supervisor, terminal: Terminal) -> None:
         project = find_project()
         with terminal.step("Synthesise") as step:
-            await synthesise(project, supervisor)
+            await synthesise(project, supervisor, terminal)
             step.outcome = project.shown(project.output_folder)
 
     _run(work)

@@ -170,7 +170,7 @@ class _Demo:
 
     async def _synthesise(self, clients: Clients) -> Sequence[Stack]:
         with self.step("Synthesise") as step:
-            await synthesise(self.project, self.supervisor)
+            await synthesise(self.project, self.supervisor, self.terminal)
             stacks = self.project.stacks(self.environment.name)
             count = sum(stack.resource_count for stack in stacks)
             step.outcome = f"{count} resources in {len(stacks)} stacks"

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from prod_e_ops.console import Terminal
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.project import Project
 from prod_e_ops.supervisor import Supervisor
@@ -11,8 +12,11 @@ SETTINGS_MISTAKE = 2
 """The exit status of main.py for settings that are wrong."""
 
 
-async def synthesise(project: Project, supervisor: Supervisor) -> None:
-    """Writes every environment's stacks to `cdktf.out`, or leaves it as it was and raises."""
+async def synthesise(project: Project, supervisor: Supervisor, terminal: Terminal) -> None:
+    """Writes every environment's stacks to `cdktf.out`, or leaves it as it was and raises.
+
+    What the app has to say about a synthesis that succeeds is shown on the terminal.
+    """
     environment = {**os.environ, "CDKTF_OUTDIR": str(project.output_folder)}
     finished = await supervisor.call(
         [sys.executable, "main.py"], folder=project.folder, environment=environment, patience=3
@@ -28,3 +32,5 @@ async def synthesise(project: Project, supervisor: Supervisor) -> None:
             details=finished.stderr.strip().splitlines()[-15:],
             next_step="`.venv/bin/python main.py` shows all of it.",
         )
+    for line in finished.stderr.splitlines():
+        terminal.say(line)

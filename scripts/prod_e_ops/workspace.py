@@ -97,7 +97,7 @@ async def open_workspace(
         supervisor, cache_folder=project.folder / ".cache" / "terraform-providers"
     ) as terraform:
         with terminal.step("Synthesise") as step:
-            await synthesise(project, supervisor)
+            await synthesise(project, supervisor, terminal)
             step.outcome = project.shown(project.output_folder)
         with terminal.step("Check the AWS account") as step:
             account = step.outcome = await check_account(environment)

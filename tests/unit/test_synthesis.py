@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import prod_e.synthesis
+from prod_e import tested_versions
 from prod_e.fast_synthesis import PRELOAD
 from prod_e.settings import load_environments
 
@@ -91,6 +92,40 @@ def test_synthesis_says_nothing_and_loads_only_what_is_in_use(
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
     # The package has over four thousand files.
     assert 20 < synthesised_once.files_in_node < 300
+
+
+def synthesise_with_node(
+    scratch: Path, version: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Synthesises with this machine's Node, which says that it is another."""
+    pretending = scratch / "pretending.cjs"
+    pretending.write_text(f'Object.defineProperty(process, "version", {{ value: "{version}" }});\n')
+    folder = project(scratch / "project")
+    return synthesise(folder, NODE_OPTIONS=f'--require "{pretending}"', **variables)
+
+
+@pytest.mark.parametrize("version", tested_versions.read().node)
+def test_a_node_that_was_tested_is_no_matter_for_words(tmp_path: Path, version: str) -> None:
+    finished = synthesise_with_node(tmp_path, f"v{version}.0")
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
+
+
+def test_a_node_that_is_too_new_to_be_known_works_and_is_told_in_one_line(tmp_path: Path) -> None:
+    finished = synthesise_with_node(tmp_path, "v99.1.0")
+    assert (finished.returncode, finished.stdout) == (0, "")
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("prod-e: nobody has run this with Node v99.1.0 yet (tested: 20, ")
+
+
+def test_what_jsii_says_of_node_can_be_read(tmp_path: Path) -> None:
+    # An empty variable is one that the user has set: jsii takes it for unset.
+    finished = synthesise_with_node(
+        tmp_path, "v99.1.0", JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=""
+    )
+    assert finished.returncode == 0
+    lines = finished.stderr.splitlines()
+    assert any("has not been tested with node v99.1.0." in line for line in lines)
+    assert [line for line in lines if not line.startswith(("!!", "prod-e: "))] == []
 
 
 def test_the_folder_and_the_run_do_not_show_in_the_output(

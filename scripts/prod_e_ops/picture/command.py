@@ -31,7 +31,7 @@ async def picture(
     """
     name = project.environment(environment_name).name
     with terminal.step("Synthesise") as step:
-        await synthesise(project, supervisor)
+        await synthesise(project, supervisor, terminal)
         step.outcome = project.shown(project.output_folder)
     with terminal.step(f"Draw {name}") as step:
         svg = draw(
