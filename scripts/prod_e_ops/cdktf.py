@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.supervisor import Supervisor, without_colour
-from prod_e_ops.terraform_failures import explain, parse_text
+from prod_e_ops.supervisor import Finished, Supervisor, without_colour
+from prod_e_ops.terraform_failures import parse_text
 from prod_e_ops.workspace import StackPlan, Workspace
 
 _COMPLETE = re.compile(r"(Creation|Modifications|Destruction) complete after")
@@ -88,9 +88,10 @@ async def _run(workspace: Workspace, action: Literal["deploy", "destroy"], plan:
                     details=[line for line in output.splitlines() if line.strip()][-8:],
                     next_step="Run the command again: Terraform continues from its state.",
                 )
-            raise explain(
+            raise workspace.terraform.failure(
+                plan.stack,
                 "apply" if action == "deploy" else action,
-                name,
+                Finished(finished.status, output, ""),
                 errors,
                 left=f"{done} of {total} changes were made before that, and are in the state.",
             )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from prod_e_ops.console import Step, Terminal
 from prod_e_ops.demo_checks import Clients, check_environment, clients_of
 from prod_e_ops.embedded_aws import ACCOUNT_ID, EmbeddedAws
-from prod_e_ops.errors import OpsError
+from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project import Project, Stack
 from prod_e_ops.supervisor import Supervisor
 from prod_e_ops.synth import synthesise
@@ -37,6 +37,14 @@ class StepResult:
     seconds: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class FailedStack:
+    """A stack that the demo went on without, and why."""
+
+    stack: Stack
+    reason: str
+
+
 @dataclass(kw_only=True)
 class Report:
     """What the demo did, as far as it came."""
@@ -44,6 +52,7 @@ class Report:
     environment: str
     steps: list[StepResult] = field(default_factory=list)
     skipped: list[SkippedStack] = field(default_factory=list)
+    failed: list[FailedStack] = field(default_factory=list)
     passed: bool = False
 
     def show(self, terminal: Terminal) -> None:
@@ -51,6 +60,7 @@ class Report:
         total = sum(step.seconds for step in self.steps)
         rows = [(s.step, f"{s.seconds:6.1f} s", s.result) for s in self.steps]
         rows += [(s.stack.name, "", f"skipped: {s.reason}") for s in self.skipped]
+        rows += [(s.stack.name, "", f"failed: {s.reason}") for s in self.failed]
         rows.append(("Total", f"{total:6.1f} s", "passed" if self.passed else "did not pass"))
         terminal.result("")
         terminal.table(rows)
@@ -63,6 +73,7 @@ class Report:
                 "passed": self.passed,
                 "steps": [asdict(step) for step in self.steps],
                 "skipped": [{"stack": s.stack.name, "reason": s.reason} for s in self.skipped],
+                "failed": [{"stack": s.stack.name, "reason": s.reason} for s in self.failed],
             },
             indent=2,
         )
@@ -114,7 +125,10 @@ async def demo(
             await run.life(
                 aws,
                 terraform.towards(
-                    aws.environment(terraform.environment), patience=_PATIENCE_SECONDS
+                    aws.environment(terraform.environment),
+                    patience=_PATIENCE_SECONDS,
+                    # The stacks' own folders go away in the end.
+                    logs=project.folder / ".cache" / "demo",
                 ),
                 keep=keep,
             )
@@ -137,22 +151,46 @@ class _Demo:
     report: Report
 
     async def life(self, aws: EmbeddedAws, terraform: Terraform, *, keep: bool) -> None:
-        """Goes through the environment's life, or, to keep it, stops before its end."""
+        """Goes through the environment's life, or, to keep it, stops before its end.
+
+        A stack whose provider crashes is left out from there on, and fails the demo in the end.
+        """
         clients = clients_of(aws)
         stacks = await self._synthesise(clients)
         ready, skipped = await self._initialise(terraform, stacks)
         self.report.skipped.extend(skipped)
-        # Pushing an image takes a registry, which the embedded AWS is not.
-        applied = [stack for stack in ready if not stack.needs_docker]
         await self._validate(terraform, ready)
-        await self._plan(terraform, ready)
-        await self._apply(terraform, applied)
-        await self._check(clients)
+        await self._plan(terraform, self._left(ready))
+        # Pushing an image takes a registry, which the embedded AWS is not.
+        deployable = [stack for stack in ready if not stack.needs_docker]
+        await self._apply(terraform, self._left(deployable))
+        applied = self._left(deployable)
+        if applied == deployable:
+            await self._check(clients)
         await self._plan_again(terraform, applied)
         if keep:
             await self._keep(aws, applied)
         else:
-            await self._destroy(terraform, applied, clients)
+            await self._destroy(terraform, self._left(applied), clients)
+        if self.report.failed:
+            raise OpsError(
+                "The demo did not pass:",
+                details=[f"{failed.stack.name}: {failed.reason}" for failed in self.report.failed],
+                next_step="What was said of it above tells what to do.",
+            )
+
+    @contextmanager
+    def _going_on_without(self, stack: Stack) -> Iterator[None]:
+        """Tells of a provider that crashes, and leaves the stack out from then on."""
+        try:
+            yield
+        except ProviderCrashed as crash:
+            self.terminal.error(crash)
+            self.report.failed.append(FailedStack(stack=stack, reason=crash.reason))
+
+    def _left(self, stacks: Sequence[Stack]) -> list[Stack]:
+        failed = [failed.stack for failed in self.report.failed]
+        return [stack for stack in stacks if stack not in failed]
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
@@ -195,23 +233,29 @@ class _Demo:
         return ready, skipped
 
     async def _validate(self, terraform: Terraform, stacks: Sequence[Stack]) -> None:
+        async def validate(stack: Stack) -> None:
+            with self._going_on_without(stack):
+                await terraform.validate(stack)
+
         with self.step("Validate") as step:
-            await asyncio.gather(*(terraform.validate(stack) for stack in stacks))
-            step.outcome = f"{len(stacks)} stacks are valid"
+            await asyncio.gather(*map(validate, stacks))
+            step.outcome = f"{len(self._left(stacks))} stacks are valid"
 
     async def _plan(self, terraform: Terraform, stacks: Sequence[Stack]) -> None:
         with self.step("Plan") as step:
             count = 0
             for stack in stacks:
-                summary = await terraform.plan(stack, on_event=lambda e: _show(step, e))
-                count += len(summary.created)
+                with self._going_on_without(stack):
+                    summary = await terraform.plan(stack, on_event=lambda e: _show(step, e))
+                    count += len(summary.created)
             step.outcome = f"{count} to create"
 
     async def _apply(self, terraform: Terraform, stacks: Sequence[Stack]) -> None:
         with self.step("Apply") as step:
             applied = _Progress(step)
             for stack in stacks:
-                await terraform.apply(stack, on_event=applied)
+                with self._going_on_without(stack):
+                    await terraform.apply(stack, on_event=applied)
             step.outcome = f"{applied.count} resources created"
 
     async def _check(self, clients: Clients) -> None:
@@ -229,8 +273,10 @@ class _Demo:
     async def _plan_again(self, terraform: Terraform, stacks: Sequence[Stack]) -> None:
         with self.step("Plan again") as step:
             for stack in stacks:
-                summary = await terraform.plan(stack, on_event=lambda e: _show(step, e))
-                if not summary.is_empty:
+                with self._going_on_without(stack):
+                    summary = await terraform.plan(stack, on_event=lambda e: _show(step, e))
+                    if summary.is_empty:
+                        continue
                     changes = (*summary.changed, *summary.replaced, *summary.destroyed)
                     raise OpsError(
                         f"A second plan of {stack.name} is not empty: {summary.counts}.",
@@ -266,9 +312,10 @@ class _Demo:
             for stack in reversed(stacks):
                 if override := _without_prevent_destroy(stack):
                     (stack.folder / _OVERRIDE_FILE).write_text(json.dumps(override), "utf-8")
-                await terraform.plan(stack, destroy=True, refresh=False)
-                await terraform.apply(stack, on_event=destroyed)
-            left = [r["address"] for s in stacks for r in await terraform.resources(s)]
+                with self._going_on_without(stack):
+                    await terraform.plan(stack, destroy=True, refresh=False)
+                    await terraform.apply(stack, on_event=destroyed)
+            left = [r["address"] for s in self._left(stacks) for r in await terraform.resources(s)]
             if left:
                 raise OpsError("Terraform did not destroy everything:", details=left)
             step.outcome = f"{destroyed.count} resources destroyed"

@@ -39,6 +39,16 @@ class ProviderUnavailable(OpsError):
         super().__init__(f"{context}: {self.reason}.", details=details, next_step=next_step)
 
 
+class ProviderCrashed(OpsError):
+    """A Terraform provider ended while Terraform talked to it."""
+
+    def __init__(
+        self, context: str, *, provider: str, details: Sequence[str], next_step: str
+    ) -> None:
+        self.reason = f"the provider {provider} crashed"
+        super().__init__(f"{context}: {self.reason}.", details=details, next_step=next_step)
+
+
 class Interrupted(OpsError):
     """A signal ended the command."""
 

@@ -39,9 +39,18 @@ class Stack:
         return sum(map(len, self.resources.values()))
 
     @property
+    def providers(self) -> Mapping[str, str]:
+        """The providers that it needs, such as `hashicorp/aws`, by the names that it gives them."""
+        required = self._synthesised()["terraform"].get("required_providers", {})
+        sources = {name: provider["source"] for name, provider in required.items()}
+        return {
+            n: source if "/" in source else f"hashicorp/{source}" for n, source in sources.items()
+        }
+
+    @property
     def needs_docker(self) -> bool:
         """Whether Terraform builds images in it."""
-        return "docker" in self._synthesised()["terraform"]["required_providers"]
+        return "docker" in self.providers
 
     def _synthesised(self) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(self.json_file.read_text("utf-8"))

@@ -15,6 +15,7 @@ from typing import Any
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.plan_summary import PlanSummary
 from prod_e_ops.project import Stack
+from prod_e_ops.provider_crash import crash_of
 from prod_e_ops.provider_source import ProviderSource, find_provider_source
 from prod_e_ops.supervisor import Finished, Supervisor
 from prod_e_ops.terraform_failures import Diagnostic, explain, parse_text
@@ -46,7 +47,8 @@ class Terraform:
     """The Terraform on this machine, with what it needs to find its providers.
 
     `patience`: seconds that it may take to stop after Ctrl-C; absent: as long as it needs, which
-    is what a real state wants.
+    is what a real state wants. `logs`: where the output of a run that a provider ended is kept;
+    absent: in the stack's folder.
     """
 
     program: Path
@@ -55,10 +57,13 @@ class Terraform:
     environment: Mapping[str, str]
     supervisor: Supervisor = field(repr=False)
     patience: float | None = None
+    logs: Path | None = None
 
-    def towards(self, environment: Mapping[str, str], *, patience: float) -> "Terraform":
+    def towards(
+        self, environment: Mapping[str, str], *, patience: float, logs: Path
+    ) -> "Terraform":
         """The same Terraform with other environment variables, and little patience."""
-        return replace(self, environment={**environment}, patience=patience)
+        return replace(self, environment={**environment}, patience=patience, logs=logs)
 
     async def init(self, stack: Stack) -> None:
         """Installs the stack's providers and sets up its backend, unless that is done."""
@@ -92,10 +97,11 @@ class Terraform:
         try:
             answer = json.loads(finished.stdout)
         except ValueError:
-            raise explain("validate", stack.name, parse_text(finished.stderr)) from None
+            raise self.failure(stack, "validate", finished) from None
         if not answer["valid"]:
             errors = [d for d in answer["diagnostics"] if d["severity"] == "error"]
-            raise explain("validate", stack.name, [Diagnostic.of(error) for error in errors])
+            found = [Diagnostic.of(error) for error in errors]
+            raise self.failure(stack, "validate", finished, found)
 
     async def plan(
         self,
@@ -117,7 +123,7 @@ class Terraform:
         """Reads the plan in the stack's folder, and leaves it there as JSON."""
         finished = await self._call(stack, "show", "-json", PLAN_FILE)
         if finished.status:
-            raise explain("show", stack.name, parse_text(finished.stderr))
+            raise self.failure(stack, "show", finished)
         (stack.folder / PLAN_JSON_FILE).write_text(finished.stdout, "utf-8")
         return PlanSummary.of(json.loads(finished.stdout))
 
@@ -140,9 +146,35 @@ class Terraform:
         """The managed resources in the stack's state."""
         finished = await self._call(stack, "show", "-json")
         if finished.status:
-            raise explain("show", stack.name, parse_text(finished.stderr))
+            raise self.failure(stack, "show", finished)
         root = json.loads(finished.stdout).get("values", {}).get("root_module", {})
         return [r for r in root.get("resources", ()) if r["mode"] == "managed"]
+
+    def failure(
+        self,
+        stack: Stack,
+        action: str,
+        finished: Finished,
+        errors: Sequence[Diagnostic] = (),
+        *,
+        left: str = "",
+    ) -> OpsError:
+        """The error of a Terraform that failed at `action` ("plan").
+
+        `errors`: what its JSON output reports; absent: what its output for people does.
+        `left`: a sentence about the state that the failure left behind.
+        """
+        errors = errors or parse_text(finished.stderr) or parse_text(finished.stdout)
+        crash = crash_of(
+            stack,
+            action,
+            errors,
+            output=finished.stdout + finished.stderr,
+            logs=self.logs or stack.folder,
+            environment=self.environment,
+            left=left,
+        )
+        return crash or explain(action, stack.name, errors, left=left)
 
     async def _call(
         self,
@@ -195,7 +227,7 @@ class Terraform:
                 if action == "apply"
                 else ""
             )
-            raise explain(action, stack.name, errors or parse_text(finished.stderr), left=left)
+            raise self.failure(stack, action, finished, errors, left=left)
 
 
 @asynccontextmanager
