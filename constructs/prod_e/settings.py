@@ -26,6 +26,7 @@ from pydantic_core import ErrorDetails
 
 from prod_e.image_build import names_one_build
 from prod_e.names import ServiceNames
+from prod_e.version_constraint import PATTERN as VERSION_CONSTRAINT
 
 LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
@@ -483,6 +484,26 @@ class State(_Settings):
                     yield key, 'has no meaning with state.kind = "local"; leave it out'
 
 
+_VersionConstraint = Annotated[
+    str,
+    _matching(
+        VERSION_CONSTRAINT,
+        "a version constraint such as ~> 5.100 or >= 5.100, < 6.0",
+        max_length=256,
+    ),
+]
+
+
+class Providers(_Settings):
+    """Which versions of Terraform's providers the stacks take; the defaults are what is tested.
+
+    `aws`: hashicorp/aws, 5.100 or 6. `docker`: kreuzwerker/docker, which builds images.
+    """
+
+    aws: _VersionConstraint = "~> 5.100"
+    docker: _VersionConstraint = "~> 3.6.2"
+
+
 class Delivery(_Settings):
     """Who else may push images: GitHub Actions, without stored keys.
 
@@ -519,6 +540,7 @@ class Environment(_Settings):
     monitoring: Monitoring = Monitoring()
     delivery: Delivery | None = None
     state: State = State()
+    providers: Providers = Providers()
     _file: str = PrivateAttr("")
 
     def model_post_init(self, context: str | None, /) -> None:

@@ -27,9 +27,6 @@ from prod_e.settings import Environment, Service, State
 FROM_STACK_TO_PROJECT = "../../.."
 """The way from `cdktf.out/stacks/<stack>`, where Terraform runs, to the project's root."""
 
-# Whatever the bindings were made from, the synthesised JSON keeps to what both majors have.
-_AWS_PROVIDER_VERSION = ">= 5.100, < 7.0"
-
 
 class RegistryStack(TerraformStack):
     """Where the environment's images live: ECR repositories, and who else may push to them."""
@@ -76,6 +73,9 @@ class ImageStack(TerraformStack):
     ) -> None:
         super().__init__(scope, f"{environment.name}-image")
         _use_aws(self, environment)
+        self.add_override(
+            "terraform.required_providers.docker.version", environment.providers.docker
+        )
         account = Account(self, "account", region=environment.region)
         token = DataAwsEcrAuthorizationToken(self, "token")
         DockerProvider(
@@ -212,7 +212,9 @@ def _use_aws(stack: TerraformStack, environment: Environment) -> None:
         allowed_account_ids=[environment.account] if environment.account else None,
         default_tags=[AwsProviderDefaultTags(tags=environment.tags)] if environment.tags else None,
     )
-    stack.add_override("terraform.required_providers.aws.version", _AWS_PROVIDER_VERSION)
+    # Whatever the bindings were made from, the synthesised JSON keeps to what versions 5.100 and 6
+    # both have.
+    stack.add_override("terraform.required_providers.aws.version", environment.providers.aws)
     stack.add_override("terraform.required_version", ">= 1.10")
     _keep_state(stack, environment.state, environment.region, stack.node.id)
 

@@ -54,6 +54,18 @@ MISTAKES = [
         "monitoring.thresholds.cpu: is not a known key",
     ),
     (
+        with_section("providers", 'aws = "latest"'),
+        "providers.aws: 'latest' is not allowed; allowed: a version constraint such as ~> 5.100",
+    ),
+    (
+        with_section("providers", "docker = 3.6"),
+        "providers.docker: 3.6 is not allowed; allowed: text in quotes",
+    ),
+    (
+        with_section("providers", 'azure = "~> 4.0"'),
+        "providers.azure: is not a known key; allowed: aws, docker",
+    ),
+    (
         with_service('port = "3000"'),
         "services.backend.port: '3000' is not allowed; allowed: a whole number",
     ),

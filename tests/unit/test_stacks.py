@@ -583,7 +583,27 @@ github_repository = "us/app"
         assert re.fullmatch(allowed, name), f"{type_name} {name}"
 
 
-def test_the_provider_may_be_of_either_major_version(seed: Any) -> None:
+def test_every_stack_takes_the_tested_providers_only(seed: Any) -> None:
     for stack in seed.values():
-        providers = stack.values["terraform"]["required_providers"]
-        assert providers["aws"]["version"] == ">= 5.100, < 7.0"
+        required = stack.values["terraform"]["required_providers"]
+        assert required["aws"]["version"] == "~> 5.100"
+    image = seed["prod-e-image"].values["terraform"]["required_providers"]
+    assert image["docker"]["version"] == "~> 3.6.2"
+
+
+def test_the_settings_choose_other_providers_for_every_stack(synthesised: Any) -> None:
+    stacks = synthesised(
+        """
+name = "newer-e"
+[services.backend]
+[providers]
+aws = "~> 6.25"
+docker = ">= 3.6.2, < 5.0"
+"""
+    )
+    assert len(stacks) == 3
+    for stack in stacks.values():
+        required = stack.values["terraform"]["required_providers"]
+        assert required["aws"]["version"] == "~> 6.25"
+    image = stacks["newer-e-image"].values["terraform"]["required_providers"]
+    assert image["docker"]["version"] == ">= 3.6.2, < 5.0"
