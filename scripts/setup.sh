@@ -98,6 +98,7 @@ if [ -n "$missing" ]; then
 fi
 if ! command -v "${TERRAFORM_BINARY_NAME:-terraform}" >/dev/null; then
   say "Terraform 1.10 or newer is not on PATH (https://developer.hashicorp.com/terraform/install)."
+  say "OpenTofu does as well: set TERRAFORM_BINARY_NAME=tofu."
   say "Synthesis and the unit tests work without it; plan, deploy, destroy and demo do not."
 fi
 

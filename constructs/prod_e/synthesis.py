@@ -1,5 +1,6 @@
 """From environments to the Terraform JSON of their stacks, all of it or nothing."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from cdktf import App
 
 from prod_e.build_context import BuildContext, read_build_context
+from prod_e.dependency_lock import LOCK_FILE, LockedProvider, hand_out, read_lock, registry_of
 from prod_e.settings import Environment, SettingsError
 from prod_e.stacks import EnvironmentStack, ImageStack, RegistryStack
 
@@ -20,10 +22,13 @@ def synthesise(
 
     `project_folder`: what services' `source` folders are relative to. The output is put together
     beside `output_folder` and moved there file by file at the end, so that a failure leaves what
-    was there; Terraform's own files in the stacks' folders stay.
+    was there; Terraform's own files in the stacks' folders stay, and each stack gets its part of
+    the project's dependency lock.
 
-    Raises `SettingsError` if a service's source folder cannot be built.
+    Raises `SettingsError` if a service's source folder cannot be built, or the dependency lock
+    cannot be read.
     """
+    project_lock = _read_project_lock(project_folder / LOCK_FILE)
     contexts = _read_contexts(environments, project_folder)
     output_folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
@@ -42,6 +47,11 @@ def synthesise(
             add_stacks(app, environment, contexts[environment.name])
         app.synth()
         _move_into_place(Path(scratch), output_folder)
+    hand_out(
+        project_lock,
+        sorted((output_folder / "stacks").iterdir()),
+        registry=registry_of(os.environ.get("TERRAFORM_BINARY_NAME")),
+    )
 
 
 def add_stacks(app: App, environment: Environment, contexts: dict[str, BuildContext]) -> None:
@@ -53,6 +63,18 @@ def add_stacks(app: App, environment: Environment, contexts: dict[str, BuildCont
         image = ImageStack(app, environment=environment, contexts=contexts)
         image.add_dependency(registry)
         main.add_dependency(image)
+
+
+def _read_project_lock(file: Path) -> Sequence[LockedProvider]:
+    try:
+        return read_lock(file)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            [
+                f"{file.name}: cannot be read: {error}; take it from the commit before, or delete"
+                " it and let `npm run prod-e -- providers lock` make it"
+            ]
+        ) from None
 
 
 def _read_contexts(

@@ -56,7 +56,8 @@ async def _run(workspace: Workspace, action: Literal["deploy", "destroy"], plan:
                     # again and again while it runs, unless it may run one at a time only.
                     "--ignore-missing-stack-dependencies",
                     "--parallelism=1",
-                    "--skip-provider-lock",
+                    # It looks for the providers of Terraform's registry in the stack's lock file.
+                    *(["--skip-provider-lock"] if workspace.terraform.is_opentofu else []),
                     "--no-color",
                     "--terraform-parallelism=30",
                 ],

@@ -81,8 +81,8 @@ def synth() -> None:
 def plan(environment: Environment = None, json: Json = False) -> None:
     """Show what a deployment would do, stack by stack.
 
-    What it creates, changes, replaces and destroys. Nothing is changed. Needs Terraform and AWS
-    credentials that may read.
+    What it creates, changes, replaces and destroys. Nothing is changed. Needs AWS credentials that
+    may read, and Terraform, or OpenTofu named in TERRAFORM_BINARY_NAME.
 
     Example: npm run plan -- staging-e
     """
@@ -339,6 +339,51 @@ def destroy(environment: Environment = None, yes: Yes = False) -> None:
     _run(
         lambda supervisor, terminal: deploy.destroy(
             find_project(), environment, yes=yes, supervisor=supervisor, terminal=terminal
+        )
+    )
+
+
+providers = typer.Typer(
+    help="Terraform's providers: which versions, with which checksums.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(providers, name="providers")
+
+
+@providers.command("lock")
+def lock_providers(
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--platform",
+            metavar="PLATFORM",
+            help="Where Terraform will run, such as linux_amd64 or darwin_arm64; may be repeated"
+            " (default: this machine's).",
+            show_default=False,
+        ),
+    ] = None,
+    upgrade: Annotated[
+        bool,
+        typer.Option(
+            "--upgrade", help="Take the newest versions that the settings' [providers] allow."
+        ),
+    ] = False,
+) -> None:
+    """Renew the dependency lock: the providers' versions and checksums, for the platforms named.
+
+    It writes .terraform.lock.hcl in the project's folder, which is to be committed. No other
+    command changes what it says of a provider.
+
+    Example: npm run prod-e -- providers lock --platform linux_amd64 --platform darwin_arm64
+    """
+    from prod_e_ops.lock_providers import LockOptions, lock_providers
+    from prod_e_ops.project import find_project
+
+    options = LockOptions(platforms=tuple(platform or ()), upgrade=upgrade)
+    _run(
+        lambda supervisor, terminal: lock_providers(
+            find_project(), options=options, supervisor=supervisor, terminal=terminal
         )
     )
 

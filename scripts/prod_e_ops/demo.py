@@ -14,10 +14,11 @@ from prod_e_ops.demo_checks import Clients, check_environment, clients_of
 from prod_e_ops.embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project import Project, Stack
+from prod_e_ops.provider_versions import installed_versions, take_tested_versions
 from prod_e_ops.supervisor import Supervisor
 from prod_e_ops.synth import synthesise
 from prod_e_ops.terraform import Event, Terraform, find_terraform
-from prod_e_ops.workspace import SkippedStack, initialise
+from prod_e_ops.workspace import SkippedStack, describe, initialise
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
@@ -125,7 +126,11 @@ async def demo(
             await run.life(
                 aws,
                 terraform.towards(
-                    aws.environment(terraform.environment),
+                    {
+                        **aws.environment(terraform.environment),
+                        # No lock file is kept: what is in the cache was verified when it came.
+                        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
+                    },
                     patience=_PATIENCE_SECONDS,
                     # The stacks' own folders go away in the end.
                     logs=project.folder / ".cache" / "demo",
@@ -226,10 +231,12 @@ class _Demo:
         self, terraform: Terraform, stacks: Sequence[Stack]
     ) -> tuple[list[Stack], list[SkippedStack]]:
         with self.step("Initialise Terraform") as step:
+            for stack in stacks:
+                take_tested_versions(stack)
             ready, skipped = await initialise(
                 terraform, stacks, supervisor=self.supervisor, on_stack=step.update
             )
-            step.outcome = f"Terraform {terraform.version}, providers {terraform.providers.origin}"
+            step.outcome = describe(terraform, installed_versions(ready))
         return ready, skipped
 
     async def _validate(self, terraform: Terraform, stacks: Sequence[Stack]) -> None:

@@ -4,6 +4,9 @@ On most machines there is nothing to do: Terraform asks its registry. What the u
 always wins. Otherwise, in this order: the mirror that `TF_PLUGIN_MIRROR_DIR` names; the folders
 that Terraform itself looks into; a mirror in one of the usual places for installed software, found
 by the AWS provider's file name.
+
+OpenTofu's providers have another host, so a mirror made for it is preferred; one that is made for
+Terraform serves it too, by links under the other name.
 """
 
 import os
@@ -14,13 +17,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from prod_e.dependency_lock import OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
 from prod_e_ops.errors import UserMistake
 
 MIRROR_VARIABLE = "TF_PLUGIN_MIRROR_DIR"
 
-# Below a mirror: host, namespace, type, version, platform (unpacked) or the archive (packed).
-_UNPACKED = "*/hashicorp/aws/*/*/terraform-provider-aws_v*"
-_PACKED = "*/hashicorp/aws/terraform-provider-aws_*.zip"
+# Below a registry in a mirror: namespace, type, version, platform (unpacked) or archive (packed).
+_UNPACKED = "hashicorp/aws/*/*/terraform-provider-aws_v*"
+_PACKED = "hashicorp/aws/terraform-provider-aws_*.zip"
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,27 @@ class ProviderSource:
     mirror: Path | None
     origin: str
 
+    @property
+    def addresses(self) -> Sequence[str]:
+        """The addresses of the mirror's providers, as `host/namespace/type`."""
+        return _providers(self.mirror) if self.mirror else ()
+
+    def for_registry(self, registry: str, *, link_folder: Path) -> "ProviderSource":
+        """The same, with a mirror that has the providers of `registry`.
+
+        If the mirror has Terraform's only, links in `link_folder` give them the other name. That
+        folder must outlive Terraform's run, because it links to what it installs from a mirror.
+        """
+        if self.mirror is None or _is_mirror(self.mirror, registry):
+            return self
+        _link(self.mirror / TERRAFORM_REGISTRY, link_folder / registry)
+        return ProviderSource(link_folder, self.origin)
+
     def cli_configuration(self) -> str | None:
         """The Terraform CLI configuration for the mirror; what it lacks comes from a registry."""
         if self.mirror is None:
             return None
-        providers = ", ".join(f'"{name}"' for name in _providers(self.mirror))
+        providers = ", ".join(f'"{name}"' for name in self.addresses)
         path = str(self.mirror).replace("\\", "\\\\").replace('"', '\\"')
         return (
             "provider_installation {\n"
@@ -45,27 +65,41 @@ class ProviderSource:
 
 
 def find_provider_source(
-    environment: Mapping[str, str], *, usual_places: Sequence[Path] | None = None
+    environment: Mapping[str, str],
+    *,
+    registry: str = TERRAFORM_REGISTRY,
+    usual_places: Sequence[Path] | None = None,
 ) -> ProviderSource:
-    """Decides where providers come from; raises `UserMistake` if a named mirror is not one."""
+    """Decides where providers come from; raises `UserMistake` if a named mirror is not one.
+
+    `registry`: the program's.
+    """
     home = Path(environment.get("HOME") or Path.home())
-    for configured in (environment.get("TF_CLI_CONFIG_FILE"), str(home / ".terraformrc")):
+    is_opentofu = registry == OPENTOFU_REGISTRY
+    files = [".tofurc", ".terraformrc"] if is_opentofu else [".terraformrc"]
+    for configured in (
+        environment.get("TF_CLI_CONFIG_FILE"),
+        *(str(home / file) for file in files),
+    ):
         if configured and Path(configured).is_file():
             return ProviderSource(None, f"as {configured} says")
+    usable = (OPENTOFU_REGISTRY, TERRAFORM_REGISTRY) if is_opentofu else (TERRAFORM_REGISTRY,)
     if named := environment.get(MIRROR_VARIABLE):
-        if not _is_mirror(Path(named)):
+        if not any(_is_mirror(Path(named), host) for host in usable):
             raise UserMistake(
                 f"{MIRROR_VARIABLE} is {named}, which is not a mirror with the AWS provider.",
                 next_step="Make one with `terraform providers mirror`, or unset the variable.",
             )
         return ProviderSource(Path(named).absolute(), f"from the mirror {named}")
-    if any(_is_mirror(folder) for folder in _implied_mirrors(environment, home)):
-        return ProviderSource(None, "from Terraform's own plugin folder")
-    for place in _usual_places(home) if usual_places is None else usual_places:
-        for folder in _folders(place):
-            if _is_mirror(folder):
-                return ProviderSource(folder, f"from the mirror {folder}")
-    return ProviderSource(None, "from Terraform's registry")
+    program = "OpenTofu" if is_opentofu else "Terraform"
+    if any(_is_mirror(folder, registry) for folder in _implied_mirrors(environment, home)):
+        return ProviderSource(None, f"from {program}'s own plugin folder")
+    for host in usable:
+        for place in _usual_places(home) if usual_places is None else usual_places:
+            for folder in _folders(place):
+                if _is_mirror(folder, host):
+                    return ProviderSource(folder, f"from the mirror {folder}")
+    return ProviderSource(None, f"from {program}'s registry")
 
 
 def _implied_mirrors(environment: Mapping[str, str], home: Path) -> Iterator[Path]:
@@ -115,12 +149,13 @@ def _folders_in(place: Path) -> Sequence[Path]:
     return sorted(found)
 
 
-def _is_mirror(folder: Path) -> bool:
-    """Whether a folder has the AWS provider for this machine, laid out as a mirror."""
+def _is_mirror(folder: Path, registry: str) -> bool:
+    """Whether a folder is a mirror that has a registry's AWS provider for this machine."""
     system = f"{platform.system().lower()}_{_architecture()}"
     try:
-        return any(file.parent.name == system for file in folder.glob(_UNPACKED)) or any(
-            system in file.name for file in folder.glob(_PACKED)
+        below = folder / registry
+        return any(file.parent.name == system for file in below.glob(_UNPACKED)) or any(
+            system in file.name for file in below.glob(_PACKED)
         )
     except OSError:
         return False
@@ -138,3 +173,17 @@ def _providers(mirror: Path) -> Sequence[str]:
         for folder in mirror.glob("*/*/*")
         if folder.is_dir() and "." in folder.parts[-3]
     )
+
+
+def _link(packages: Path, folder: Path) -> None:
+    """Makes `folder` hold links to a registry's packages in a mirror.
+
+    Terraform follows links to packages, and to none of the folders above them.
+    """
+    for package in (*packages.glob("*/*/*/*_*"), *packages.glob("*/*/*.zip")):
+        link = folder / package.relative_to(packages)
+        if link.is_symlink() and link.readlink() == package:
+            continue
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(package)

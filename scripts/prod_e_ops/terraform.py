@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from prod_e.dependency_lock import LOCK_FILE, OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
+from prod_e_ops.dependency_lock import DependencyLock
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.plan_summary import PlanSummary
 from prod_e_ops.project import Stack
@@ -44,13 +46,14 @@ def _ignore(_: Event) -> None:
 
 @dataclass(frozen=True)
 class Terraform:
-    """The Terraform on this machine, with what it needs to find its providers.
+    """The Terraform or OpenTofu on this machine, with what it needs to find its providers.
 
-    `patience`: seconds that it may take to stop after Ctrl-C; absent: as long as it needs, which
-    is what a real state wants. `logs`: where the output of a run that a provider ended is kept;
-    absent: in the stack's folder.
+    `name`: which of the two. `patience`: seconds that it may take to stop after Ctrl-C; absent: as
+    long as it needs, which is what a real state wants. `logs`: where the output of a run that a
+    provider ended is kept; absent: in the stack's folder.
     """
 
+    name: str
     program: Path
     version: str
     providers: ProviderSource
@@ -65,22 +68,29 @@ class Terraform:
         """The same Terraform with other environment variables, and little patience."""
         return replace(self, environment={**environment}, patience=patience, logs=logs)
 
-    async def init(self, stack: Stack) -> None:
-        """Installs the stack's providers and sets up its backend, unless that is done."""
+    @property
+    def is_opentofu(self) -> bool:
+        """Whether it is OpenTofu."""
+        return self.name == "OpenTofu"
+
+    @property
+    def registry(self) -> str:
+        """The host that it gets providers from, which is a part of their addresses."""
+        return OPENTOFU_REGISTRY if self.is_opentofu else TERRAFORM_REGISTRY
+
+    async def init(self, stack: Stack, *, lock: DependencyLock | None = None) -> None:
+        """Installs the stack's providers and sets up its backend, unless that is done.
+
+        `lock`: what may be installed, and where anything new is noted; absent: whatever the stack
+        asks for.
+        """
+        if lock:
+            lock.hand_out([stack])
         stamp = stack.folder / ".terraform" / "prod-e-init.json"
-        wanted = json.dumps(
-            {
-                "terraform": json.loads(stack.json_file.read_text("utf-8"))["terraform"],
-                "overrides": sorted(p.name for p in stack.folder.glob("*_override.tf.json")),
-                "providers": self.providers.origin,
-                "version": self.version,
-            },
-            sort_keys=True,
-        )
         installed = list((stack.folder / ".terraform" / "providers").glob("*/*/*/*/*"))
         if (
             stamp.is_file()
-            and stamp.read_text("utf-8") == wanted
+            and stamp.read_text("utf-8") == self._initialised_for(stack)
             and all(folder.exists() for folder in installed)
         ):
             return
@@ -88,8 +98,24 @@ class Terraform:
         if finished.status:
             errors = parse_text(finished.stderr) or parse_text(finished.stdout)
             raise explain("init", stack.name, errors)
+        if lock:
+            lock.keep(stack)
         stamp.parent.mkdir(exist_ok=True)
-        stamp.write_text(wanted, "utf-8")
+        stamp.write_text(self._initialised_for(stack), "utf-8")
+
+    def _initialised_for(self, stack: Stack) -> str:
+        """What a stack must be initialised for, as a text to compare."""
+        lock = stack.folder / LOCK_FILE
+        return json.dumps(
+            {
+                "terraform": json.loads(stack.json_file.read_text("utf-8"))["terraform"],
+                "overrides": sorted(p.name for p in stack.folder.glob("*_override.tf.json")),
+                "lock": lock.read_text("utf-8") if lock.is_file() else "",
+                "providers": self.providers.origin,
+                "program": f"{self.name} {self.version}",
+            },
+            sort_keys=True,
+        )
 
     async def validate(self, stack: Stack) -> None:
         """Checks the stack's JSON against the providers' schemas."""
@@ -249,23 +275,34 @@ async def find_terraform(
         raise UserMistake(
             f"Terraform is not installed: there is no `{name}` on PATH.",
             next_step="Install Terraform 1.10 or newer"
-            " (https://developer.hashicorp.com/terraform/install); `npm run synth` and"
-            " `npm run test:unit` work without it.",
+            " (https://developer.hashicorp.com/terraform/install), or name OpenTofu in"
+            " TERRAFORM_BINARY_NAME; `npm run synth` and `npm run test:unit` work without them.",
         )
-    providers = await asyncio.to_thread(find_provider_source, given)
+    given = _quiet(given)
+    product, version = await _version(supervisor, Path(program), given)
+    registry = OPENTOFU_REGISTRY if product == "OpenTofu" else TERRAFORM_REGISTRY
+    providers = await asyncio.to_thread(find_provider_source, given, registry=registry)
+    providers = providers.for_registry(
+        registry, link_folder=cache_folder.with_name("opentofu-mirror")
+    )
     with tempfile.TemporaryDirectory(prefix="prod-e-terraform-") as scratch:
         variables = _variables(given, providers, Path(scratch), cache_folder)
-        version = await _version(supervisor, Path(program), variables)
-        yield Terraform(Path(program), version, providers, variables, supervisor)
+        yield Terraform(product, Path(program), version, providers, variables, supervisor)
+
+
+def _quiet(given: Mapping[str, str]) -> Mapping[str, str]:
+    variables = {**given, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+    configured = variables.get("TF_CLI_CONFIG_FILE")
+    if configured and not Path(configured).is_file():
+        # Terraform warns about it on every call, and OpenTofu does nothing.
+        del variables["TF_CLI_CONFIG_FILE"]
+    return variables
 
 
 def _variables(
     given: Mapping[str, str], providers: ProviderSource, scratch: Path, cache_folder: Path
 ) -> dict[str, str]:
-    variables = {**given, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
-    configured = variables.get("TF_CLI_CONFIG_FILE")
-    if configured and not Path(configured).is_file():
-        del variables["TF_CLI_CONFIG_FILE"]  # Terraform warns about it on every call.
+    variables = dict(given)
     configuration = providers.cli_configuration()
     if configuration is not None:
         file = scratch / "terraform.rc"
@@ -274,28 +311,39 @@ def _variables(
     elif "TF_PLUGIN_CACHE_DIR" not in variables and providers.origin.endswith("registry"):
         cache_folder.mkdir(parents=True, exist_ok=True)
         variables["TF_PLUGIN_CACHE_DIR"] = str(cache_folder)
-        # What is in the cache was verified when it came; without this every stack that has no
-        # lock file yet would fetch it again.
-        variables["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] = "1"
     return variables
 
 
-async def _version(supervisor: Supervisor, program: Path, variables: Mapping[str, str]) -> str:
-    finished = await supervisor.call(
-        [program, "version", "-json"], folder=Path.cwd(), environment=variables, patience=1
+async def _version(
+    supervisor: Supervisor, program: Path, given: Mapping[str, str]
+) -> tuple[str, str]:
+    """The product's name, which only the answer for people has, and its version."""
+    for_machines, for_people = await asyncio.gather(
+        *(
+            supervisor.call(
+                [program, "version", *options],
+                folder=Path.cwd(),
+                environment=given,
+                patience=1,
+            )
+            for options in (["-json"], [])
+        )
     )
     try:
-        version = str(json.loads(finished.stdout)["terraform_version"])
+        version = str(json.loads(for_machines.stdout)["terraform_version"])
     except (ValueError, KeyError):
+        said = for_machines.stderr.strip() or for_machines.stdout.strip()
         raise OpsError(
             f"{program} does not answer `version` as Terraform does.",
-            details=(finished.stderr.strip() or finished.stdout.strip()).splitlines()[:5],
-            next_step="Install Terraform 1.10 or newer, or name it in TERRAFORM_BINARY_NAME.",
+            details=said.splitlines()[:5],
+            next_step="Install Terraform 1.10 or newer, or name it or OpenTofu in"
+            " TERRAFORM_BINARY_NAME.",
         ) from None
+    name = "OpenTofu" if for_people.stdout.startswith("OpenTofu") else "Terraform"
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     if numbers < OLDEST_VERSION:
         raise UserMistake(
-            f"Terraform {version} ({program}) is too old: prod-e needs 1.10 or newer.",
+            f"{name} {version} ({program}) is too old: prod-e needs 1.10 or newer.",
             next_step="Install a newer one (https://developer.hashicorp.com/terraform/install).",
         )
-    return version
+    return name, version

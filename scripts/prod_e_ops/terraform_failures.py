@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prod_e.dependency_lock import LOCK_FILE
+from prod_e_ops.dependency_lock import RENEW
 from prod_e_ops.errors import OpsError, ProviderUnavailable, UserMistake
 from prod_e_ops.supervisor import without_colour
 
@@ -72,7 +74,16 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
     def found(pattern: str) -> bool:
         return re.search(pattern, everything, re.IGNORECASE) is not None
 
-    if found(r"failed to query available provider packages|failed to install provider"):
+    if found(r"match\s+any\s+of\s+the\s+checksums"):
+        package = re.search(r"package\s+for\s+[\w.:-]+/(\S+)\s+(\d\S*)", everything)
+        provider_named = " ".join(package.groups()) if package else "a provider"
+        return UserMistake(
+            f"{failed}: {provider_named} has another checksum here than in {LOCK_FILE}.",
+            next_step="Nothing was changed. If that file was made on another kind of machine, or"
+            f" you trust the mirror or registry that this machine uses: `{RENEW}` adds the"
+            " checksums for this machine. Otherwise, do not use this provider.",
+        )
+    if found(r"failed to (query available|resolve) provider packages|failed to install provider"):
         provider = re.search(r"provider\s+(?:[\w-]+\.[\w.-]+/)?([\w-]+/[\w-]+)", everything)
         return ProviderUnavailable(
             failed,

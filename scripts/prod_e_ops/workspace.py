@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from prod_e_ops.account import check_account
 from prod_e_ops.console import Step, Terminal
+from prod_e_ops.dependency_lock import DependencyLock
 from prod_e_ops.docker import why_no_docker
 from prod_e_ops.errors import ProviderUnavailable
 from prod_e_ops.plan_summary import PlanSummary
 from prod_e_ops.project import Project, Stack
+from prod_e_ops.provider_versions import InstalledVersions, installed_versions, shown, warnings
 from prod_e_ops.supervisor import Supervisor
 from prod_e_ops.synth import synthesise
 from prod_e_ops.terraform import PLAN_FILE, PLAN_JSON_FILE, Event, Terraform, find_terraform
@@ -107,8 +109,14 @@ async def open_workspace(
                 [s for s in project.stacks(environment.name) if only in (None, s.name)],
                 supervisor=supervisor,
                 on_stack=step.update,
+                lock=DependencyLock(
+                    folder=project.folder, registry=terraform.registry, tell=terminal.say
+                ),
             )
-            step.outcome = f"Terraform {terraform.version}, providers {terraform.providers.origin}"
+            installed = installed_versions(stacks)
+            step.outcome = describe(terraform, installed)
+        for warning in warnings(installed):
+            terminal.say(warning)
         for skip in skipped:
             terminal.say(f"- {skip.stack.name} is skipped: {skip.reason}.")
         yield Workspace(
@@ -129,8 +137,12 @@ async def initialise(
     *,
     supervisor: Supervisor,
     on_stack: Callable[[str], object],
+    lock: DependencyLock | None = None,
 ) -> tuple[list[Stack], list[SkippedStack]]:
-    """Initialises the stacks; the ones that need a Docker that is not to be had are skipped."""
+    """Initialises the stacks; the ones that need a Docker that is not to be had are skipped.
+
+    `lock`: see `Terraform.init`.
+    """
     ready: list[Stack] = []
     skipped: list[SkippedStack] = []
     for stack in stacks:
@@ -138,7 +150,7 @@ async def initialise(
         reason = await why_no_docker(supervisor) if stack.needs_docker else None
         if reason is None:
             try:
-                await terraform.init(stack)
+                await terraform.init(stack, lock=lock)
             except ProviderUnavailable as error:
                 if not stack.needs_docker:
                     raise
@@ -148,3 +160,9 @@ async def initialise(
         else:
             skipped.append(SkippedStack(stack=stack, reason=reason))
     return ready, skipped
+
+
+def describe(terraform: Terraform, installed: InstalledVersions) -> str:
+    """For people: what plans, with which providers, and where they come from."""
+    providers = shown(installed) or "providers"
+    return f"{terraform.name} {terraform.version}, {providers} {terraform.providers.origin}"
