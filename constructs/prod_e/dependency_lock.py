@@ -233,7 +233,8 @@ def _rendered(providers: Iterable[LockedProvider]) -> str:
 
 def _lines(provider: LockedProvider) -> Iterator[str]:
     yield f'\nprovider "{provider.address}" {{\n'
-    yield f'  version     = "{provider.version}"\n'
+    gap = "     " if provider.constraints else " "
+    yield f'  version{gap}= "{provider.version}"\n'
     if provider.constraints:
         yield f'  constraints = "{provider.constraints}"\n'
     if provider.hashes:

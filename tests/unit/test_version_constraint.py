@@ -66,7 +66,8 @@ def test_terraform_itself_reads_every_range(tmp_path: Path) -> None:
 
 def test_versions_are_ordered_by_their_numbers_and_a_release_follows_its_pre_releases() -> None:
     ordered = ["5.9.0", "5.100.0-beta1", "5.100.0-rc1", "5.100.0", "5.100.1", "6.0.0"]
-    assert sorted(ordered[::-1], key=sort_key) == ordered
+    assert sorted(set(ordered), key=sort_key) == ordered
+    assert sorted(ordered) != ordered
 
 
 def test_the_default_ranges_begin_with_the_tested_versions() -> None:
