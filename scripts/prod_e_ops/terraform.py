@@ -278,19 +278,19 @@ async def find_terraform(
             " (https://developer.hashicorp.com/terraform/install), or name OpenTofu in"
             " TERRAFORM_BINARY_NAME; `npm run synth` and `npm run test:unit` work without them.",
         )
-    given = _quiet(given)
-    product, version = await _version(supervisor, Path(program), given)
+    variables = _quiet(given)
+    product, version = await _version(supervisor, Path(program), variables)
     registry = OPENTOFU_REGISTRY if product == "OpenTofu" else TERRAFORM_REGISTRY
-    providers = await asyncio.to_thread(find_provider_source, given, registry=registry)
+    providers = await asyncio.to_thread(find_provider_source, variables, registry=registry)
     providers = providers.for_registry(
         registry, link_folder=cache_folder.with_name("opentofu-mirror")
     )
     with tempfile.TemporaryDirectory(prefix="prod-e-terraform-") as scratch:
-        variables = _variables(given, providers, Path(scratch), cache_folder)
-        yield Terraform(product, Path(program), version, providers, variables, supervisor)
+        complete = _variables(variables, providers, Path(scratch), cache_folder)
+        yield Terraform(product, Path(program), version, providers, complete, supervisor)
 
 
-def _quiet(given: Mapping[str, str]) -> Mapping[str, str]:
+def _quiet(given: Mapping[str, str]) -> dict[str, str]:
     variables = {**given, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
     configured = variables.get("TF_CLI_CONFIG_FILE")
     if configured and not Path(configured).is_file():

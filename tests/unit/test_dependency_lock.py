@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -323,3 +324,12 @@ def test_the_demo_takes_the_tested_versions_whatever_settings_and_lock_say(
         "aws": {"source": "aws", "version": "5.100.0"},
         "docker": {"source": "kreuzwerker/docker", "version": "3.6.2"},
     }
+
+
+def test_git_does_not_ignore_the_lock() -> None:
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--no-index", "-q", LOCK_FILE],
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
+    assert ignored.returncode != 0

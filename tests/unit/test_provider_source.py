@@ -1,6 +1,7 @@
 """Terraform's providers come from where the user says, or else from where they are found."""
 
 import platform
+import shutil
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.unit.terraform_program import TerraformFolder, needs_terraform
 
+from prod_e.dependency_lock import OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
 from prod_e_ops.errors import ProviderUnavailable, UserMistake
 from prod_e_ops.provider_source import ProviderSource, find_provider_source
 
@@ -18,11 +20,14 @@ MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(
 SYSTEM = f"{platform.system().lower()}_{MACHINE}"
 
 
-def unpacked_mirror(folder: Path, *, system: str = SYSTEM) -> Path:
+def unpacked_mirror(
+    folder: Path, *, system: str = SYSTEM, registry: str = TERRAFORM_REGISTRY
+) -> Path:
     """The layout of a plugin folder: each provider's program in a folder of its platform."""
     program = (
         folder
-        / "registry.terraform.io/hashicorp/aws"
+        / registry
+        / "hashicorp/aws"
         / VERSION
         / system
         / f"terraform-provider-aws_v{VERSION}_x5"
@@ -33,9 +38,11 @@ def unpacked_mirror(folder: Path, *, system: str = SYSTEM) -> Path:
     return folder
 
 
-def packed_mirror(folder: Path, *, system: str = SYSTEM) -> Path:
+def packed_mirror(
+    folder: Path, *, system: str = SYSTEM, registry: str = TERRAFORM_REGISTRY
+) -> Path:
     """The layout that `terraform providers mirror` makes, index files for a network included."""
-    provider = folder / "registry.terraform.io/hashicorp/aws"
+    provider = folder / registry / "hashicorp/aws"
     provider.mkdir(parents=True)
     archive = f"terraform-provider-aws_{VERSION}_{system}.zip"
     with zipfile.ZipFile(provider / archive, "w") as file:
@@ -175,6 +182,50 @@ def test_terraforms_own_plugin_folders_need_no_configuration(
     assert source == ProviderSource(None, "from Terraform's own plugin folder")
 
 
+def test_opentofu_prefers_a_mirror_that_was_made_for_it(
+    bare: Mapping[str, str], tmp_path: Path, make_mirror: Callable[..., Path]
+) -> None:
+    terraforms = make_mirror(tmp_path / "opt" / "a")
+    opentofus = make_mirror(tmp_path / "opt" / "b", registry=OPENTOFU_REGISTRY)
+    places = [tmp_path / "opt"]
+    assert find_provider_source(bare, usual_places=places).mirror == terraforms
+    source = find_provider_source(bare, registry=OPENTOFU_REGISTRY, usual_places=places)
+    assert source.mirror == opentofus
+    assert source.for_registry(OPENTOFU_REGISTRY, link_folder=tmp_path / "links") == source
+    assert not (tmp_path / "links").exists()
+
+
+def test_a_mirror_for_terraform_serves_opentofu_under_its_own_name(
+    bare: Mapping[str, str], tmp_path: Path, make_mirror: Callable[..., Path]
+) -> None:
+    mirror = make_mirror(tmp_path / "opt" / "plugins")
+    found = find_provider_source(bare, registry=OPENTOFU_REGISTRY, usual_places=[tmp_path / "opt"])
+    for _ in range(2):
+        source = found.for_registry(OPENTOFU_REGISTRY, link_folder=tmp_path / "links")
+    assert source.addresses == [f"{OPENTOFU_REGISTRY}/hashicorp/aws"]
+    (link,) = (path for path in (tmp_path / "links").rglob("*") if path.is_symlink())
+    assert link.readlink().is_relative_to(mirror)
+    assert link.exists()
+
+
+def test_a_mirror_for_opentofu_is_none_for_terraform(
+    bare: Mapping[str, str], tmp_path: Path, make_mirror: Callable[..., Path]
+) -> None:
+    make_mirror(tmp_path / "opt" / "plugins", registry=OPENTOFU_REGISTRY)
+    assert find_provider_source(bare, usual_places=[tmp_path / "opt"]).mirror is None
+
+
+def test_opentofus_own_configuration_comes_before_terraforms(
+    bare: Mapping[str, str], tmp_path: Path
+) -> None:
+    for name in (".terraformrc", ".tofurc"):
+        (tmp_path / "home" / name).write_text("")
+    terraforms = find_provider_source(bare, usual_places=[])
+    opentofus = find_provider_source(bare, registry=OPENTOFU_REGISTRY, usual_places=[])
+    assert terraforms.origin == f"as {tmp_path / 'home' / '.terraformrc'} says"
+    assert opentofus.origin == f"as {tmp_path / 'home' / '.tofurc'} says"
+
+
 @needs_terraform
 def test_terraform_installs_from_the_mirror_it_is_told_of(
     tmp_path: Path, make_mirror: Callable[..., Path]
@@ -190,7 +241,22 @@ def test_terraform_installs_from_the_mirror_it_is_told_of(
 
 
 @needs_terraform
-def test_a_provider_that_the_mirror_lacks_is_asked_of_the_registry(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("program", "registry"),
+    [
+        ("terraform", TERRAFORM_REGISTRY),
+        pytest.param(
+            "tofu",
+            OPENTOFU_REGISTRY,
+            marks=pytest.mark.skipif(
+                shutil.which("tofu") is None, reason="OpenTofu is not installed as `tofu`"
+            ),
+        ),
+    ],
+)
+def test_a_provider_that_the_mirror_lacks_is_asked_of_the_registry(
+    tmp_path: Path, program: str, registry: str
+) -> None:
     mirror = unpacked_mirror(tmp_path / "mirror")
     terraform = TerraformFolder(tmp_path)
     terraform.write(terraform={"required_providers": {"docker": {"source": "kreuzwerker/docker"}}})
@@ -199,8 +265,9 @@ def test_a_provider_that_the_mirror_lacks_is_asked_of_the_registry(tmp_path: Pat
             {
                 "TF_PLUGIN_MIRROR_DIR": str(mirror),
                 "TF_CLI_CONFIG_FILE": "",
+                "TERRAFORM_BINARY_NAME": program,
                 "HTTPS_PROXY": "http://127.0.0.1:9",
                 "NO_PROXY": "",
             }
         )
-    assert "could not connect to registry.terraform.io" in failure.value.details[0]
+    assert f"could not connect to {registry}" in failure.value.details[0]
