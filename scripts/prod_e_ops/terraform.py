@@ -294,7 +294,7 @@ def _quiet(given: Mapping[str, str]) -> dict[str, str]:
     variables = {**given, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
     configured = variables.get("TF_CLI_CONFIG_FILE")
     if configured and not Path(configured).is_file():
-        # Terraform warns about it on every call, and OpenTofu does nothing.
+        # Terraform warns about it on every call, and OpenTofu refuses to run.
         del variables["TF_CLI_CONFIG_FILE"]
     return variables
 
