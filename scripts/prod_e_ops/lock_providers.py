@@ -61,7 +61,7 @@ async def lock_providers(
         supervisor, cache_folder=project.folder / ".cache" / "terraform-providers"
     ) as terraform:
         with terminal.step("Synthesise") as step:
-            await synthesise(project, supervisor)
+            await synthesise(project, supervisor, terminal)
             step.outcome = project.shown(project.output_folder)
         stacks = [stack for name in project.environments() for stack in project.stacks(name)]
         lock = DependencyLock(folder=project.folder, registry=terraform.registry, tell=terminal.say)
