@@ -5,8 +5,8 @@ import os
 import re
 import stat
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HASH_LENGTH = 16
@@ -18,13 +18,14 @@ class BuildContext:
 
     `folder`: the folder with the Dockerfile. `content_hash`: of all that a build would see.
     `commit`: the last commit that changed the folder; None outside of git. `is_dirty`: whether the
-    folder has changes that are not committed.
+    folder has changes that are not committed. `build_args`: the user's own for the Dockerfile.
     """
 
     folder: Path
     content_hash: str
     commit: str | None
     is_dirty: bool = False
+    build_args: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def revision(self) -> str:
@@ -32,8 +33,12 @@ class BuildContext:
         return f"{self.commit}-dirty" if self.commit and self.is_dirty else self.commit or ""
 
 
-def read_build_context(folder: Path, *, architecture: str) -> BuildContext:
+def read_build_context(
+    folder: Path, *, architecture: str, build_args: Mapping[str, str] | None = None
+) -> BuildContext:
     """Hashes `folder` as a docker build for `architecture` would see it.
+
+    `build_args`: the service's in the settings; they make another content.
 
     Raises `ValueError` if docker could not build it; its text goes on where a sentence about the
     folder has begun, such as "has no Dockerfile".
@@ -43,6 +48,14 @@ def read_build_context(folder: Path, *, architecture: str) -> BuildContext:
     if not (folder / "Dockerfile").is_file():
         raise ValueError("has no Dockerfile")
     digest = hashlib.sha256(architecture.encode())
+
+    def add(*parts: bytes) -> None:
+        for part in parts:
+            # The length keeps the end of one part from counting as the start of the next.
+            digest.update(len(part).to_bytes(8, "big") + part)
+
+    for name, value in sorted((build_args or {}).items()):
+        add(name.encode(), b"argument", value.encode())
     for name in included_files(folder):
         path = folder / name
         if path.is_symlink():
@@ -50,15 +63,14 @@ def read_build_context(folder: Path, *, architecture: str) -> BuildContext:
         else:
             kind = "program" if path.stat().st_mode & stat.S_IXUSR else "file"
             content = path.read_bytes()
-        for part in (os.fsencode(name), kind.encode(), content):
-            # The length keeps the end of one part from counting as the start of the next.
-            digest.update(len(part).to_bytes(8, "big") + part)
+        add(os.fsencode(name), kind.encode(), content)
     commit, is_dirty = _last_commit(folder)
     return BuildContext(
         folder=folder,
         content_hash=digest.hexdigest()[:HASH_LENGTH],
         commit=commit,
         is_dirty=is_dirty,
+        build_args=dict(build_args or {}),
     )
 
 

@@ -10,8 +10,17 @@ from typing import Self
 
 from prod_e.build_context import BuildContext
 
+RESERVED_BUILD_ARGS = frozenset({"VERSION", "COMMIT"})
+"""Build arguments that prod-e itself gives to every build."""
+
 PLATFORMS = {"x86_64": "linux/amd64", "arm64": "linux/arm64"}
 """What docker calls the architectures of ECS."""
+
+BUILD_NETWORK_VARIABLE = "build_network"
+"""The image stack's variable with the network that a build's steps have where no setting says."""
+
+REBUILD_VARIABLE = "rebuild"
+"""The image stack's variable that has every step run anew, on the newest base image."""
 
 _OF_ONE_BUILD = ("content-", "git-")
 """How tags begin that name one build for good."""
@@ -22,8 +31,9 @@ class Build:
     """One build of a folder.
 
     `content_hash`: see `BuildContext`. `platform`: for `docker build --platform`. `build_args`:
-    what the Dockerfile may ask for. `tags`: the content hash's first, then the commit's if known,
-    then the one that is followed.
+    what the Dockerfile may ask for; `COMMIT` is the one that the content is built from now, which
+    stays in the image when a later commit has the same content. `tags`: the content hash's first,
+    then the commit's if known, then the one that is followed.
     """
 
     content_hash: str
@@ -47,7 +57,11 @@ class Build:
         return cls(
             content_hash=context.content_hash,
             platform=PLATFORMS[architecture],
-            build_args={"VERSION": context.content_hash, "COMMIT": context.revision},
+            build_args={
+                **context.build_args,
+                "VERSION": context.content_hash,
+                "COMMIT": context.revision,
+            },
             tags=tuple(tags),
         )
 

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from prod_e.image_build import names_one_build
+from prod_e.image_build import RESERVED_BUILD_ARGS, names_one_build
 from prod_e.names import ServiceNames
 from prod_e.version_constraint import PATTERN as VERSION_CONSTRAINT
 
@@ -51,6 +51,7 @@ RESERVED_VARIABLES = frozenset({"PORT", "DB_HOST", "DB_PORT", "DB_NAME", "DB_SEC
 """Environment variables that prod-e itself gives to every container."""
 
 _SECRET_LOOKING = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY)$", re.IGNORECASE)
+_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _ARN_OF_SECRET = re.compile(
     r"^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+(:[\w.-]*){0,3}"
     r"|ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)$"
@@ -164,6 +165,8 @@ class Service(_Settings):
     `build`: `terraform` builds and pushes with the docker provider, `external` leaves it to you.
     `image_tag`: `latest`, `content` (the content hash of `source`), or a tag of yours. One that
     begins with `content-` or `git-` names a build that exists: none is made, whatever `build` says.
+    `build_args`: for the Dockerfile; an image's history shows them. `build_network`: the network of
+    the build's steps; default: the daemon's own, or `host` where it has none.
     `path`, `host`: the route; `*` and `?` are the load balancer's wildcards.
     `priority`: 1 to 50000, the lowest is tried first; default: the more specific route first.
     `repository`, `task_family`, `container`, `service`, `log_group`: names; default:
@@ -199,6 +202,8 @@ class Service(_Settings):
         ),
     ] = "latest"
     architecture: Literal["x86_64", "arm64"] = "x86_64"
+    build_args: dict[str, str] = Field(default_factory=dict)
+    build_network: Literal["default", "host", "none"] | None = None
 
     path: Annotated[
         str,
@@ -313,6 +318,7 @@ class Service(_Settings):
                 f"{self.desired_tasks} is not between min_tasks = {self.min_tasks} and"
                 f" max_tasks = {self.max_tasks}",
             )
+        yield from self._build_argument_mistakes()
         for name in self.environment:
             yield from _variable_mistakes(f"environment.{name}", name)
             if _SECRET_LOOKING.search(name):
@@ -330,6 +336,22 @@ class Service(_Settings):
                 yield (
                     f"secrets.{name}",
                     "is not the ARN of a Secrets Manager secret or a Parameter Store parameter",
+                )
+
+    def _build_argument_mistakes(self) -> Iterator[tuple[str, str]]:
+        for name, value in self.build_args.items():
+            key = f"build_args.{name}"
+            if not _VARIABLE.match(name):
+                yield key, "is no build argument's name; allowed: letters, digits and underscores"
+            if name in RESERVED_BUILD_ARGS:
+                yield key, "is set by prod-e itself; leave it out"
+            if not value:
+                yield key, "is empty, which Terraform takes for absent; leave it out"
+            if _SECRET_LOOKING.search(name):
+                yield (
+                    key,
+                    "looks like a secret, and build arguments are readable in the image's history,"
+                    " the plan and the state; give its ARN in `secrets` to the running service",
                 )
 
 
@@ -787,7 +809,7 @@ def _allowed_keys(location: Sequence[str]) -> Sequence[str]:
 
 
 def _variable_mistakes(key: str, name: str) -> Iterator[tuple[str, str]]:
-    if not re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", name):
+    if not _VARIABLE.match(name):
         yield key, "is not a variable's name; allowed: letters, digits and underscores"
     if name in RESERVED_VARIABLES:
         yield key, "is set by prod-e itself; leave it out"

@@ -82,20 +82,23 @@ def _read_contexts(
 ) -> dict[str, dict[str, BuildContext]]:
     contexts: dict[str, dict[str, BuildContext]] = {}
     mistakes = []
-    known: dict[tuple[str, str], BuildContext] = {}
+    known: dict[object, BuildContext] = {}
     for environment in environments:
         contexts[environment.name] = {}
         for key, service in environment.services.items():
             if not service.is_built and service.image_tag != "content":
                 continue
             source = environment.source_of(key)
+            built_as = (source, service.architecture, tuple(sorted(service.build_args.items())))
             try:
-                if (source, service.architecture) not in known:
+                if built_as not in known:
                     read = read_build_context(
-                        project_folder / source, architecture=service.architecture
+                        project_folder / source,
+                        architecture=service.architecture,
+                        build_args=service.build_args,
                     )
-                    known[source, service.architecture] = replace(read, folder=Path(source))
-                contexts[environment.name][key] = known[source, service.architecture]
+                    known[built_as] = replace(read, folder=Path(source))
+                contexts[environment.name][key] = known[built_as]
             except (ValueError, OSError) as error:
                 problem = f"cannot be read ({error})" if isinstance(error, OSError) else str(error)
                 mistakes.append(

@@ -7,6 +7,7 @@ from typing import Literal
 
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.supervisor import Finished, Supervisor, without_colour
+from prod_e_ops.terraform import keep_private
 from prod_e_ops.terraform_failures import parse_text
 from prod_e_ops.workspace import StackPlan, Workspace
 
@@ -32,6 +33,7 @@ async def _run(workspace: Workspace, action: Literal["deploy", "destroy"], plan:
         raise UserMistake(
             "The cdktf CLI is not installed.", next_step="Run `npm run setup`, then this again."
         )
+    keep_private(plan.stack)
     name = plan.stack.name
     total = plan.summary.resource_count
     done = 0
@@ -74,6 +76,7 @@ async def _run(workspace: Workspace, action: Literal["deploy", "destroy"], plan:
                 # Told itself, cdktf ends at once, and with it the terminal that it gave to
                 # Terraform, which dies of that without saving its state.
                 interrupts_children=True,
+                private=plan.stack.is_private,
             )
         except asyncio.CancelledError:
             for line in _what_is_left(name, done, total, workspace.supervisor):

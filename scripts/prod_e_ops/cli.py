@@ -41,6 +41,14 @@ Service = Annotated[
     str, typer.Argument(metavar="SERVICE", help="The key of a service: [services.KEY].")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Rebuild = Annotated[
+    bool,
+    typer.Option(
+        "--rebuild",
+        help="Build what ECR has too, every step anew on the newest base image; the content's tag"
+        " moves to it.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before acting.")]
 
 _Work = Callable[[Supervisor, Terminal], Coroutine[Any, Any, None]]
@@ -108,14 +116,25 @@ def deploy(
             help="Go on although the plan replaces or destroys something that holds data.",
         ),
     ] = False,
+    rebuild: Rebuild = False,
+    move_latest: Annotated[
+        bool,
+        typer.Option(
+            "--move-latest",
+            help="Let latest, or the tag that the settings follow, name this source's image though"
+            " ECR had it already: after a rollback, or another's push.",
+        ),
+    ] = False,
 ) -> None:
     """Deploy an environment with cdktf: plan, ask, apply, verify.
 
-    Stacks without changes are left alone. A deployment that ECS rolls back fails.
+    Stacks without changes are left alone. What ECR has is not built again. A deployment that ECS
+    rolls back fails.
 
     Example: npm run deploy -- staging-e
     """
     from prod_e_ops import deploy
+    from prod_e_ops.image_plan import ImageOptions
     from prod_e_ops.project import find_project
 
     _run(
@@ -124,6 +143,7 @@ def deploy(
             environment,
             yes=yes,
             allow_data_loss=allow_data_loss,
+            images=ImageOptions(rebuild=rebuild, move_followed=move_latest),
             as_json=json,
             supervisor=supervisor,
             terminal=terminal,
@@ -163,10 +183,7 @@ def push(
             show_default=False,
         ),
     ] = None,
-    no_cache: Annotated[
-        bool,
-        typer.Option("--no-cache", help="Build every step anew, even if ECR has the content."),
-    ] = False,
+    rebuild: Rebuild = False,
     yes: Yes = False,
     wait: Annotated[
         bool,
@@ -189,7 +206,7 @@ def push(
         tags=tuple(tag or ()),
         release=release,
         platform=platform,
-        no_cache=no_cache,
+        rebuild=rebuild,
         yes=yes,
         wait=wait,
         as_json=json,

@@ -1,12 +1,14 @@
 """`prod-e deploy` and `prod-e destroy`: through cdktf, after a look at what it will do."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from prod_e_ops.cdktf import run_cdktf
 from prod_e_ops.console import Terminal
 from prod_e_ops.deployments import Deployments, service_statuses
 from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.image_apply import apply_images
+from prod_e_ops.image_plan import ImageOptions
 from prod_e_ops.plan import show_plans
 from prod_e_ops.plan_summary import Change
 from prod_e_ops.project import Project
@@ -21,38 +23,56 @@ async def deploy(
     *,
     yes: bool,
     allow_data_loss: bool,
+    images: ImageOptions,
     as_json: bool,
     supervisor: Supervisor,
     terminal: Terminal,
 ) -> None:
-    """Plans, asks, applies through cdktf, and looks whether ECS kept what was deployed."""
+    """Plans, asks, applies, and looks whether ECS kept what was deployed.
+
+    Images are built by Terraform itself, which is given the plan that was shown; the other stacks
+    are applied through cdktf.
+    """
     async with open_workspace(
         project, environment_name, supervisor=supervisor, terminal=terminal
     ) as workspace:
         name = workspace.environment.name
-        for skip in workspace.skipped:
+        planned = await workspace.plan(images)
+        for skip in workspace.skipped_besides(planned):
             raise UserMistake(
                 f"The stack {skip.stack.name} cannot be deployed: {skip.reason}.",
                 next_step='Put that right, or set build = "external" for its services and push'
                 " their images yourself.",
             )
-        plans = [plan for plan in await workspace.plan() if not plan.summary.is_empty]
+        plans = [plan for plan in planned if not plan.is_empty]
         if plans:
             if not as_json:
-                show_plans(project, plans, (), terminal=terminal)
+                shown = [plan for plan in planned if plan.images or not plan.is_empty]
+                show_plans(project, shown, (), terminal=terminal)
             if not allow_data_loss:
                 _refuse_data_loss(plans)
             if not yes:
                 await terminal.confirm(f"Deploy {name} to the account {workspace.account}?")
-            await run_cdktf(workspace, "deploy", plans)
+            for plan in plans:
+                if plan.images:
+                    await apply_images(workspace, plan, images, yes=yes)
+                else:
+                    await run_cdktf(workspace, "deploy", [plan])
             await _verify_services(workspace)
         else:
             terminal.say(f"{name} is up to date.")
+            for line in _what_is_not_followed(planned):
+                terminal.say(line)
         outputs: dict[str, str] = {}
         for stack in workspace.stacks:
             outputs |= await workspace.terraform.outputs(stack)
         if as_json:
-            terminal.result(json.dumps({"environment": name, "outputs": outputs}, indent=2))
+            done = {
+                "environment": name,
+                "outputs": outputs,
+                "images": [image.as_json() for plan in planned for image in plan.images],
+            }
+            terminal.result(json.dumps(done, indent=2))
         else:
             terminal.result("")
             terminal.table(sorted(outputs.items()))
@@ -95,6 +115,13 @@ async def destroy(
             )
         await run_cdktf(workspace, "destroy", plans)
         terminal.say(f"{environment.name} is gone.")
+
+
+def _what_is_not_followed(plans: Sequence[StackPlan]) -> Iterator[str]:
+    """What keeps services of an environment without changes from running this source."""
+    for plan in plans:
+        for image in plan.images:
+            yield from image.lines()
 
 
 def _refuse_data_loss(plans: Sequence[StackPlan]) -> None:

@@ -32,6 +32,23 @@ _ABOUT_ITSELF = re.compile(
 )
 
 
+async def default_build_network(supervisor: Supervisor) -> str | None:
+    """The network for a build's steps where the settings name none; None: the daemon's own.
+
+    A daemon without a bridge network cannot give one to the steps of a build.
+    """
+    program = shutil.which("docker")
+    if program is None:
+        return None
+    answer = await supervisor.call(
+        [program, "network", "inspect", "bridge"],
+        folder=Path.cwd(),
+        environment=os.environ,
+        patience=1,
+    )
+    return None if answer.status == 0 else "host"
+
+
 async def why_no_docker(supervisor: Supervisor) -> str | None:
     """Says what keeps a Docker daemon from answering; None if one does."""
     program = shutil.which("docker")
@@ -100,16 +117,21 @@ class Docker:
         image: str,
         platform: str,
         build_args: Mapping[str, str],
-        no_cache: bool,
+        network: str | None,
+        rebuild: bool,
         on_line: Callable[[str], object],
+        no_cache: bool = False,
     ) -> None:
         """Builds the folder's Dockerfile as one image of one architecture.
 
-        `image`: what it is called then. `no_cache`: every step runs anew. `on_line`: told each line
-        of the output. Raises `OpsError` with the last of them if the build fails.
+        `image`: what it is called then. `network`: that of the steps; None: the daemon's own, or
+        the host's where it has none. `rebuild`: every step runs anew, on the newest base image.
+        `on_line`: told each line of the output. `no_cache`: every step runs anew.
+
+        Raises `OpsError` with the last lines if the build fails.
         """
         has_buildx = (await self._call("buildx", "version")).status == 0
-        has_bridge = (await self._call("network", "inspect", "bridge")).status == 0
+        network = network or await default_build_network(self.supervisor)
         said: list[str] = []
 
         def read(line: str) -> None:
@@ -123,11 +145,11 @@ class Docker:
             f"--platform={platform}",
             f"--tag={image}",
             *(f"--build-arg={name}={value}" for name, value in build_args.items()),
-            *(["--no-cache"] if no_cache else []),
+            *(["--no-cache"] if rebuild or no_cache else []),
+            *(["--pull"] if rebuild else []),
             # A builder that is not the daemon itself would keep the image to itself.
             *(["--load"] if has_buildx else []),
-            # A daemon without a network of its own cannot give one to the steps of a build.
-            *([] if has_bridge else ["--network=host"]),
+            *([f"--network={network}"] if network else []),
             str(folder),
             environment={
                 "BUILDKIT_PROGRESS": "plain",
@@ -143,15 +165,17 @@ class Docker:
         if found == platform:
             return
         mixed_up = found is not None or any(_WRONG_PLATFORM in line for line in said)
-        if mixed_up and not has_buildx and not no_cache:
+        if mixed_up and not has_buildx and not rebuild and not no_cache:
             # The classic builder takes steps from its cache that it ran for another platform.
             await self.build(
                 folder,
                 image=image,
                 platform=platform,
                 build_args=build_args,
-                no_cache=True,
+                network=network,
+                rebuild=False,
                 on_line=on_line,
+                no_cache=True,
             )
             return
         cannot = mixed_up or any("exec format error" in line for line in said)

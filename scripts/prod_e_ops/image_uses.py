@@ -82,7 +82,9 @@ def tag_in_settings(project: Project, deployments: Deployments) -> str | None:
         return settings.image_tag
     source = project.folder / deployments.environment.source_of(deployments.key)
     try:
-        context = read_build_context(source, architecture=settings.architecture)
+        context = read_build_context(
+            source, architecture=settings.architecture, build_args=settings.build_args
+        )
     except (ValueError, OSError):
         return None
     return content_tag(context.content_hash)

@@ -27,6 +27,7 @@ async def plan(
         project, environment_name, supervisor=supervisor, terminal=terminal
     ) as workspace:
         plans = await workspace.plan()
+        skipped = workspace.skipped_besides(plans)
         if as_json:
             terminal.result(
                 json.dumps(
@@ -34,16 +35,15 @@ async def plan(
                         "environment": workspace.environment.name,
                         "stacks": [plan.as_json() for plan in plans],
                         "skipped": [
-                            {"stack": skip.stack.name, "reason": skip.reason}
-                            for skip in workspace.skipped
+                            {"stack": skip.stack.name, "reason": skip.reason} for skip in skipped
                         ],
                     },
                     indent=2,
                 )
             )
             return
-        show_plans(project, plans, workspace.skipped, terminal=terminal)
-        if any(not plan.summary.is_empty for plan in plans):
+        show_plans(project, plans, skipped, terminal=terminal)
+        if any(not plan.is_empty for plan in plans):
             terminal.say(f"Next: npm run deploy -- {workspace.environment.name}")
 
 
@@ -62,9 +62,13 @@ def show_plans(
         terminal.result(f"{plan.stack.name:{width}}  {plan.summary.counts}", style="bold")
         for line, style in _lines(plan.summary):
             terminal.result(f"  {line}", style=style)
-        folder = project.shown(plan.stack.folder)
-        terminal.result(f"  full plan: terraform -chdir={folder} show {PLAN_FILE}")
-        terminal.result(f"  as JSON:   {folder}/{PLAN_JSON_FILE}")
+        for image in plan.images:
+            for text in image.lines():
+                terminal.result(f"  {text}")
+        if plan.can_be_read:
+            folder = project.shown(plan.stack.folder)
+            terminal.result(f"  full plan: terraform -chdir={folder} show {PLAN_FILE}")
+            terminal.result(f"  as JSON:   {folder}/{PLAN_JSON_FILE}")
     for skip in skipped:
         terminal.result("")
         terminal.result(f"{skip.stack.name:{width}}  skipped: {skip.reason}", style="yellow")

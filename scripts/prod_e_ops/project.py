@@ -52,6 +52,20 @@ class Stack:
         """Whether Terraform builds images in it."""
         return "docker" in self.providers
 
+    @property
+    def is_private(self) -> bool:
+        """Whether its state and its plan hold a secret: the token for ECR's registry."""
+        return self.needs_docker
+
+    @property
+    def state_files(self) -> Sequence[Path]:
+        """Where its state is kept on this machine, with what Terraform writes beside it."""
+        backend = self._synthesised()["terraform"].get("backend", {})
+        if "local" not in backend:
+            return ()
+        state = self.folder / backend["local"].get("path", "terraform.tfstate")
+        return state, state.with_name(f"{state.name}.backup")
+
     def _synthesised(self) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(self.json_file.read_text("utf-8"))
         return values

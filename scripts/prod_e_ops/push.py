@@ -16,6 +16,7 @@ from prod_e_ops.console import Step, Terminal
 from prod_e_ops.docker import Docker, TransferFailed, find_docker
 from prod_e_ops.ecr import Login, Repository, RepositoryFound, StoredImage
 from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.image_tags import move_tags
 from prod_e_ops.project import Project, service_settings
 from prod_e_ops.supervisor import Supervisor
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 _PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0)
 """How long to wait before an upload is tried again; as often as there are pauses."""
-
-_MOST_RACES = 3
 
 # https://docs.docker.com/reference/cli/docker/image/tag/#description
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
@@ -39,13 +38,13 @@ class PushOptions:
     """What the user wants beyond the service's name; see `prod-e push --help`.
 
     `tags`: more tags for the image. `release`: `vX.Y.Z`. `platform`: another one than the
-    settings'.
+    settings'. `rebuild`: builds what ECR has too, without the cache and on the newest base image.
     """
 
     tags: tuple[str, ...] = ()
     release: str | None = None
     platform: str | None = None
-    no_cache: bool = False
+    rebuild: bool = False
     yes: bool = False
     wait: bool = False
     as_json: bool = False
@@ -160,12 +159,12 @@ async def push(
     if options.wait:
         await _newest_deployment(wanted)  # Refuses a service that is not deployed.
     tags, stored = await _check_versions(
-        wanted, repository, rebuilds=options.no_cache, left="Nothing was built or pushed."
+        wanted, repository, rebuilds=options.rebuild, left="Nothing was built or pushed."
     )
-    to_build = stored is None or options.no_cache
+    to_build = stored is None or options.rebuild
     try:
         if to_build:
-            await _build(wanted, docker, found, no_cache=options.no_cache, terminal=terminal)
+            await _build(wanted, docker, found, rebuild=options.rebuild, terminal=terminal)
             digest = await _upload(wanted, docker, repository, found, terminal=terminal)
             # Somebody may have released the same version meanwhile.
             tags, _ = await _check_versions(
@@ -176,7 +175,7 @@ async def push(
             digest = stored.digest
         before = await _newest_deployment(wanted) if options.wait else None
         with terminal.step("Move the tags") as step:
-            digest, moved = await _move_tags(wanted, repository, digest, tags)
+            digest, moved = await move_tags(repository, digest, tags)
             step.outcome = ", ".join(moved) or "all of them name it already"
     except asyncio.CancelledError:
         if wanted.is_followed:
@@ -221,7 +220,9 @@ def what_is_wanted(
         architecture = known[options.platform]
     folder = project.folder / environment.source_of(key)
     try:
-        context = read_build_context(folder, architecture=architecture)
+        context = read_build_context(
+            folder, architecture=architecture, build_args=service.build_args
+        )
     except (ValueError, OSError) as error:
         problem = f"cannot be read ({error})" if isinstance(error, OSError) else str(error)
         raise UserMistake(
@@ -374,7 +375,7 @@ async def _build(
     docker: Docker,
     found: RepositoryFound,
     *,
-    no_cache: bool,
+    rebuild: bool,
     terminal: Terminal,
 ) -> None:
     build = wanted.build
@@ -384,11 +385,15 @@ async def _build(
             image=f"{found.uri}:{wanted.content_tag}",
             platform=build.platform,
             build_args=build.build_args,
-            no_cache=no_cache,
+            network=wanted.service.build_network,
+            rebuild=rebuild,
             on_line=step.update,
         )
         now: BuildContext = await asyncio.to_thread(
-            read_build_context, wanted.folder, architecture=wanted.architecture
+            read_build_context,
+            wanted.folder,
+            architecture=wanted.architecture,
+            build_args=wanted.service.build_args,
         )
         if now.content_hash != build.content_hash:
             raise UserMistake(
@@ -468,28 +473,6 @@ def _not_uploaded(wanted: Wanted, found: RepositoryFound, failure: TransferFaile
         details=[str(failure)],
         next_step=f"{unmoved} Run the command again: layers that arrived are not sent again.",
     )
-
-
-async def _move_tags(
-    wanted: Wanted, repository: Repository, digest: str, tags: Sequence[str]
-) -> tuple[str, list[str]]:
-    """Lets all tags name the image; gives its digest, and the tags that named another or none."""
-    moved: dict[str, None] = {}
-    for _ in range(_MOST_RACES):
-        stored = await asyncio.to_thread(repository.image, digest)
-        missing = [tag for tag in tags[1:] if stored is None or tag not in stored.tags]
-        others = [tag for tag in missing if tag != "latest"]
-        # In two calls, so that Ctrl-C between them leaves what starts a deployment alone.
-        for part in (others, [tag for tag in missing if tag == "latest"]):
-            if part:
-                await asyncio.to_thread(repository.tag, digest, part)
-                moved |= dict.fromkeys(part)
-        # Somebody may have pushed the same content meanwhile. The tags shall agree.
-        newest = await asyncio.to_thread(repository.image, wanted.content_tag)
-        if newest is None or newest.digest == digest:
-            break
-        digest = newest.digest
-    return digest, list(moved)
 
 
 async def _newest_deployment(wanted: Wanted) -> "Deployment":

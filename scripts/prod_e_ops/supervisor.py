@@ -128,6 +128,7 @@ class Supervisor:
         patience: float | None = None,
         finishes: str = "",
         interrupts_children: bool = False,
+        private: bool = False,
     ) -> Finished:
         """Runs one command, handing on its lines as they come.
 
@@ -135,7 +136,8 @@ class Supervisor:
         `patience`: seconds that it may take to end after Ctrl-C; absent: as long as it needs.
         `finishes`: what it does meanwhile, for the user who waits. `interrupts_children`: Ctrl-C
         goes to the programs that it runs instead of to itself, and it is killed if it runs none:
-        for a program that would not wait for them.
+        for a program that would not wait for them. `private`: nobody else may read the files that
+        it makes.
         """
         process, output = await asyncio.get_running_loop().subprocess_exec(
             lambda: _Output({1: on_stdout, 2: on_stderr}),
@@ -144,6 +146,7 @@ class Supervisor:
             env=dict(environment),
             stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
             start_new_session=True,
+            umask=0o077 if private else -1,
         )
         child = _Child(process, finishes, passes_on=interrupts_children)
         self._children.append(child)

@@ -135,23 +135,42 @@ class Terraform:
         *,
         destroy: bool = False,
         refresh: bool = True,
+        targets: Sequence[str] = (),
+        replace: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
         on_event: Callable[[Event], None] = _ignore,
     ) -> PlanSummary:
-        """Plans, and leaves the plan and its JSON in the stack's folder."""
+        """Plans, and leaves the plan and its JSON in the stack's folder.
+
+        `targets`: the addresses that it is about, with what they need; none: everything.
+        `replace`: those that are made anew. `variables`: of the stack.
+        """
         arguments = ["-input=false", "-lock-timeout=5s", _PARALLELISM, f"-out={PLAN_FILE}"]
         arguments += ["-destroy"] if destroy else []
         arguments += [] if refresh else ["-refresh=false"]
-        (stack.folder / PLAN_FILE).unlink(missing_ok=True)
+        arguments += [f"-target={address}" for address in targets]
+        arguments += [f"-replace={address}" for address in replace]
+        arguments += [f"-var={name}={value}" for name, value in (variables or {}).items()]
+        self.forget_plan(stack)
         await self._call_with_events(stack, "plan", arguments, on_event)
         return await self.show_plan(stack)
 
     async def show_plan(self, stack: Stack) -> PlanSummary:
-        """Reads the plan in the stack's folder, and leaves it there as JSON."""
+        """Reads the plan in the stack's folder, and leaves it there as JSON.
+
+        Not that of a private stack: it is enough that the plan itself holds the secret.
+        """
         finished = await self._call(stack, "show", "-json", PLAN_FILE)
         if finished.status:
             raise self.failure(stack, "show", finished)
-        (stack.folder / PLAN_JSON_FILE).write_text(finished.stdout, "utf-8")
+        if not stack.is_private:
+            (stack.folder / PLAN_JSON_FILE).write_text(finished.stdout, "utf-8")
         return PlanSummary.of(json.loads(finished.stdout))
+
+    def forget_plan(self, stack: Stack) -> None:
+        """Removes the plan from the stack's folder."""
+        for name in (PLAN_FILE, PLAN_JSON_FILE):
+            (stack.folder / name).unlink(missing_ok=True)
 
     async def apply(self, stack: Stack, *, on_event: Callable[[Event], None] = _ignore) -> None:
         """Applies the plan in the stack's folder."""
@@ -208,6 +227,7 @@ class Terraform:
         *arguments: str,
         on_stdout: Callable[[str], None] | None = None,
     ) -> Finished:
+        keep_private(stack)
         return await self.supervisor.call(
             [self.program, *arguments],
             folder=stack.folder,
@@ -219,6 +239,7 @@ class Terraform:
                 if arguments[0] == "apply" and self.patience is None
                 else ""
             ),
+            private=stack.is_private,
         )
 
     async def _call_with_events(
@@ -254,6 +275,14 @@ class Terraform:
                 else ""
             )
             raise self.failure(stack, action, finished, errors, left=left)
+
+
+def keep_private(stack: Stack) -> None:
+    """Takes the right to read a private stack's state from all others, whoever made the files."""
+    if stack.is_private:
+        for file in stack.state_files:
+            if file.exists():
+                file.chmod(0o600)
 
 
 @asynccontextmanager
@@ -303,6 +332,9 @@ def _variables(
     given: Mapping[str, str], providers: ProviderSource, scratch: Path, cache_folder: Path
 ) -> dict[str, str]:
     variables = dict(given)
+    # The docker provider's BuildKit reads it: attestations would make an index of what is one
+    # image, and another digest of it with each build.
+    variables["BUILDX_NO_DEFAULT_ATTESTATIONS"] = "1"
     configuration = providers.cli_configuration()
     if configuration is not None:
         file = scratch / "terraform.rc"

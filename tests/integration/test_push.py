@@ -370,11 +370,11 @@ def test_content_that_ecr_has_is_not_built_again_and_only_its_tags_move(world: W
     assert world.tags()["latest"] == world.tags()["v1.0.0"] == first["digest"]
 
 
-def test_no_cache_builds_what_ecr_has_and_the_content_tag_moves_too(world: World) -> None:
+def test_a_rebuild_builds_what_ecr_has_and_the_content_tag_moves_too(world: World) -> None:
     world.pushed()
-    again = world.pushed("--no-cache")
+    again = world.pushed("--rebuild")
     assert again["built"] is True
-    assert "--no-cache" in world.docker_log
+    assert "--no-cache --pull" in world.docker_log
     assert set(world.tags().values()) == {again["digest"]}
 
 
@@ -494,7 +494,7 @@ def test_two_pushes_at_once_both_succeed_and_latest_is_one_of_their_images(world
 
 
 def test_the_same_content_pushed_twice_at_once_has_one_digest_in_the_end(world: World) -> None:
-    with world.pushing("--json", "--no-cache") as one, world.pushing("--json") as other:
+    with world.pushing("--json", "--rebuild") as one, world.pushing("--json") as other:
         outputs = [process.communicate(timeout=PUSH_SECONDS) for process in (one, other)]
     assert (one.returncode, other.returncode) == (0, 0), outputs
     assert world.tags()["latest"] == world.tags()[world.content_tag()]
@@ -518,7 +518,7 @@ def test_a_release_never_names_other_content(world: World) -> None:
     assert set(world.tags().values()) == {released["digest"]}
     # Neither does one that is built anew.
     world.change("first")
-    assert world.push("--release", "v1.0.0", "--no-cache").returncode == 2
+    assert world.push("--release", "v1.0.0", "--rebuild").returncode == 2
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,26 @@ def test_each_architecture_has_its_own_hash(tmp_path: Path) -> None:
     assert content_hash(folder, architecture="arm64") != content_hash(folder)
 
 
+def test_each_build_argument_counts_and_their_order_does_not(tmp_path: Path) -> None:
+    made(tmp_path)
+
+    def hash_with(**build_args: str) -> str:
+        return read_build_context(
+            tmp_path, architecture="x86_64", build_args=build_args
+        ).content_hash
+
+    hashes = [
+        hash_with(),
+        hash_with(EDITION="1"),
+        hash_with(EDITION="2"),
+        hash_with(OTHER="1"),
+        hash_with(EDITION="1", OTHER="1"),
+    ]
+    assert len(set(hashes)) == len(hashes)
+    assert hash_with(OTHER="1", EDITION="1") == hashes[-1]
+    assert hash_with() == content_hash(tmp_path)
+
+
 def test_a_name_that_is_not_utf_8_is_hashed(tmp_path: Path) -> None:
     folder = made(tmp_path)
     before = content_hash(folder)

@@ -332,6 +332,27 @@ MISTAKES = [
         with_service("spot_weight = 101"),
         "services.backend.spot_weight: 101 is not allowed; allowed: 100 or less",
     ),
+    # A service: build arguments.
+    (
+        with_service('build_network = "bridge"'),
+        "services.backend.build_network: 'bridge' is not allowed; allowed: 'default', 'host' or",
+    ),
+    (
+        with_service("[services.backend.build_args]\nNPM_TOKEN = 'x'"),
+        "services.backend.build_args.NPM_TOKEN: looks like a secret, and build arguments are",
+    ),
+    (
+        with_service("[services.backend.build_args]\nCOMMIT = 'x'"),
+        "services.backend.build_args.COMMIT: is set by prod-e itself; leave it out",
+    ),
+    (
+        with_service("[services.backend.build_args]\n'A-B' = 'x'"),
+        "services.backend.build_args.A-B: is no build argument's name; allowed: letters, digits",
+    ),
+    (
+        with_service("[services.backend.build_args]\nEDITION = ''"),
+        "services.backend.build_args.EDITION: is empty, which Terraform takes for absent",
+    ),
     # A service: variables.
     (
         with_service("[services.backend.environment]\nDB_PASSWORD = 'x'"),

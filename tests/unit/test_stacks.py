@@ -240,8 +240,10 @@ def test_a_service_pinned_to_a_build_that_exists_runs_it_and_builds_nothing(
 
 
 def test_a_tag_of_the_users_own_is_built_from_the_present_source(synthesised: Any) -> None:
-    image = synthesised(MINIMAL + 'image_tag = "v1.2.3"\n')["tiny-e-image"].one("docker_image")
-    assert any(name.endswith(":v1.2.3") for name in image["build"]["tag"])
+    stack = synthesised(MINIMAL + 'image_tag = "v1.2.3"\n')["tiny-e-image"]
+    (tag,) = (t for t in stack.all("docker_tag") if t["target_image"].endswith(":v1.2.3"))
+    assert tag["source_image"] == stack.reference("docker_image", "image_id")
+    assert stack.one("docker_registry_image", name=tag["target_image"])
 
 
 def test_the_repository_scans_and_keeps_every_tagged_image(seed: Any) -> None:
@@ -258,6 +260,65 @@ def test_the_image_is_built_for_the_architecture_that_the_task_runs_on(synthesis
     assert stacks["tiny-e-image"].one("docker_image")["build"]["platform"] == "linux/arm64"
     platform = stacks["tiny-e"].one("aws_ecs_task_definition")["runtime_platform"]
     assert platform["cpu_architecture"] == "ARM64"
+
+
+TWO = MINIMAL + '[services.other]\nsource = "backend"\npath = "/other"\n'
+
+
+def test_services_of_one_source_share_one_build_and_have_their_own_names(
+    synthesised: Any,
+) -> None:
+    stack = synthesised(TWO)["tiny-e-image"]
+    assert "tiny-e-backend:content-" in stack.one("docker_image")["name"]
+    pushed = [push["name"].split("/")[1] for push in stack.all("docker_registry_image")]
+    repositories = [name.partition(":")[0] for name in pushed]
+    assert sorted(repositories) == 2 * ["tiny-e-backend"] + 2 * ["tiny-e-other"]
+    image_id = stack.reference("docker_image", "image_id")
+    assert {tag["source_image"] for tag in stack.all("docker_tag")} == {image_id}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        'build_network = "none"',
+        'architecture = "arm64"',
+        'build_args = { EDITION = "2" }',
+    ],
+)
+def test_services_that_build_a_source_differently_are_built_each(
+    synthesised: Any, other: str
+) -> None:
+    assert len(synthesised(f"{TWO}{other}\n")["tiny-e-image"].all("docker_image")) == 2
+
+
+def test_the_followed_tag_is_pushed_after_all_others(seed: Any) -> None:
+    stack = seed["prod-e-image"]
+    resources = stack.values["resource"]["docker_registry_image"]
+    (latest,) = (n for n, push in resources.items() if push["name"].endswith(":latest"))
+    others = {f"docker_registry_image.{name}" for name in resources if name != latest}
+    assert others <= set(resources[latest]["depends_on"])
+
+
+def test_another_commit_or_network_is_no_reason_to_build_again(seed: Any) -> None:
+    image = seed["prod-e-image"].one("docker_image")
+    assert image["lifecycle"]["ignore_changes"] == ["build"]
+    assert list(image["triggers"]) == ["content_hash"]
+
+
+def test_the_network_of_a_build_is_the_settings_or_else_a_variable(synthesised: Any) -> None:
+    def network(settings: str) -> str:
+        image = synthesised(MINIMAL + settings)["tiny-e-image"].one("docker_image")
+        return str(image["build"]["network_mode"])
+
+    assert network('build_network = "none"\n') == "none"
+    assert network("") == "${var.build_network}"
+
+
+def test_a_build_gets_the_users_arguments_beside_our_own(synthesised: Any) -> None:
+    settings = MINIMAL + 'build_args = { EDITION = "2" }\n'
+    arguments = synthesised(settings)["tiny-e-image"].one("docker_image")["build"]["build_args"]
+    assert arguments["EDITION"] == "2"
+    assert {"VERSION", "COMMIT"} < set(arguments)
 
 
 def test_pushed_images_stay_when_terraform_forgets_them(seed: Any) -> None:

@@ -1,0 +1,539 @@
+"""The image stack with the real docker provider, a real daemon and a real registry with TLS.
+
+Where Terraform cannot have the provider, or no daemon answers, all of it is skipped and says why.
+"""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from tests.integration.docker_engine import DockerEngine, DockerUnavailableError
+from tests.integration.project_folder import PROJECT, prod_e
+from tests.integration.registry import Registry, RegistryUnavailableError, started_registry
+from tests.integration.tls import TlsFront, tls_in_front_of
+
+from prod_e_ops.console import Terminal
+from prod_e_ops.embedded_aws import ContainerRegistry, EmbeddedAws
+from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.image_apply import apply_images
+from prod_e_ops.image_plan import ImageOptions, ImagePlan
+from prod_e_ops.project import Project
+from prod_e_ops.supervisor import Supervisor
+from prod_e_ops.workspace import StackPlan, Workspace, open_workspace
+
+BASE_IMAGE = "node:16-slim"
+
+# One source, two services. What makes AWS slow to create is left out.
+SETTINGS = """
+name = "tiny-e"
+[services.api]
+[services.worker]
+source = "api"
+path = "/worker/*"
+[network]
+nat_gateways = "single"
+[load_balancer]
+access_logs = false
+deletion_protection = false
+"""
+API, WORKER = "tiny-e-api", "tiny-e-worker"
+
+DOCKERFILE = f"""
+FROM {BASE_IMAGE} AS builder
+ARG COMMIT
+COPY . /source
+RUN sh /source/build.sh
+FROM scratch
+ARG COMMIT
+LABEL commit=${{COMMIT}}
+COPY --from=builder /built /
+"""
+
+
+class ImageStackSkippedError(Exception):
+    """The image stack cannot be deployed here; the message says why."""
+
+
+@dataclass(kw_only=True)
+class World:
+    """A project in git, an AWS with its registry behind TLS, and the machine that deploys."""
+
+    folder: Path
+    docker: DockerEngine
+    registry: Registry
+    front: TlsFront
+    aws: EmbeddedAws
+    variables: dict[str, str]
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    @property
+    def source(self) -> Path:
+        return self.project / "api"
+
+    @property
+    def stack(self) -> Path:
+        return self.project / "cdktf.out" / "stacks" / "tiny-e-image"
+
+    @property
+    def state(self) -> Path:
+        return self.project / "terraform.tiny-e-image.tfstate"
+
+    @property
+    def log(self) -> str:
+        log = self.stack / "api-image.log"
+        return log.read_text() if log.exists() else ""
+
+    def prod_e(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        done = prod_e(self.project, *arguments, variables={**self.variables, **variables})
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def plan(self, options: ImageOptions | None = None) -> StackPlan:
+        """Plans as `prod-e plan` does, the image stack alone."""
+        return self._with_the_stack(lambda workspace: self._plan(workspace, options))
+
+    def deploy(self, options: ImageOptions | None = None) -> ImagePlan:
+        """Deploys as `prod-e deploy --yes` does, the image stack alone.
+
+        Gives what was done to the image of the service api.
+        """
+
+        async def work(workspace: Workspace) -> StackPlan:
+            plan = await self._plan(workspace, options)
+            if not plan.is_empty:
+                await apply_images(workspace, plan, options or ImageOptions(), yes=True)
+            return plan
+
+        return self._with_the_stack(work).images[0]
+
+    async def _plan(self, workspace: Workspace, options: ImageOptions | None) -> StackPlan:
+        for plan in await workspace.plan(options):
+            return plan
+        (skipped,) = workspace.skipped
+        raise ImageStackSkippedError(f"{skipped.reason}.")
+
+    def _with_the_stack(self, work: Callable[[Workspace], Awaitable[StackPlan]]) -> StackPlan:
+        terminal = Terminal()
+        supervisor = Supervisor(terminal.say)
+        project = Project(self.project, self.project / "cdktf.out")
+
+        async def run() -> StackPlan:
+            async with open_workspace(
+                project, None, supervisor=supervisor, terminal=terminal, only=self.stack.name
+            ) as workspace:
+                return await work(workspace)
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name in set(os.environ) - set(self.variables):
+                patch.delenv(name)
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            return supervisor.run(run())
+
+    def change(self, content: str | None = None) -> str:
+        """Changes and commits what is built; gives the commit."""
+        (self.source / "content").write_text(content or uuid4().hex)
+        return self.commit()
+
+    def commit(self) -> str:
+        self.git("add", ".")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "a change")
+        return self.git("rev-parse", "HEAD")[:12]
+
+    def git(self, *arguments: str) -> str:
+        identity = ("-c", "user.name=A", "-c", "user.email=a@example.com")
+        return subprocess.run(
+            ["git", *identity, *arguments],
+            cwd=self.project,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
+    def terraform(self, *arguments: str) -> str:
+        """Plain Terraform in the image stack's folder, as its documentation says it is used."""
+        done = subprocess.run(
+            ["terraform", *arguments, "-no-color"],
+            cwd=self.stack,
+            env={**self.variables, **self._cli_configuration()},
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _cli_configuration(self) -> dict[str, str]:
+        from prod_e_ops.provider_source import find_provider_source
+
+        text = find_provider_source(self.variables).cli_configuration()
+        if text is None:
+            return {}
+        file = self.folder / "terraform.rc"
+        file.write_text(text)
+        return {"TF_CLI_CONFIG_FILE": str(file)}
+
+    def client(self, service: Any) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.aws.endpoint_url,
+            region_name=self.aws.region,
+            aws_access_key_id="embedded",
+            aws_secret_access_key="embedded",
+        )
+
+    def tags(self, repository: str = API) -> dict[str, str]:
+        return self.registry.tags(repository)
+
+    def tell(self, tag: str) -> str:
+        """The commit that an image tells."""
+        labels: dict[str, str] = self.registry.image(API, tag)["config"]["Labels"]
+        return labels["commit"][:12]
+
+    def lose(self, tag: str, repository: str = API) -> None:
+        """Takes a tag away from ECR and its registry, as somebody could do in the console."""
+        self.registry_tags(repository).joinpath(tag).rename(self.folder / f"lost-{uuid4().hex}")
+        client = self.client("ecr")
+        client.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": tag}])
+        client.close()
+
+    def registry_tags(self, repository: str) -> Path:
+        repositories = self.registry.folder / "images/docker/registry/v2/repositories"
+        return repositories / repository / "_manifests/tags"
+
+    def become_another_machine(self) -> None:
+        """One that has this project, and neither the state nor the images that it built."""
+        for file in self.project.glob("terraform.tiny-e-image.tfstate*"):
+            file.unlink()
+        self.remove_local_images()
+
+    def remove_local_images(self) -> None:
+        names = "{{.Repository}}:{{.Tag}}"
+        found = self.docker.run("image", "ls", f"--format={names}", f"{self.front.host}/*").split()
+        named = [image for image in found if not image.endswith(":<none>")]
+        if named:
+            self.docker.run("image", "rm", *named)
+
+
+@contextmanager
+def empty_account(folder: Path) -> Iterator[World]:
+    """A project in an account without anything in it; skips the test where it cannot be played."""
+    with ExitStack() as stack:
+        try:
+            docker = DockerEngine.connect()
+            docker.need_image(BASE_IMAGE)
+            registry = stack.enter_context(started_registry())
+        except (DockerUnavailableError, RegistryUnavailableError) as missing:
+            if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
+                pytest.fail(f"{missing} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
+            pytest.skip(str(missing))
+        front = stack.enter_context(tls_in_front_of(registry.port, folder=folder))
+        aws = stack.enter_context(
+            EmbeddedAws(
+                registry=ContainerRegistry(
+                    host=front.host,
+                    url=f"http://{registry.host}",
+                    password_file=registry.password_file,
+                )
+            )
+        )
+        variables = aws.environment()
+        # The provider has BuildKit in itself, with or without the command's plugin.
+        variables.pop("DOCKER_BUILDKIT", None)
+        world = World(
+            folder=folder,
+            docker=docker,
+            registry=registry,
+            front=front,
+            aws=aws,
+            variables={**variables, "SSL_CERT_FILE": str(front.certificate)},
+        )
+        stack.callback(world.remove_local_images)
+        _make_project(world)
+        try:
+            world.plan()
+        except (ImageStackSkippedError, UserMistake) as missing:
+            pytest.skip(f"The image stack is not tested: {missing}")
+        yield world
+        assert aws.failed_calls == ()
+
+
+def _make_project(world: World) -> None:
+    for name in ("environments", "api"):
+        (world.project / name).mkdir(parents=True)
+    for name in ("main.py", "cdktf.json"):
+        shutil.copy(PROJECT / name, world.project)
+    (world.project / "node_modules").symlink_to(PROJECT / "node_modules")
+    (world.project / "environments" / "tiny-e.toml").write_text(SETTINGS)
+    (world.source / "Dockerfile").write_text(DOCKERFILE)
+    (world.source / ".dockerignore").write_text("tests\n")
+    (world.source / "build.sh").write_text("cp /source/content /built\n")
+    (world.project / ".gitignore").write_text("cdktf.out\nterraform.*\nnode_modules\n")
+    world.git("init", "--quiet")
+    world.change()
+    # ECR's host cannot be had on a machine: the registry here has another name.
+    world.stack.mkdir(parents=True)
+    (world.stack / "registry_override.tf.json").write_text(
+        json.dumps({"locals": {"registry": world.front.host}})
+    )
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An account with the repositories, for all tests of a process."""
+    with empty_account(tmp_path_factory.mktemp("image-stack")) as world:
+        client = world.client("ecr")
+        for repository in (API, WORKER):
+            client.create_repository(repositoryName=repository)
+        client.close()
+        yield world
+
+
+@pytest.fixture
+def world(machine: World) -> World:
+    """A new source, built and pushed by this machine, which has forgotten everything before it."""
+    machine.front.is_open = True
+    (machine.source / "Dockerfile").write_text(DOCKERFILE)
+    (machine.source / "build.sh").write_text("cp /source/content /built\n")
+    machine.become_another_machine()
+    machine.change()
+    assert machine.deploy().builds
+    return machine
+
+
+def test_from_nothing_one_command_builds_it_and_runs_it(tmp_path: Path) -> None:
+    with empty_account(tmp_path) as world:
+        planned = world.plan()
+        created = [change.address for change in planned.summary.created]
+        assert len([address for address in created if address.startswith("docker_image.")]) == 1
+
+        done = world.prod_e("deploy", "--yes", "--json")
+
+        assert done.returncode == 0, done.stderr
+        images = json.loads(done.stdout)["images"]
+        assert [(image["service"], image["builds"]) for image in images] == [
+            ("api", True),
+            ("worker", True),
+        ]
+        assert set(world.tags()) == set(images[0]["moves"])
+        assert not list(world.stack.glob("*.tfplan*"))
+
+        again = world.prod_e("deploy", "--yes")
+        assert again.returncode == 0, again.stderr
+        assert "tiny-e is up to date." in again.stderr
+        assert "nothing is built" in again.stderr
+
+
+def test_a_source_is_built_once_for_all_its_services_and_pushed_under_every_tag(
+    world: World,
+) -> None:
+    commit = world.git("rev-parse", "HEAD")[:12]
+    assert world.log.count("RUN sh /source/build.sh") == 1
+    content = world.plan().images[0].synthesised.content_tag
+    for repository in (API, WORKER):
+        tags = world.tags(repository)
+        assert tags["latest"] == tags[f"git-{commit}"] == tags[content]
+    assert world.tell("latest") == commit
+
+
+def test_a_second_plan_is_empty(world: World) -> None:
+    assert world.plan().is_empty
+    # Plain Terraform agrees, as long as it knows what it built.
+    assert "No changes." in world.terraform("plan")
+
+
+def test_nobody_else_can_read_the_token_in_the_state_and_no_plan_with_it_stays(
+    world: World,
+) -> None:
+    token = world.registry.password
+    assert token in world.state.read_text()
+    world.change()
+    world.state.chmod(0o644)
+    planned = world.plan().as_json()
+    assert planned["created"]
+    assert (planned["plan_file"], planned["plan_json_file"]) == (None, None)
+    assert not list(world.stack.glob("*.tfplan*"))
+    world.deploy()
+    assert not list(world.stack.glob("*.tfplan*"))
+    states = list(world.project.glob("terraform.tiny-e-image.tfstate*"))
+    assert len(states) == 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in states} == {0o600}
+    holding = [
+        file
+        for file in world.project.rglob("*")
+        if file.is_file() and not file.is_symlink() and token.encode() in file.read_bytes()
+    ]
+    assert set(holding) <= set(states)
+
+
+def test_another_commit_of_the_same_content_joins_the_image_that_is_there(world: World) -> None:
+    before = world.tags()
+    told = world.tell("latest")
+    (world.source / "tests").mkdir(exist_ok=True)
+    (world.source / "tests" / "test").write_text(uuid4().hex)
+    commit = world.commit()
+    (world.stack / "api-image.log").unlink()
+
+    done = world.deploy()
+
+    assert (done.builds, done.moves) == (False, (f"git-{commit}",))
+    assert world.log == ""
+    assert world.tags() == {**before, f"git-{commit}": before["latest"]}
+    assert world.tell(f"git-{commit}") == told
+
+
+def test_a_machine_that_has_not_built_it_has_nothing_to_do(world: World) -> None:
+    before = world.tags()
+    world.become_another_machine()
+    assert world.plan().is_empty
+    assert not world.deploy().builds
+    assert world.tags() == before
+
+
+def test_changed_content_is_built_and_every_older_tag_stays(world: World) -> None:
+    before = world.tags()
+    commit = world.change()
+    done = world.deploy()
+    after = world.tags()
+    assert done.builds
+    assert after["latest"] == after[f"git-{commit}"] == after[done.synthesised.content_tag]
+    assert after["latest"] != before["latest"]
+    assert {tag: after[tag] for tag in before if tag != "latest"} == {
+        tag: before[tag] for tag in before if tag != "latest"
+    }
+    # What replaces an image is told its own commit, not that of the one before.
+    assert world.tell("latest") == commit
+
+
+def test_latest_that_was_moved_stays_unless_the_option_moves_it(world: World) -> None:
+    old = world.plan().images[0].synthesised.content_tag
+    world.change()
+    new = world.deploy().synthesised.content_tag
+    rolled_back = world.client("ecr")
+    (image,) = rolled_back.batch_get_image(repositoryName=API, imageIds=[{"imageTag": old}])[
+        "images"
+    ]
+    rolled_back.put_image(
+        repositoryName=API, imageManifest=image["imageManifest"], imageTag="latest"
+    )
+    rolled_back.close()
+    assert world.tags()["latest"] == world.tags()[old]
+
+    lines = [line.strip() for line in world.deploy().lines()]
+    assert any(line.startswith(f"latest stays at {old} (pushed ") for line in lines), lines
+    assert lines[-1].endswith(f"which is not this source's {new}: --move-latest moves it")
+    assert world.tags()["latest"] == world.tags()[old]
+
+    assert world.deploy(ImageOptions(move_followed=True)).moves == ("latest",)
+    assert world.tags()["latest"] == world.tags()[new]
+
+
+def test_tags_that_were_lost_come_back_without_a_build(world: World) -> None:
+    before = world.tags()
+    commit = world.git("rev-parse", "HEAD")[:12]
+    for tag in ("latest", f"git-{commit}"):
+        world.lose(tag)
+    (world.stack / "api-image.log").unlink()
+    world.deploy()
+    assert world.tags() == before
+    assert world.log == ""
+
+
+def test_a_registry_that_does_not_answer_is_not_taken_for_an_empty_one(world: World) -> None:
+    before = world.tags()
+    world.front.is_open = False
+    assert world.plan().is_empty
+    world.change()
+    with pytest.raises(OpsError):
+        world.deploy()
+    assert world.tags() == before
+    world.front.is_open = True
+    assert world.deploy().builds
+
+
+def test_without_an_answer_of_ecr_nothing_is_planned(world: World) -> None:
+    done = world.prod_e("plan", AWS_ENDPOINT_URL_ECR="http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "of tiny-e-api cannot be looked up" in done.stderr
+    assert "Plan tiny-e" not in done.stderr
+
+
+def test_a_build_that_fails_says_what_the_compiler_said(world: World) -> None:
+    before = world.tags()
+    (world.source / "build.sh").write_text(
+        "for i in 1 2 3; do echo line $i; done\n"
+        "echo 'main.ts(3,7): error TS2322: wrong type' >&2\nexit 2\n"
+    )
+    with pytest.raises(OpsError) as raised:
+        world.deploy()
+    failure = raised.value
+    step = "[builder 3/3] RUN sh /source/build.sh"
+    assert failure.message == f"The image of api was not built: {step} failed."
+    assert failure.details[-5:-1] == (
+        *(f"line {number}" for number in (1, 2, 3)),
+        "main.ts(3,7): error TS2322: wrong type",
+    )
+    assert "exit code: 2" in failure.details[-1]
+    assert "cdktf.out/stacks/tiny-e-image/api-image.log" in str(failure.next_step)
+    assert world.tags() == before
+    assert not list(world.stack.glob("*.tfplan*"))
+
+
+def test_a_rebuild_takes_the_newest_base_image_in_and_moves_the_contents_tag(
+    world: World,
+) -> None:
+    config = world.folder / f"docker-{uuid4().hex}"
+    login = ("login", "--username=AWS", f"--password={world.registry.password}", world.front.host)
+    engine = DockerEngine(environment={**world.docker.environment, "DOCKER_CONFIG": str(config)})
+    engine.run(*login)
+    base = f"{world.front.host}/base:{uuid4().hex}"
+    _push_base(world, engine, base, "first")
+    (world.source / "Dockerfile").write_text(f"FROM {base}\nCOPY content /\n")
+    world.commit()
+    world.variables["DOCKER_CONFIG"] = str(config)
+    try:
+        first = world.deploy()
+        old = world.tags()[first.synthesised.content_tag]
+        _push_base(world, engine, base, "fixed")
+        assert not world.deploy().builds
+
+        done = world.deploy(ImageOptions(rebuild=True))
+    finally:
+        del world.variables["DOCKER_CONFIG"]
+
+    tags = world.tags()
+    commit = world.git("rev-parse", "HEAD")[:12]
+    assert done.builds
+    assert done.synthesised.content_tag == first.synthesised.content_tag
+    assert tags["latest"] == tags[f"git-{commit}"] == tags[done.synthesised.content_tag] != old
+    layers = world.registry.image(API, "latest")["rootfs"]["diff_ids"]
+    assert layers[0] == engine.inspect("image", base)["RootFS"]["Layers"][0]
+
+
+def _push_base(world: World, engine: DockerEngine, name: str, content: str) -> None:
+    folder = world.folder / f"base-{uuid4().hex}"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY file /base\n")
+    (folder / "file").write_text(content)
+    engine.run("build", "--tag", name, str(folder))
+    engine.run("push", name)
+
+
+def test_destroying_the_stack_leaves_every_image(world: World) -> None:
+    before = {repository: world.tags(repository) for repository in (API, WORKER)}
+    world.terraform("destroy", "-auto-approve")
+    assert {repository: world.tags(repository) for repository in (API, WORKER)} == before
