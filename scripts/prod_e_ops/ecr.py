@@ -1,6 +1,7 @@
 """An ECR repository: what is in it, and how it is changed."""
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,15 +11,19 @@ from typing import Any
 from prod_e_ops.aws import aws_client, aws_errors
 from prod_e_ops.errors import OpsError
 
+_INDEX_TYPES = (
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+)
 _MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
+    *_INDEX_TYPES,
 )
 """What a tag may name: images of one architecture, and lists of such."""
 
-_MOST_DELETED_AT_ONCE = 100
+_MOST_AT_ONCE = 100
+"""How many images one call may name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +31,9 @@ class StoredImage:
     """An image in a repository.
 
     `digest`: `sha256:...` of its manifest. `tags`: sorted; none for one that lost its last tag.
-    `pushed_at`: when it was first pushed. `size_bytes`: its layers, compressed; 0 for an index of
-    images, whose layers count with each of them.
+    `pushed_at`: when it was first pushed. `size_bytes`: its layers, compressed; of an index, those
+    of its largest part. `parts`: the digests of what an index is made of: an image for each
+    architecture, and what BuildKit attests of them; none for any other image.
     `scan_status`: `COMPLETE`, `IN_PROGRESS`, `FAILED`, ...; None if it was not scanned.
     `findings`: how many per severity, such as `{"HIGH": 2}`; None unless a scan is complete.
 
@@ -40,6 +46,12 @@ class StoredImage:
     size_bytes: int
     scan_status: str | None = None
     findings: Mapping[str, int] | None = None
+    parts: tuple[str, ...] = ()
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Whatever a task that was started with it may be said to run."""
+        return frozenset({self.digest, *self.parts})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +112,14 @@ class Repository:
         )
 
     def images(self) -> Sequence[StoredImage]:
-        """Every image, the one pushed last first; none if there is no such repository."""
+        """Every image, the one pushed last first; none if there is no such repository.
+
+        What is only a part of an index, without a tag of its own, is no image of its own.
+        """
         with aws_errors(f"The images of {self.name} cannot be listed"):
             try:
-                found = [
-                    _stored_image(detail)
+                details = [
+                    detail
                     for page in self._client.get_paginator("describe_images").paginate(
                         repositoryName=self.name
                     )
@@ -112,6 +127,13 @@ class Repository:
                 ]
             except self._client.exceptions.RepositoryNotFoundException:
                 return []
+        parts = self._parts(details)
+        inside = {part for found in parts.values() for part in found}
+        found = [
+            _stored_image(detail, parts.get(detail["imageDigest"], ()))
+            for detail in details
+            if detail.get("imageTags") or detail["imageDigest"] not in inside
+        ]
         return sorted(found, key=lambda image: image.pushed_at, reverse=True)
 
     def image(self, reference: str) -> StoredImage | None:
@@ -127,7 +149,30 @@ class Repository:
                 exceptions.RepositoryNotFoundException,
             ):
                 return None
-        return _stored_image(answer["imageDetails"][0])
+        (detail,) = answer["imageDetails"]
+        return _stored_image(detail, self._parts([detail]).get(detail["imageDigest"], ()))
+
+    def _parts(self, details: Sequence[Mapping[str, Any]]) -> Mapping[str, tuple[str, ...]]:
+        """What each index among these images is made of."""
+        indexes = [
+            detail["imageDigest"]
+            for detail in details
+            if detail.get("imageManifestMediaType") in _INDEX_TYPES
+        ]
+        found = {}
+        for start in range(0, len(indexes), _MOST_AT_ONCE):
+            with aws_errors(f"The images of {self.name} cannot be read"):
+                answer = self._client.batch_get_image(
+                    repositoryName=self.name,
+                    imageIds=[
+                        {"imageDigest": digest} for digest in indexes[start : start + _MOST_AT_ONCE]
+                    ],
+                    acceptedMediaTypes=list(_INDEX_TYPES),
+                )
+            for image in answer["images"]:
+                manifests = json.loads(image["imageManifest"]).get("manifests", ())
+                found[image["imageId"]["imageDigest"]] = tuple(each["digest"] for each in manifests)
+        return found
 
     def tag(self, digest: str, tags: Sequence[str]) -> None:
         """Lets the tags name this image, one after the other; nothing is uploaded.
@@ -178,8 +223,8 @@ class Repository:
         Raises `OpsError` naming those that ECR keeps, such as one that an index refers to.
         """
         kept = []
-        for start in range(0, len(digests), _MOST_DELETED_AT_ONCE):
-            part = digests[start : start + _MOST_DELETED_AT_ONCE]
+        for start in range(0, len(digests), _MOST_AT_ONCE):
+            part = digests[start : start + _MOST_AT_ONCE]
             with aws_errors(
                 f"Images of {self.name} cannot be deleted",
                 left=f"{start} of {len(digests)} were deleted before",
@@ -225,7 +270,7 @@ def _image_id(reference: str) -> dict[str, str]:
     return {kind: reference}
 
 
-def _stored_image(detail: Mapping[str, Any]) -> StoredImage:
+def _stored_image(detail: Mapping[str, Any], parts: tuple[str, ...]) -> StoredImage:
     findings = detail.get("imageScanFindingsSummary", {}).get("findingSeverityCounts")
     return StoredImage(
         digest=detail["imageDigest"],
@@ -234,4 +279,5 @@ def _stored_image(detail: Mapping[str, Any]) -> StoredImage:
         size_bytes=detail.get("imageSizeInBytes") or 0,
         scan_status=detail.get("imageScanStatus", {}).get("status"),
         findings=dict(findings) if findings is not None else None,
+        parts=parts,
     )

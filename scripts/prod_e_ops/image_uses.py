@@ -46,6 +46,10 @@ class ServiceImages:
     uses: tuple[ImageUse, ...]
     running: frozenset[str]
 
+    def run_only(self, image: StoredImage) -> bool:
+        """Whether every task runs this one, and there are tasks."""
+        return bool(self.running) and self.running <= image.digests
+
     @property
     def last_healthy(self) -> ImageUse | None:
         """The one that does not run and was deployed successfully most recently."""
@@ -93,7 +97,7 @@ def tag_in_settings(project: Project, deployments: Deployments) -> str | None:
 def names_image(reference: str, image: StoredImage, *, repository: str) -> bool:
     """Whether a container's `image` is this one of that repository, as its tags are now."""
     named = reference_in(reference, repository=repository)
-    return named is not None and (named == image.digest or named in image.tags)
+    return named is not None and (named in image.digests or named in image.tags)
 
 
 def reference_in(reference: str, *, repository: str) -> str | None:
@@ -136,7 +140,7 @@ def _use(
     of_image = list(_of_image(image, history, repository))
     return ImageUse(
         image=image,
-        runs=image.digest in running,
+        runs=bool(image.digests & running),
         healthy_at=next((d.created_at for d in of_image if d.succeeded), None),
         last_ran_as=next((d.revision.task_definition for d in of_image), None),
         deployments=tuple(d.id for d in of_image if d.succeeded or d.under_way),
@@ -152,7 +156,7 @@ def _of_image(
     for deployment in history:
         revision = deployment.revision
         if revision.digest is not None:
-            if revision.digest == image.digest:
+            if revision.digest in image.digests:
                 yield deployment
         # A tag that is known to move says nothing about the past.
         elif not revision.image.endswith(":latest") and names_image(

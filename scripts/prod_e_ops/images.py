@@ -93,7 +93,12 @@ async def images(
         }
         doomed = [use for use in doomed if use.image.digest in still]
         with terminal.step(f"Delete {len(doomed)} images of {repository.name}"):
+            stay = [use.image for use in found.uses if use not in doomed]
             await asyncio.to_thread(repository.delete, [use.image.digest for use in doomed])
+            # ECR keeps what an index is made of as long as there is one that has it.
+            parts = {part for use in doomed for part in use.image.parts}
+            parts -= {digest for image in stay for digest in image.digests}
+            await asyncio.to_thread(repository.delete, sorted(parts))
     kept = len(found.uses) - len(doomed)
     if as_json:
         gone = {
@@ -129,12 +134,20 @@ def verdicts(found: ServiceImages, *, followed: str | None, keep: int) -> Iterat
     `keep` of the others.
     """
     others = 0
+    given = []
     for use in found.uses:
         reason = _needed(use, followed)
         if reason is None:
             others += 1
             reason = f"among the newest {keep}" if others <= keep else None
-        yield Verdict(use=use, keeps=reason)
+        given.append(Verdict(use=use, keeps=reason))
+    needed = {part: v.use.name for v in given if v.keeps for part in v.use.image.parts}
+    for verdict in given:
+        index = needed.get(verdict.use.image.digest)
+        if verdict.keeps is None and index is not None:
+            yield replace(verdict, keeps=f"the index {index} is made of it")
+        else:
+            yield verdict
 
 
 def image_as_json(use: ImageUse, found: ServiceImages) -> dict[str, object]:
@@ -143,6 +156,7 @@ def image_as_json(use: ImageUse, found: ServiceImages) -> dict[str, object]:
     return {
         "digest": image.digest,
         "tags": list(image.tags),
+        "parts": list(image.parts),
         "size_bytes": image.size_bytes,
         "pushed_at": image.pushed_at.astimezone(UTC).isoformat(timespec="seconds"),
         "scan": {

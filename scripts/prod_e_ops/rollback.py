@@ -91,7 +91,7 @@ class Situation:
 
         Not so once ECS has rolled back by itself: the tag or the settings still say what failed.
         """
-        if self.found.running != {use.image.digest}:
+        if not self.found.run_only(use.image):
             return False
         if self.pinned_tag in use.image.tags:
             return True
@@ -374,7 +374,7 @@ def _no_such_image(situation: Situation, problem: str) -> UserMistake:
 def _runs(situation: Situation, destination: Destination) -> bool:
     """Whether the tasks, and what decides about the next ones, are as they are to be."""
     image, definition = destination.image, destination.definition
-    if image is None or situation.found.running != {image.digest}:
+    if image is None or not situation.found.run_only(image):
         return False
     if definition is None:
         return _FOLLOWED in image.tags
@@ -460,7 +460,7 @@ async def _verify(
             return
         running = await asyncio.to_thread(deployments.running_digests)
         expected = {deployment.revision.digest} - {None} | running
-        if expected - {image.digest}:
+        if expected - image.digests:
             raise OpsError(
                 f"{deployments.names.service} runs {', '.join(sorted(map(str, expected)))}, not"
                 f" {image.digest}: somebody else pushed or deployed at the same time.",

@@ -23,6 +23,7 @@ from prod_e_ops.ecr import Repository
 from prod_e_ops.embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.errors import OpsError, UserMistake
 
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 
 
@@ -135,6 +136,59 @@ def test_images_are_deleted_with_all_their_tags(repository: Repository) -> None:
     one, two = _push(repository, "a", "one", "uno"), _push(repository, "b", "two")
     repository.delete([one, f"sha256:{'0' * 64}"])
     assert [image.digest for image in repository.images()] == [two]
+
+
+def _push_index(repository: Repository, *tags: str) -> tuple[str, tuple[str, ...]]:
+    """An index of two images without tags, as BuildKit pushes one with its attestations."""
+    parts = tuple(_push(repository, content, f"part-{content}") for content in "cd")
+    index = {
+        "schemaVersion": 2,
+        "mediaType": INDEX_TYPE,
+        "manifests": [
+            {"mediaType": MANIFEST_TYPE, "size": 400, "digest": digest} for digest in parts
+        ],
+    }
+    client = boto3.client("ecr")
+    try:
+        for tag in (*tags, "part-c", "part-d"):  # The parts lose theirs.
+            answer = client.put_image(
+                repositoryName=repository.name,
+                imageManifest=json.dumps(index),
+                imageManifestMediaType=INDEX_TYPE,
+                imageTag=tag,
+            )
+    finally:
+        client.close()
+    digest: str = answer["image"]["imageId"]["imageDigest"]
+    return digest, parts
+
+
+def test_what_an_index_is_made_of_is_no_image_of_its_own(repository: Repository) -> None:
+    plain = _push(repository, "a", "plain")
+    digest, parts = _push_index(repository, "latest")
+    index, other = repository.images()
+    assert (index.digest, index.parts, index.size_bytes) == (digest, parts, 42)
+    assert index.digests == {digest, *parts}
+    assert (other.digest, other.parts) == (plain, ())
+    assert repository.image("latest") == index
+
+
+def test_a_part_of_an_index_with_a_tag_of_its_own_is_an_image(repository: Repository) -> None:
+    _, parts = _push_index(repository, "latest")
+    repository.tag(parts[0], ["amd64"])
+    assert [image.digest for image in repository.images() if "amd64" in image.tags] == [parts[0]]
+
+
+def test_ecr_keeps_what_an_index_is_made_of_until_the_index_is_gone(
+    repository: Repository,
+) -> None:
+    digest, parts = _push_index(repository, "latest")
+    with pytest.raises(OpsError, match="ECR did not delete 1 of 1 images") as raised:
+        repository.delete([parts[0]])
+    assert "referenced by manifest list" in raised.value.details[0]
+    repository.delete([digest])
+    repository.delete(list(parts))
+    assert repository.images() == []
 
 
 def test_the_token_is_in_no_text_of_a_login(repository: Repository) -> None:

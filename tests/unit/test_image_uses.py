@@ -1,5 +1,6 @@
 """What is known of an image decides whether it may go, and how it is called."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,6 +39,29 @@ def use(*tags: str, days_old: int = 0, **known: object) -> ImageUse:
 
 def of(*uses: ImageUse) -> ServiceImages:
     return ServiceImages(uses=uses, running=frozenset(u.image.digest for u in uses if u.runs))
+
+
+class TestAnIndex:
+    """What BuildKit pushes where it attests its images: an index, and its parts without tags."""
+
+    index = replace(image("latest", "content-1"), parts=("sha256:part", "sha256:attestation"))
+
+    @pytest.mark.parametrize("runs", ["sha256:part", index.digest])
+    def test_it_runs_where_tasks_run_it_or_a_part_of_it(self, runs: str) -> None:
+        assert ServiceImages(uses=(), running=frozenset({runs})).run_only(self.index)
+
+    def test_it_does_not_run_where_nothing_or_something_else_does(self) -> None:
+        for running in ((), ("sha256:other",), ("sha256:part", "sha256:other")):
+            assert not ServiceImages(uses=(), running=frozenset(running)).run_only(self.index)
+
+    def test_what_a_kept_one_is_made_of_is_kept(self) -> None:
+        part = use("amd64")
+        index = use("followed")
+        index = replace(index, image=replace(index.image, parts=(part.image.digest,)))
+        found = list(verdicts(of(index, part), followed="followed", keep=0))
+        assert found[1].keeps == "the index followed is made of it"
+        found = list(verdicts(of(index, part), followed=None, keep=0))
+        assert [verdict.keeps for verdict in found] == [None, None]
 
 
 class TestPruning:

@@ -160,6 +160,9 @@ def _digest(manifest: str) -> str:
 def _size_in_bytes(self: Any) -> int:
     # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageDetail.html
     manifest = json.loads(self.image_manifest)
+    if "manifests" in manifest:
+        # "If the image is a manifest list, this will be the max size of all manifests in the list."
+        return int(getattr(self, "index_size", 0))
     parts = [*manifest.get("layers", ()), manifest.get("config", {})]
     return sum(part.get("size", 0) for part in parts)
 
@@ -174,17 +177,37 @@ def _after_a_look(action: Callable[..., Any]) -> Callable[..., Any]:
     return act
 
 
+def _parts(image: Any) -> list[str]:
+    """The digests of the images that an index is made of; none of any other image."""
+    return [part["digest"] for part in json.loads(image.image_manifest).get("manifests", ())]
+
+
 def _look(backend: Any, repository_name: str) -> None:
     repository = backend.repositories.get(repository_name)
-    if _registry is None or repository is None:
+    if repository is None:
         return
-    for tag, digest in _registry.tags(repository_name).items():
-        image = _find(repository, digest)
-        if image is None:
-            manifest, media_type = _registry.manifest(repository_name, digest)
-            image = Image(backend.account_id, None, manifest, repository_name, media_type, digest)
-            repository.images.append(image)
-        _move(repository, tag, image)
+    if _registry is not None:
+        _look_into_registry(backend, repository_name, _registry)
+    for image in repository.images:
+        found = [_find(repository, digest) for digest in _parts(image)]
+        image.index_size = max((_size_in_bytes(part) for part in found if part), default=0)
+
+
+def _look_into_registry(backend: Any, repository_name: str, registry: _Registry) -> None:
+    repository = backend.repositories[repository_name]
+
+    def add(digest: str) -> Any:
+        manifest, media_type = registry.manifest(repository_name, digest)
+        image = Image(backend.account_id, None, manifest, repository_name, media_type, digest)
+        repository.images.append(image)
+        # Docker pushes what an index is made of without a tag.
+        for part in _parts(image):
+            if _find(repository, part) is None:
+                add(part)
+        return image
+
+    for tag, digest in registry.tags(repository_name).items():
+        _move(repository, tag, _find(repository, digest) or add(digest))
 
 
 def _find(repository: Any, digest: str) -> Any:
@@ -263,9 +286,24 @@ def _batch_delete_image(delete: Callable[..., Any]) -> Callable[..., Any]:
         image_ids: list[dict[str, str]] | None = None,
     ) -> Any:
         _look(self, repository_name)
-        answer = delete(self, repository_name, registry_id, image_ids)
+        # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageFailure.html
+        images = self.repositories[repository_name].images
+        referenced = {part for image in images for part in _parts(image)}
+        kept = [id for id in image_ids or () if id.get("imageDigest") in referenced]
+        gone = [id for id in image_ids or () if id not in kept]
+        answer: dict[str, Any] = {"imageIds": [], "failures": []}
+        if gone or not image_ids:
+            answer = delete(self, repository_name, registry_id, gone)
+        answer["failures"] += [
+            {
+                "imageId": {"imageDigest": id["imageDigest"]},
+                "failureCode": "ImageReferencedByManifestList",
+                "failureReason": "Requested image referenced by manifest list",
+            }
+            for id in kept
+        ]
         if _registry:
-            for image_id in image_ids or ():
+            for image_id in gone:
                 if "imageDigest" in image_id and "imageTag" not in image_id:
                     _registry.delete(repository_name, image_id["imageDigest"])
         return answer
