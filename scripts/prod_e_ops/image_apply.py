@@ -80,7 +80,10 @@ def _check_sources(workspace: Workspace, building: Sequence[ImagePlan]) -> None:
 async def _build(workspace: Workspace, plan: StackPlan, building: Sequence[ImagePlan]) -> None:
     terminal = workspace.terminal
     logs = {image.synthesised.image: image.synthesised.log for image in building}
-    keys = {image.synthesised.image: image.synthesised.key for image in building}
+    names = {
+        built: " and ".join(i.synthesised.key for i in building if i.synthesised.image == built)
+        for built in logs
+    }
     with terminal.step(f"Build and push the images of {plan.stack.name}") as step:
 
         def on_event(event: Event) -> None:
@@ -88,7 +91,7 @@ async def _build(workspace: Workspace, plan: StackPlan, building: Sequence[Image
                 step.update(event.message)
 
         try:
-            async with following({keys[image]: log for image, log in logs.items()}, step.update):
+            async with following({names[image]: log for image, log in logs.items()}, step.update):
                 await workspace.terraform.apply(plan.stack, on_event=on_event)
         except asyncio.CancelledError:
             terminal.say("Stopped. `latest` moves last, and only when its image is pushed.")
@@ -98,7 +101,7 @@ async def _build(workspace: Workspace, plan: StackPlan, building: Sequence[Image
                 failed = failed_step(log.read_text("utf-8", "replace")) if log.exists() else None
                 if failed is not None:
                     raise OpsError(
-                        f"The image of {keys[image]} was not built: {failed.name} failed.",
+                        f"The image of {names[image]} was not built: {failed.name} failed.",
                         details=[*failed.output, failed.reason],
                         next_step=f"All that the build wrote: {workspace.project.shown(log)}."
                         " Nothing of it was pushed, and no tag moved. Correct what it says and run"

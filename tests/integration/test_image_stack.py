@@ -3,6 +3,7 @@
 Where Terraform cannot have the provider, or no daemon answers, all of it is skipped and says why.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,12 +18,14 @@ from uuid import uuid4
 
 import boto3
 import pytest
+import requests
 from tests.integration.docker_engine import DockerEngine, DockerUnavailableError
 from tests.integration.project_folder import PROJECT, prod_e
 from tests.integration.registry import Registry, RegistryUnavailableError, started_registry
 from tests.integration.tls import TlsFront, tls_in_front_of
 
 from prod_e_ops.console import Terminal
+from prod_e_ops.ecr import Repository
 from prod_e_ops.embedded_aws import ContainerRegistry, EmbeddedAws
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.image_apply import apply_images
@@ -30,6 +33,9 @@ from prod_e_ops.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.project import Project
 from prod_e_ops.supervisor import Supervisor
 from prod_e_ops.workspace import StackPlan, Workspace, open_workspace
+
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 
 BASE_IMAGE = "node:16-slim"
 
@@ -404,6 +410,60 @@ def test_a_machine_that_has_not_built_it_has_nothing_to_do(world: World) -> None
     assert world.tags() == before
 
 
+def test_what_ecr_has_needs_no_docker(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(world.variables, "DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert world.plan().is_empty
+    world.change()
+    with pytest.raises(ImageStackSkippedError, match="no Docker daemon answers"):
+        world.plan()
+
+
+def test_an_index_of_an_image_is_one_image_and_goes_with_what_it_is_made_of(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As plain Terraform pushes one where Docker keeps images in containerd's store."""
+    part, index = _push_index(world, tag := uuid4().hex)
+    for name, value in world.aws.variables().items():
+        monkeypatch.setenv(name, value)
+    repository = Repository(world.aws.region, API)
+
+    images = {image.digest: image for image in repository.images()}
+    assert images[index].parts == (part,)
+    assert images[index].size_bytes == images[world.tags()["latest"]].size_bytes
+    assert part not in images
+    assert repository.image(tag) == images[index]
+
+    with pytest.raises(OpsError, match="did not delete 1 of 1"):
+        repository.delete([part])
+    repository.delete([index])
+    repository.delete([part])
+    assert tag not in world.tags()
+
+
+def _push_index(world: World, tag: str) -> tuple[str, str]:
+    """Pushes an index of an image without a tag; gives the digests of both."""
+
+    def ask(method: str, name: str, body: str | None = None, kind: str = MANIFEST_TYPE) -> str:
+        answer = requests.request(
+            method,
+            f"http://{world.registry.host}/v2/{API}/manifests/{name}",
+            data=body,
+            headers={"Accept": kind, "Content-Type": kind},
+            auth=("AWS", world.registry.password),
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return answer.text
+
+    manifest = ask("GET", "latest") + "\n"  # White space makes another digest of the same image.
+    part = f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+    ask("PUT", part, manifest)
+    described = {"mediaType": MANIFEST_TYPE, "size": len(manifest), "digest": part}
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [described]})
+    ask("PUT", tag, index, INDEX_TYPE)
+    return part, f"sha256:{hashlib.sha256(index.encode()).hexdigest()}"
+
+
 def test_changed_content_is_built_and_every_older_tag_stays(world: World) -> None:
     before = world.tags()
     commit = world.change()
@@ -482,7 +542,7 @@ def test_a_build_that_fails_says_what_the_compiler_said(world: World) -> None:
         world.deploy()
     failure = raised.value
     step = "[builder 3/3] RUN sh /source/build.sh"
-    assert failure.message == f"The image of api was not built: {step} failed."
+    assert failure.message == f"The image of api and worker was not built: {step} failed."
     assert failure.details[-5:-1] == (
         *(f"line {number}" for number in (1, 2, 3)),
         "main.ts(3,7): error TS2322: wrong type",
