@@ -109,7 +109,7 @@ class World:
 
     def plan(self, options: ImageOptions | None = None) -> StackPlan:
         """Plans as `prod-e plan` does, the image stack alone."""
-        return self._with_the_stack(lambda workspace: self._plan(workspace, options))
+        return self.with_the_stack(lambda workspace: self.plan_with(workspace, options))
 
     def deploy(self, options: ImageOptions | None = None) -> ImagePlan:
         """Deploys as `prod-e deploy --yes` does, the image stack alone.
@@ -118,20 +118,22 @@ class World:
         """
 
         async def work(workspace: Workspace) -> StackPlan:
-            plan = await self._plan(workspace, options)
+            plan = await self.plan_with(workspace, options)
             if not plan.is_empty:
                 await apply_images(workspace, plan, options or ImageOptions(), yes=True)
             return plan
 
-        return self._with_the_stack(work).images[0]
+        return self.with_the_stack(work).images[0]
 
-    async def _plan(self, workspace: Workspace, options: ImageOptions | None) -> StackPlan:
+    async def plan_with(
+        self, workspace: Workspace, options: ImageOptions | None = None
+    ) -> StackPlan:
         for plan in await workspace.plan(options):
             return plan
         (skipped,) = workspace.skipped
         raise ImageStackSkippedError(f"{skipped.reason}.")
 
-    def _with_the_stack(self, work: Callable[[Workspace], Awaitable[StackPlan]]) -> StackPlan:
+    def with_the_stack(self, work: Callable[[Workspace], Awaitable[StackPlan]]) -> StackPlan:
         terminal = Terminal()
         supervisor = Supervisor(terminal.say)
         project = Project(self.project, self.project / "cdktf.out")
@@ -408,6 +410,29 @@ def test_a_machine_that_has_not_built_it_has_nothing_to_do(world: World) -> None
     assert world.plan().is_empty
     assert not world.deploy().builds
     assert world.tags() == before
+
+
+def test_what_somebody_pushes_before_the_apply_is_not_built_again(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = world.tags()["latest"]
+    commit = world.change()
+
+    async def work(workspace: Workspace) -> StackPlan:
+        plan = await world.plan_with(workspace)
+        assert plan.images[0].builds
+        # Another image stands for what another machine has built of this content.
+        for image in plan.images:
+            repository = image.synthesised.repository
+            repository.tag(before, [image.synthesised.content_tag])
+        (world.stack / "api-image.log").unlink()
+        await apply_images(workspace, plan, ImageOptions(), yes=True)
+        return plan
+
+    content = world.with_the_stack(work).images[0].synthesised.content_tag
+    assert "Somebody has pushed or tagged images meanwhile" in capsys.readouterr().err
+    assert world.log == ""
+    assert world.tags()[content] == world.tags()[f"git-{commit}"] == before
 
 
 def test_what_ecr_has_needs_no_docker(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
