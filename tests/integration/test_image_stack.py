@@ -104,7 +104,7 @@ def test_nobody_else_can_read_the_token_in_the_state_and_no_plan_with_it_stays(
     world.change()
     world.state.chmod(0o644)
     planned = world.plan().as_json()
-    assert planned["created"]
+    assert planned["replaced"]
     assert (planned["plan_file"], planned["plan_json_file"]) == (None, None)
     assert not list(world.stack.glob("*.tfplan*"))
     world.deploy()
