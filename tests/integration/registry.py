@@ -110,7 +110,8 @@ class Registry:
         return {
             "Authorization": f"Basic {credentials}",
             "Accept": "application/vnd.docker.distribution.manifest.v2+json,"
-            " application/vnd.oci.image.manifest.v1+json",
+            " application/vnd.oci.image.manifest.v1+json,"
+            " application/vnd.oci.image.index.v1+json",
         }
 
 
