@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES, type IncomingMessage } from 'node:http';
-import { finished, type Duplex } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import { finished } from 'node:stream';
 import { TextDecoder } from 'node:util';
 import Ajv, { type Options } from 'ajv';
-import addFormats from 'ajv-formats';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -13,9 +12,11 @@ import Fastify, {
 } from 'fastify';
 import type { Logger } from 'pino';
 import type { Configuration } from './configuration';
+import { Connections } from './connections';
 import type { Database } from './database';
-import { answerTo, HttpError, ofStatus, type ErrorBody } from './errors';
+import { answerTo, HttpError, ofStatus } from './errors';
 import type { Health } from './health';
+import { CONNECTIONS_MAX, KEEP_ALIVE_MS } from './limits';
 import type { Metrics } from './metrics';
 import { routeNotes } from './notes';
 
@@ -23,10 +24,6 @@ const BODY_BYTES_MAX = 64 * 1024;
 /** What is read of a refused body before the connection is closed on it. */
 const DISCARD_BYTES_MAX = 16 * 1024 * 1024;
 const DISCARD_MS = 2_000;
-const REQUEST_MS = 10_000;
-/** Longer than the load balancer's, or it may send a request on a connection about to close. */
-const KEEP_ALIVE_MS = 65_000;
-const CONNECTIONS_MAX = 1_000;
 
 export interface Parts {
   readonly configuration: Configuration;
@@ -36,13 +33,12 @@ export interface Parts {
   readonly logger: Logger;
 }
 
-/** The HTTP API: its limits, its one shape of errors, its log, and its routes. */
+/** The HTTP API, with its limits, its one shape of errors, its log and its routes; its connections. */
 export function createApp({ configuration, database, health, metrics, logger }: Parts) {
   const app = Fastify({
     logger: logger as FastifyBaseLogger,
     disableRequestLogging: true,
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     // While it drains, a request that still arrives is answered like any other.
     return503OnClosing: false,
@@ -53,13 +49,14 @@ export function createApp({ configuration, database, health, metrics, logger }: 
       void (reply as FastifyReply).code(statusCode).send(body);
     },
     clientErrorHandler: (error, socket) => {
-      refuse(socket, STATUS_OF_CLIENT_ERROR[error.code] ?? 400);
+      connections.refuse(socket, STATUS_OF_CLIENT_ERROR[error.code] ?? 400);
     },
   });
-  app.server.headersTimeout = KEEP_ALIVE_MS + 1_000;
-  app.server.maxConnections = CONNECTIONS_MAX;
-  app.server.on('connect', (_request, socket) => refuse(socket, 405));
-  app.server.on('checkExpectation', (request: IncomingMessage) => refuse(request.socket, 417));
+  const connections = new Connections(app.server, CONNECTIONS_MAX);
+  app.server.on('connect', (_request, socket) => connections.refuse(socket, 405));
+  app.server.on('checkExpectation', ({ socket }: IncomingMessage) =>
+    connections.refuse(socket, 417),
+  );
 
   acceptJsonOnly(app);
   answerErrorsInOneShape(app);
@@ -81,11 +78,13 @@ export function createApp({ configuration, database, health, metrics, logger }: 
     metrics.answered({ method, route, status, seconds: milliseconds / 1_000 });
     // A load balancer asks every few seconds; health logs when the answer changes.
     if (route !== '/health') {
-      const level = status >= 500 ? 'error' : 'info';
+      // A fault of the service, what it needs that is away, and all else.
+      const level = status < 500 ? 'info' : status === 503 ? 'warn' : 'error';
       // Without what follows the question mark, which may be anything.
       const [path] = request.url.split('?', 1);
       const durationMs = Math.round(milliseconds * 10) / 10;
-      request.log[level]({ method, path, status, durationMs }, 'request');
+      const code = reply.errorCode;
+      request.log[level]({ method, path, status, ...(code && { code }), durationMs }, 'request');
     }
     done();
   });
@@ -100,14 +99,14 @@ export function createApp({ configuration, database, health, metrics, logger }: 
   app.get('/health', async (_request, reply) => {
     const report = await health.report();
     return reply
-      .code(report.status === 'ok' ? 200 : 503)
+      .code(report.status === 'unavailable' ? 503 : 200)
       .header('cache-control', 'no-store')
       .send(report);
   });
 
   routeNotes(app, database);
   refuseOtherMethods(app, methods);
-  return app;
+  return { app, connections };
 }
 
 /** The load balancer's id for the request, so that its logs and ours can be read together. */
@@ -121,26 +120,29 @@ function acceptJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   const decoder = new TextDecoder('utf-8', { fatal: true });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
-    let text: string;
-    try {
-      text = decoder.decode(bytes as Buffer);
-    } catch {
-      done(new HttpError(400, 'invalid_json', 'The body is not UTF-8.'), undefined);
-      return;
-    }
-    parse(request, text, (error, value) => {
-      const refusal = new HttpError(400, 'invalid_json', 'The body is not valid JSON.');
-      done(error ? refusal : null, value);
-    });
-  });
+  // The framework takes text for a beginning: "application/jsonx" would do.
+  app.addContentTypeParser(
+    /^application\/json\s*(;|$)/i,
+    { parseAs: 'buffer' },
+    (request, bytes, done) => {
+      let text: string;
+      try {
+        text = decoder.decode(bytes as Buffer);
+      } catch {
+        done(new HttpError(400, 'invalid_json', 'The body is not UTF-8.'), undefined);
+        return;
+      }
+      parse(request, text, (error, value) => {
+        const refusal = new HttpError(400, 'invalid_json', 'The body is not valid JSON.');
+        done(error ? refusal : null, value);
+      });
+    },
+  );
 
   const options: Options = { allErrors: true, useDefaults: true, removeAdditional: false };
   const strict = new Ajv({ ...options, coerceTypes: false });
   // Everything in an address is text.
   const lenient = new Ajv({ ...options, coerceTypes: true });
-  addFormats(strict);
-  addFormats(lenient);
   app.setValidatorCompiler(({ schema, httpPart }) =>
     (httpPart === 'body' ? strict : lenient).compile(schema as object),
   );
@@ -149,6 +151,7 @@ function acceptJsonOnly(app: FastifyInstance): void {
 function answerErrorsInOneShape(app: FastifyInstance): void {
   app.setErrorHandler<HttpError>(async (error, request, reply) => {
     const { statusCode, headers, body } = answerTo(error, request.id);
+    reply.errorCode = body.error.code;
     await discardBody(request.raw);
     if (statusCode >= 500) {
       request.log[statusCode === 500 ? 'error' : 'warn']({ err: error.cause ?? error }, 'failed');
@@ -202,12 +205,15 @@ declare module 'fastify' {
   interface FastifyReply {
     /** The address as it was declared, such as `/notes/:id`; `none` if there is no such route. */
     route: string;
+    /** The code of the error that is answered with; empty if it is none. */
+    errorCode: string;
   }
 }
 
 /** Sets `reply.route`: the framework makes an object with all of a route's options whenever it is asked. */
 function tellRoutes(app: FastifyInstance): void {
   app.decorateReply('route', 'none');
+  app.decorateReply('errorCode', '');
   app.addHook('onRoute', (options) => {
     const { url } = options;
     const tell: onRequestHookHandler = (_request, reply, done) => {
@@ -241,20 +247,4 @@ const METHODS: readonly HTTPMethods[] = [
   ...(['COPY', 'LOCK', 'MKCOL', 'MOVE', 'PROPFIND', 'PROPPATCH', 'SEARCH', 'UNLOCK'] as const),
 ];
 
-const STATUS_OF_CLIENT_ERROR: Readonly<Record<string, number>> = {
-  HPE_HEADER_OVERFLOW: 431,
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-};
-
-/** Answers where there is no request yet that the framework could answer, and hangs up. */
-function refuse(socket: Duplex, statusCode: number): void {
-  if (!socket.writable) {
-    return;
-  }
-  const body: ErrorBody = { error: ofStatus(statusCode) };
-  const text = JSON.stringify(body);
-  socket.end(
-    `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\ncontent-type: application/json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
-  );
-}
+const STATUS_OF_CLIENT_ERROR: Readonly<Record<string, number>> = { HPE_HEADER_OVERFLOW: 431 };

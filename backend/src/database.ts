@@ -12,16 +12,17 @@ import type {
 } from 'pg';
 import type { Logger } from 'pino';
 import type { DatabaseConfiguration } from './configuration';
-import { DatabaseUnavailableError, isLoginRefused, whyUnavailable } from './database-errors';
+import {
+  DatabaseUnavailableError,
+  isLoginRefused,
+  TOO_LONG,
+  whyUnavailable,
+} from './database-errors';
+import { CONNECT_MS, LOGIN_MS, PROBE_MS, STATEMENT_MS } from './limits';
 import { loginSource, type LoginSource, type UserAndPassword } from './login';
 
-const CONNECT_MS = 2_000;
-const STATEMENT_MS = 5_000;
-/** How long a new connection is tried for while the password is being changed. */
-const LOGIN_MS = 8_000;
-const PROBE_MS = 1_500;
-/** How long the answer of a probe is good for, so that health checks cost next to nothing. */
-const PROBE_GOOD_FOR_MS = 1_000;
+/** How long an answer of the database is good for, so that health checks cost next to nothing. */
+const ANSWER_GOOD_FOR_MS = 1_000;
 
 /** PostgreSQL, through a pool of connections that survives new passwords and restarts. */
 export class Database {
@@ -31,7 +32,9 @@ export class Database {
   private readonly probePool: Pool;
   private login: UserAndPassword | undefined;
   private probing: Promise<string | undefined> | undefined;
-  private probed: { atMs: number; reason: string | undefined } | undefined;
+  private servedAtMs = -Infinity;
+  /** What was found out last, by a probe or by a request. */
+  private found: { atMs: number; reason: string | undefined } | undefined;
 
   constructor(
     private readonly configuration: DatabaseConfiguration,
@@ -44,14 +47,20 @@ export class Database {
   }
 
   /** Runs one statement. Throws DatabaseUnavailableError when that is no fault of the statement. */
-  query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
+  async query<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
     // One call to the pool costs less than to borrow a connection, use it and return it.
-    return this.withLogin(() => this.pool.query<Row>(query));
+    const result = await this.withLogin(() => this.pool.query<Row>(query));
+    this.servedAtMs = performance.now();
+    this.found = { atMs: this.servedAtMs, reason: undefined };
+    return result;
   }
 
-  /** Does `work` in one transaction, which may take longer than a request may. */
-  async transaction(work: (client: ClientBase) => Promise<void>): Promise<void> {
-    const pool = this.poolOf(1, 0, 0);
+  /** Does `work` in one transaction, each statement of which may take `statementMs`. */
+  async transaction(
+    statementMs: number,
+    work: (client: ClientBase) => Promise<void>,
+  ): Promise<void> {
+    const pool = this.poolOf(1, 0, statementMs);
     try {
       await this.using(pool, async (client) => {
         await client.query('BEGIN');
@@ -65,16 +74,18 @@ export class Database {
 
   /** Why the database cannot serve now, within PROBE_MS; `undefined` if it can. */
   async probe(): Promise<string | undefined> {
-    if (this.probed && performance.now() - this.probed.atMs < PROBE_GOOD_FOR_MS) {
-      return this.probed.reason;
+    const { found } = this;
+    if (found && performance.now() - found.atMs < ANSWER_GOOD_FOR_MS) {
+      return found.reason;
     }
     this.probing ??= this.probeNow().finally(() => {
       this.probing = undefined;
     });
     const answered = new AbortController();
-    const late = sleep(PROBE_MS, 'the database takes too long to answer', answered);
+    const late = sleep(PROBE_MS, TOO_LONG, answered);
     late.catch(() => {});
-    return Promise.race([this.probing, late]).finally(() => answered.abort());
+    const reason = await Promise.race([this.probing, late]).finally(() => answered.abort());
+    return this.isExcused(reason) ? undefined : reason;
   }
 
   /** Connections in use, idle, and requests that wait for one. */
@@ -95,8 +106,16 @@ export class Database {
     } catch (error) {
       reason = whyUnavailable(error) ?? 'the database has a fault';
     }
-    this.probed = { atMs: performance.now(), reason };
+    if (this.isExcused(reason)) {
+      reason = undefined;
+    }
+    this.found = { atMs: performance.now(), reason };
     return reason;
+  }
+
+  /** A database with so much to do that a probe waits for its turn, but not every request, is there. */
+  private isExcused(reason: string | undefined): boolean {
+    return reason === TOO_LONG && performance.now() - this.servedAtMs < STATEMENT_MS;
   }
 
   private async using(pool: Pool, work: (client: PoolClient) => Promise<unknown>): Promise<void> {

@@ -12,6 +12,11 @@ export interface ErrorBody {
   };
 }
 
+/** More help nobody, and a body may have thousands of mistakes. */
+const DETAILS_MAX = 20;
+/** Of a name that the request made up. */
+const NAME_LENGTH_MAX = 100;
+
 /** An answer other than success, on purpose. `message` is for whoever made the request. */
 export class HttpError extends Error {
   constructor(
@@ -35,13 +40,20 @@ export function answerTo(
     return { statusCode, headers, body: { error: { code, message, requestId } } };
   }
   if (error.validation) {
-    const details = error.validation.map(({ instancePath, message, params }) => {
-      const unknown = params['additionalProperty'];
-      const at = `${error.validationContext ?? 'request'}${instancePath}`;
-      return unknown === undefined
-        ? { at, message: message ?? 'is not allowed' }
-        : { at: `${at}/${String(unknown)}`, message: 'is not known' };
-    });
+    const where = error.validationContext ?? 'request';
+    const details = error.validation
+      .slice(0, DETAILS_MAX)
+      .map(({ instancePath, message, params }) => {
+        const unknown = params['additionalProperty'];
+        const at = `${where}${instancePath}`;
+        return unknown === undefined
+          ? { at, message: message ?? 'is not allowed' }
+          : { at: `${at}/${shortened(String(unknown))}`, message: 'is not known' };
+      });
+    const more = error.validation.length - details.length;
+    if (more > 0) {
+      details.push({ at: where, message: `has ${more} more mistakes` });
+    }
     const message = 'The request has values that are not allowed.';
     return {
       statusCode: 400,
@@ -60,6 +72,10 @@ export function answerTo(
     headers: {},
     body: { error: { code: 'internal_error', message, requestId } },
   };
+}
+
+function shortened(name: string): string {
+  return name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX)}…` : name;
 }
 
 /** The code and message of a refusal that the framework or Node.js itself decided on. */

@@ -1,35 +1,38 @@
-import type { AddressInfo, Socket } from 'node:net';
-import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino, { type Logger } from 'pino';
 import { createApp } from './app';
 import { ConfigurationError, readConfiguration, type Configuration } from './configuration';
 import { Database } from './database';
 import { Health } from './health';
+import { CUT_AFTER_STOP_MS, STOP_WITHIN_MS } from './limits';
 import { Metrics } from './metrics';
-
-/** ECS sends SIGKILL 30 seconds after SIGTERM: `stopTimeout` of the task definition. */
-const STOP_WITHIN_MS = 25_000;
 
 async function serve(configuration: Configuration, logger: Logger): Promise<void> {
   const database = configuration.database && new Database(configuration.database, logger);
   const health = new Health(configuration, database, logger);
   const metrics = new Metrics(database);
-  const app = createApp({ configuration, database, health, metrics, logger });
-  const connections = trackConnections(app.server);
+  const { app, connections } = createApp({ configuration, database, health, metrics, logger });
   const metricsServer = metrics.server();
 
   async function stop(signal: NodeJS.Signals): Promise<void> {
     logger.info({ signal, drainSeconds: configuration.drainSeconds }, 'stopping');
     health.drain();
     setTimeout(() => {
-      logger.error('requests in flight or the database kept it from stopping in time');
+      logger.error('the database kept it from stopping in time');
       process.exit(1);
     }, STOP_WITHIN_MS).unref();
+    setTimeout(() => {
+      const cut = connections.cut();
+      if (cut > 0) {
+        logger.warn({ connections: cut }, 'cut connections that took too long to end');
+      }
+    }, CUT_AFTER_STOP_MS).unref();
     // A Spot task is told to stop while the load balancer still sends requests to it.
     await sleep(1_000 * configuration.drainSeconds);
+    await connections.queueIsEmpty();
     const closed = app.close();
-    connections.closeIdle();
+    connections.stop();
     await closed;
     metricsServer.close();
     await database?.close();
@@ -39,43 +42,16 @@ async function serve(configuration: Configuration, logger: Logger): Promise<void
   process.once('SIGTERM', (signal) => void stop(signal));
   process.once('SIGINT', (signal) => void stop(signal));
 
-  await app.listen({ port: configuration.port, host: '0.0.0.0' });
+  await app.listen({ port: configuration.port, host: configuration.host });
   await new Promise<void>((listening, failed) => {
-    metricsServer.once('error', failed).listen(configuration.metricsPort, '0.0.0.0', listening);
+    metricsServer
+      .once('error', failed)
+      .listen(configuration.metricsPort, configuration.host, listening);
   });
   logger.info({ port: (app.server.address() as AddressInfo).port }, 'listening');
   if (database) {
     await health.migrateWhenPossible(database);
   }
-}
-
-/** Node.js 16 has no `closeIdleConnections`, and waits for connections kept alive for nothing. */
-function trackConnections(server: Server): { closeIdle(): void } {
-  const answering = new Map<Socket, boolean>();
-  let closing = false;
-  server.on('connection', (socket) => {
-    answering.set(socket, false);
-    socket.once('close', () => answering.delete(socket));
-  });
-  server.on('request', ({ socket }, response) => {
-    answering.set(socket, true);
-    response.once('close', () => {
-      answering.set(socket, false);
-      if (closing) {
-        socket.end();
-      }
-    });
-  });
-  return {
-    closeIdle() {
-      closing = true;
-      for (const [socket, isAnswering] of answering) {
-        if (!isAnswering) {
-          socket.end();
-        }
-      }
-    },
-  };
 }
 
 function start(): void {
@@ -107,6 +83,7 @@ function createLogger(level: string): Logger {
   // full, ten times a second, after what is fatal, and on exit. It is small, because all that is in
   // it is counted anew for every line.
   const output = pino.destination({ sync: true, minLength: 2_048, periodicFlush: 100 });
+  process.once('exit', () => output.flushSync());
   const options = {
     level,
     // The process and host say nothing in a container; a level is easier found by its name.

@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Connections } from './connections';
 import type { Database } from './database';
+import { METRICS_CONNECTIONS_MAX } from './limits';
 
 /** What the service counts. https://prometheus.io/docs/practices/naming/ */
 export class Metrics {
@@ -27,6 +29,14 @@ export class Metrics {
           }
         },
       });
+      new Gauge({
+        name: 'database_up',
+        help: '1 if the database does its work, 0 if it is away.',
+        registers: [this.registry],
+        async collect() {
+          this.set((await database.probe()) === undefined ? 1 : 0);
+        },
+      });
     }
   }
 
@@ -38,7 +48,7 @@ export class Metrics {
 
   /** A server of its own: the load balancer knows the service's port only. */
   server(): Server {
-    return createServer((request, response) => {
+    const server = createServer((request, response) => {
       if (request.url !== '/metrics' || request.method !== 'GET') {
         response.writeHead(404).end();
         return;
@@ -48,5 +58,7 @@ export class Metrics {
         () => response.writeHead(500).end(),
       );
     });
+    new Connections(server, METRICS_CONNECTIONS_MAX);
+    return server;
   }
 }

@@ -1,6 +1,8 @@
+import { performance } from 'node:perf_hooks';
 import { Umzug } from 'umzug';
-import type { ClientBase } from 'pg';
+import { DatabaseError, type ClientBase } from 'pg';
 import type { Database } from './database';
+import { MIGRATION_MS } from './limits';
 
 /**
  * The schema, step by step; a step that was shipped never changes. While a release is rolled out
@@ -26,13 +28,20 @@ const MIGRATIONS = [
 /** Any number that nothing else in this database locks. */
 const LOCK = 7_306_100;
 
+/** PostgreSQL ended a statement that took longer than it may. */
+const STATEMENT_ENDED = '57014';
+
+/** A statement that the database does not end in time was not heard: the database is away. */
+const LATER_MS = 5_000;
+
 /**
  * Brings the schema up to date and returns the names of the steps taken. Tasks that start at the
- * same time wait for each other; a step that fails leaves the schema as it was.
+ * same time wait for each other; a step that fails leaves the schema as it was. So do steps that
+ * take longer than `limitMs` together.
  */
-export async function migrate(database: Database): Promise<string[]> {
+export async function migrate(database: Database, limitMs = MIGRATION_MS): Promise<string[]> {
   let done: string[] = [];
-  await database.transaction(async (client) => {
+  await database.transaction(limitMs + LATER_MS, async (client) => {
     await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
     await client.query(
       `CREATE TABLE IF NOT EXISTS migrations (
@@ -40,6 +49,7 @@ export async function migrate(database: Database): Promise<string[]> {
         executed_at timestamptz NOT NULL DEFAULT now()
       )`,
     );
+    const deadlineMs = performance.now() + limitMs;
     const umzug = new Umzug<ClientBase>({
       context: client,
       logger: undefined,
@@ -57,10 +67,32 @@ export async function migrate(database: Database): Promise<string[]> {
       },
       migrations: MIGRATIONS.map(({ name, sql }) => ({
         name,
-        up: async () => client.query(sql),
+        up: async () => {
+          const leftMs = Math.max(1, Math.ceil(deadlineMs - performance.now()));
+          await client.query(`SET LOCAL statement_timeout = ${leftMs}`);
+          await client.query(sql).catch((error: unknown) => {
+            throw isEnded(error) ? new StepsTooLongError(name, limitMs) : error;
+          });
+        },
       })),
     });
     done = (await umzug.up()).map(({ name }) => name);
   });
   return done;
+}
+
+function isEnded(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === STATEMENT_ENDED;
+}
+
+/** Nothing that goes away by itself: a task that tried again would never be healthy. */
+class StepsTooLongError extends Error {
+  constructor(name: string, limitMs: number) {
+    super(
+      `The steps of the schema up to ${name} took longer than ${limitMs / 1_000} seconds and were` +
+        ' taken back: a task that is not healthy by then is replaced. Make them smaller, or take' +
+        ' them by hand before the release.',
+    );
+    this.name = 'StepsTooLongError';
+  }
 }

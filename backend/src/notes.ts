@@ -48,9 +48,12 @@ const page = {
   additionalProperties: false,
 } as const;
 
+// The one form that PostgreSQL takes and gives; RFC 4122 has others, such as `urn:uuid:…`.
+const UUID = '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$';
+
 const address = {
   type: 'object',
-  properties: { id: { type: 'string', format: 'uuid' } },
+  properties: { id: { type: 'string', pattern: UUID } },
   required: ['id'],
 } as const;
 

@@ -78,20 +78,50 @@ describe('bad input', () => {
   });
 
   test('a body of another type is refused', async () => {
-    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'a/b', 'nonsense']) {
-      assertRefused(await post('title=x', { 'content-type': type }), 415);
+    for (const type of [
+      ...[
+        'text/plain',
+        'application/x-www-form-urlencoded',
+        'a/b',
+        'nonsense',
+        'application/jsonx',
+      ],
+      ...['application/json-patch+json', 'application/json/x', 'application/json x', 'json'],
+    ]) {
+      assertRefused(await post({ title: 'x' }, { 'content-type': type }), 415);
+    }
+    for (const type of ['application/json;charset=utf-8', 'Application/JSON ; charset=utf-8']) {
+      assert.equal((await post({ title: 'x' }, { 'content-type': type })).status, 201);
     }
   });
 
+  test('a refusal is never longer than what was refused', async () => {
+    const names = Array.from({ length: 6_000 }, (_, number) => [`k${number}`, 1]);
+    const body = JSON.stringify(Object.fromEntries([['title', 'x'], ...names]));
+    const many = await post(body);
+    assertRefused(many, 400);
+    assert.ok(body.length > 50_000 && many.text.length < 2_000, `${many.text.length} bytes`);
+    assert.deepEqual(many.body.error.details.slice(-2), [
+      { at: 'body/k19', message: 'is not known' },
+      { at: 'body', message: 'has 5980 more mistakes' },
+    ]);
+    const long = await post({ title: 'x', ['k'.repeat(60_000)]: 1 });
+    assertRefused(long, 400);
+    assert.ok(long.text.length < 1_000, `${long.text.length} bytes`);
+  });
+
   test('an id that is none, and one of nothing', async () => {
-    for (const method of ['GET', 'DELETE']) {
-      for (const id of ['1', 'null', "' OR 1=1", '%00', '%f0%9f%92%a9', 'x'.repeat(90)]) {
-        assertRefused(await service.ask(`/notes/${encodeURI(id)}`, { method }), 400);
+    const wrong = [
+      ...['1', 'null', "' OR 1=1", '%00', '%f0%9f%92%a9', 'x'.repeat(90)],
+      ...[`urn:uuid:${ID}`, `URN:UUID:${ID}`, `{${ID}}`, ID.replace(/-/g, ''), `${ID}\n`, ` ${ID}`],
+    ];
+    for (const method of ['GET', 'DELETE', 'PATCH']) {
+      const asked = { method, ...(method === 'PATCH' && { body: { title: 'x' } }) };
+      for (const id of wrong) {
+        assertRefused(await service.ask(`/notes/${encodeURI(id)}`, asked), 400);
       }
-      assertRefused(await service.ask(`/notes/${ID}`, { method }), 404);
+      assertRefused(await service.ask(`/notes/${ID}`, asked), 404);
     }
-    const change = { method: 'PATCH', body: { title: 'x' } };
-    assertRefused(await service.ask(`/notes/${ID}`, change), 404);
     assertRefused(await service.ask(`/notes/${ID}`, { method: 'PATCH', body: {} }), 400);
   });
 
@@ -143,37 +173,6 @@ describe('bad input', () => {
     }
   });
 
-  test('whatever is sent to whatever address is answered, and never with an error of ours', async () => {
-    const address = fc.oneof(
-      fc.constantFrom('/', '/health', '/notes', '/notes/', `/notes/${ID}`, '/notes?limit=1'),
-      fc.webPath().map((path) => (path.startsWith('/') ? path : `/${path}`)),
-      fc.webQueryParameters().map((query) => `/notes?${query}`),
-      fc.string({ unit: 'binary' }).map((id) => `/notes/${encodeURIComponent(id)}`),
-    );
-    const method = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'SEARCH');
-    const body = fc.oneof(
-      fc.constant(undefined),
-      fc.json(),
-      fc.uint8Array().map((bytes) => Buffer.from(bytes)),
-      fc.record({ title: fc.anything(), body: fc.anything() }).map((note) => toJson(note)),
-    );
-    const type = fc.oneof(
-      { weight: 4, arbitrary: fc.constant('application/json') },
-      { weight: 1, arbitrary: fc.stringMatching(/^[ -~]{0,20}$/) },
-    );
-    await fc.assert(
-      fc.asyncProperty(address, method, body, type, async (path, name, sent, contentType) => {
-        const headers = { 'content-type': contentType };
-        const answer = await service.ask(path, { method: name, body: sent, headers });
-        assert.ok(answer.status < 500, `${answer.status} ${answer.text}`);
-        if (answer.status >= 400) {
-          assertShape(answer);
-        }
-      }),
-      RUNS,
-    );
-  });
-
   test('what is accepted comes back as it was', async () => {
     const text = (maxLength: number) =>
       fc.string({ unit: 'binary', minLength: 1, maxLength }).filter((value) => !/\0/.test(value));
@@ -188,10 +187,3 @@ describe('bad input', () => {
     );
   });
 });
-
-function toJson(value: unknown): string {
-  return (
-    JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? `${part}` : part)) ??
-    'null'
-  );
-}

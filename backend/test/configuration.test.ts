@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
-import { Service, type Variables } from './support';
+import { eventually, freePort, Service, type Variables } from './support';
 
 /** What the service says of these variables before it ends, one message per mistake. */
 async function mistakes(variables: Variables): Promise<unknown[]> {
@@ -12,13 +14,57 @@ async function mistakes(variables: Variables): Promise<unknown[]> {
 const DATABASE = { DB_HOST: 'db.example.com', DB_NAME: 'app', DB_USER: 'u', DB_PASSWORD: 'secret' };
 
 test('every wrong variable has a message of its own', async () => {
-  const found = await mistakes({ PORT: '99999', LOG_LEVEL: 'loud', DB_CONNECTIONS_MAX: '0.5' });
+  const found = await mistakes({
+    ...{ HOST: 'here', PORT: '99999', LOG_LEVEL: 'loud', DB_CONNECTIONS_MAX: '0.5' },
+  });
   assert.deepEqual(found.sort(), [
     'DB_CONNECTIONS_MAX: "0.5" is not allowed; allowed: 1 to 100.',
+    'HOST: "here" is not allowed; allowed: an IP address.',
     'LOG_LEVEL: "loud" is not allowed; allowed: trace, debug, info, warn, error, fatal, silent.',
     'PORT: "99999" is not allowed; allowed: 1 to 65535.',
   ]);
 });
+
+test('it listens on the one address that it is given', async () => {
+  const service = await Service.launch({ HOST: '127.0.0.2' });
+  try {
+    for (const port of [service.port, service.metricsPort]) {
+      await eventually('it listens', async () => reaches(port, '127.0.0.2'));
+      assert.equal(await reaches(port, '127.0.0.1'), false);
+    }
+  } finally {
+    await service.kill();
+  }
+});
+
+async function reaches(port: number, host: string): Promise<boolean> {
+  const socket = connect(port, host);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+const CHECKED: [string, Variables][] = [
+  ['the address and port that it is given', { HOST: '127.0.0.1' }],
+  ['any address', { HOST: '0.0.0.0' }],
+];
+for (const [what, variables] of CHECKED) {
+  test(`the image's health check asks a service that listens on ${what}`, async () => {
+    const service = await Service.start(variables);
+    try {
+      assert.equal(await service.checkHealth(variables), 0);
+      const elsewhere = { ...variables, PORT: `${await freePort()}` };
+      assert.equal(await service.checkHealth(elsewhere), 1);
+    } finally {
+      await service.kill();
+    }
+  });
+}
 
 test('metrics need a port of their own', async () => {
   assert.deepEqual(await mistakes({ PORT: '4000', METRICS_PORT: '4000' }), [

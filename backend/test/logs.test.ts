@@ -21,6 +21,7 @@ test('a request is one line of JSON, with the id that the load balancer gave it'
     method: 'GET',
     path: '/nothing',
     status: 404,
+    code: 'not_found',
     msg: 'request',
   });
   assert.ok(!JSON.stringify(service.logs).includes('hidden'));
@@ -44,4 +45,12 @@ test('health checks are not logged, its changes are', async () => {
   const messages = service.logs.map(({ msg }) => String(msg));
   assert.equal(messages.filter((message) => message === 'health: ok').length, 1);
   assert.equal(messages.filter((message) => message === 'request').length, 1);
+});
+
+test('the last lines are written before it ends', async () => {
+  const service = await Service.start({});
+  await service.ask('/nothing');
+  assert.equal(await service.stop(), 0);
+  const messages = service.logs.map(({ msg }) => msg);
+  assert.deepEqual(messages.slice(-3), ['request', 'stopping', 'stopped']);
 });

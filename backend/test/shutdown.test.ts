@@ -104,6 +104,64 @@ describe('shutdown', () => {
     agent.destroy();
   });
 
+  test('who still connects while it stops is answered, or finds nobody there', async () => {
+    const service = await Service.start({ DRAIN_SECONDS: '1' });
+    const failures = new Set<unknown>();
+    let answered = 0;
+    const clients = Array.from({ length: 64 }, async () => {
+      for (;;) {
+        try {
+          await service.ask('/');
+          answered += 1;
+        } catch (error) {
+          const { code } = error as { code?: string };
+          if (code === 'ECONNREFUSED') {
+            return;
+          }
+          failures.add(code ?? error);
+        }
+      }
+    });
+    await sleep(300);
+    service.signal('SIGTERM');
+    await Promise.all(clients);
+    assert.equal(await service.exited, 0);
+    assert.ok(answered > 64);
+    assert.deepEqual([...failures], []);
+  });
+
+  test('a request that arrives byte by byte does not hold it up', async () => {
+    const service = await Service.start(database.variables());
+    const socket = await service.connectAndSend(
+      'POST /notes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n{',
+    );
+    const dripping = setInterval(() => socket.write(' '), 100);
+    let answer = '';
+    socket.on('data', (data) => (answer += data.toString()));
+    await sleep(300);
+    service.signal('SIGTERM');
+    assert.equal(await service.exited, 0, JSON.stringify(service.logs));
+    clearInterval(dripping);
+    socket.destroy();
+    assert.match(answer, /^HTTP\/1\.1 408 /);
+  });
+
+  test('a client that does not take its answers does not hold it up', async () => {
+    const service = await Service.start(database.variables());
+    await database.query(
+      `INSERT INTO notes (title, body) SELECT 'x', repeat('\u00e9', 10000) FROM generate_series(1, 100)`,
+    );
+    const request = 'GET /notes?limit=100 HTTP/1.1\r\nhost: x\r\n\r\n';
+    const socket = await service.connectAndSend(request.repeat(20));
+    socket.pause();
+    await eventually('answers that are waited for', async () =>
+      service.logs.some(({ msg }) => msg === 'request'),
+    );
+    service.signal('SIGTERM');
+    assert.equal(await service.exited, 0, JSON.stringify(service.logs));
+    socket.destroy();
+  });
+
   test('connections kept alive for nothing do not hold it up', async () => {
     const service = await Service.start(database.variables());
     const agent = new Agent({ keepAlive: true });

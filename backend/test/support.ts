@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type Agent, type IncomingHttpHeaders } from 'node:http';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -147,7 +147,18 @@ export class PostgreSql {
   /** Stops and resumes all of its processes: connections stay, answers do not come. */
   async freeze(): Promise<() => Promise<void>> {
     const { rows } = await this.query<{ pid: number }>('SELECT pid FROM pg_stat_activity');
-    const processes = [this.server?.pid, ...rows.map(({ pid }) => pid)];
+    return this.stopProcesses([this.server?.pid, ...rows.map(({ pid }) => pid)]);
+  }
+
+  /** The same of connections whose last statement was `statement` only. */
+  async freezeConnections(statement: string): Promise<() => Promise<void>> {
+    const { rows } = await this.query<{ pid: number }>(
+      `SELECT pid FROM pg_stat_activity WHERE query = '${statement}'`,
+    );
+    return this.stopProcesses(rows.map(({ pid }) => pid));
+  }
+
+  private stopProcesses(processes: readonly (number | undefined)[]): () => Promise<void> {
     const signal = (name: NodeJS.Signals) => {
       for (const pid of processes) {
         try {
@@ -238,7 +249,8 @@ export class Service {
     const metricsPort = await freePort();
     const child = spawn(process.execPath, [MAIN], {
       env: {
-        ...{ PORT: `${port}`, METRICS_PORT: `${metricsPort}`, DRAIN_SECONDS: '0' },
+        ...{ HOST: '127.0.0.1', PORT: `${port}`, METRICS_PORT: `${metricsPort}` },
+        DRAIN_SECONDS: '0',
         ...variables,
       },
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -254,10 +266,12 @@ export class Service {
     return service;
   }
 
-  async untilHealth(status: number): Promise<Answer> {
-    return eventually(`health ${status}`, async () => {
+  /** `database`: what health is to say of it; whatever if left out. */
+  async untilHealth(status: number, database?: string): Promise<Answer> {
+    return eventually(`health ${status} ${database ?? ''}`, async () => {
       const answer = await this.ask('/health').catch(() => undefined);
-      return answer?.status === status && answer;
+      const isWanted = database === undefined || answer?.body?.database === database;
+      return answer?.status === status && isWanted && answer;
     }).catch((error: Error) => {
       throw new Error(`${error.message}\n${JSON.stringify(this.logs, null, 1)}`);
     });
@@ -267,15 +281,39 @@ export class Service {
     return ask(this.port, path, asked);
   }
 
-  /** What `send` writes to a connection, and what comes back until it closes. */
-  async askRaw(send: string): Promise<string> {
-    const socket = connect(this.port, '127.0.0.1');
+  /** What comes back for `bytes` on a connection of their own, until it closes. */
+  async askRaw(bytes: string | Buffer, port = this.port): Promise<string> {
+    const socket = connect(port, '127.0.0.1');
     socket.on('error', () => {});
-    socket.write(send);
+    socket.write(bytes);
     let text = '';
     socket.on('data', (data) => (text += data.toString()));
     await once(socket, 'close');
     return text;
+  }
+
+  /** A connection on which `bytes` were sent, and which the client never closes by itself. */
+  async connectAndSend(bytes: string, port = this.port): Promise<Socket> {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.write(bytes);
+    return socket;
+  }
+
+  /** The exit status of the health check of the image, in a container with this service. */
+  async checkHealth(variables: Variables): Promise<number | null> {
+    const check = spawn(process.execPath, [join(MAIN, '../check-health.js')], {
+      env: { PORT: `${this.port}`, ...variables },
+      stdio: 'inherit',
+    });
+    started.add(check);
+    await once(check, 'close');
+    return check.exitCode;
+  }
+
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
   }
 
   signal(name: NodeJS.Signals): void {

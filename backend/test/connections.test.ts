@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { CONNECTIONS_MAX } from '../src/limits';
+import { ask, eventually, PostgreSql, Service } from './support';
+
+const HEAD = 'POST /notes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+
+const HALF_A_BODY = `${HEAD}content-length: 100\r\n\r\n{`;
+
+/** What a client sends before it goes on no more: at once, and after an answer. */
+const STUCK: [string, string, string][] = [
+  ['nothing', '', ''],
+  ['half a head', 'GET / HTTP/1.1\r\nhost:', ''],
+  ['half a body', HALF_A_BODY, ''],
+  ['half a chunk', `${HEAD}transfer-encoding: chunked\r\n\r\n64\r\n{`, ''],
+  ['a request, and half of the next', 'GET / HTTP/1.1\r\nhost: x\r\n\r\n', 'GET / HT'],
+];
+
+describe('connections', () => {
+  let database: PostgreSql;
+  let service: Service;
+  const sockets: Socket[] = [];
+
+  before(async () => {
+    database = await PostgreSql.start();
+    service = await Service.start(database.variables());
+  });
+  after(async () => {
+    sockets.forEach((socket) => socket.destroy());
+    assert.equal(await service.stop(), 0);
+    await database.remove();
+    assert.deepEqual(
+      service.logs.filter(({ level }) => level === 'error' || level === 'fatal'),
+      [],
+    );
+  });
+
+  for (const [what, sent, next] of STUCK) {
+    test(`who sends ${what} and goes on no more is hung up on`, async () => {
+      const socket = await service.connectAndSend(sent);
+      sockets.push(socket);
+      if (next) {
+        socket.once('data', () => socket.write(next));
+      }
+      let text = '';
+      socket.on('data', (data) => (text += data.toString()));
+      await once(socket, 'end');
+      assert.match(text, /HTTP\/1\.1 408 .*"code":"request_timeout"/s);
+    });
+  }
+
+  test('who does not hang up after a refusal is cut', async () => {
+    const socket = await service.connectAndSend(HALF_A_BODY);
+    sockets.push(socket);
+    // Only a connection that is gone does not take what is written to it.
+    await eventually('an error', () => {
+      socket.write(' ');
+      return socket.destroyed;
+    });
+  });
+
+  for (const [what, sent] of STUCK) {
+    test(`any number of clients that send ${what} leave room for others`, async () => {
+      for (let count = 0; count < CONNECTIONS_MAX + 100; count += 50) {
+        const more = Array.from({ length: 50 }, async () => service.connectAndSend(sent));
+        sockets.push(...(await Promise.all(more)));
+      }
+      for (let count = 0; count < 20; count += 1) {
+        const answer = await service.ask('/notes', { method: 'POST', body: { title: 'x' } });
+        assert.equal(answer.status, 201, answer.text);
+      }
+      assert.equal((await service.ask('/health')).body.status, 'ok');
+    });
+  }
+
+  test('metrics are there after any number of stuck clients, too', async () => {
+    for (let count = 0; count < 200; count += 1) {
+      sockets.push(await service.connectAndSend('GET', service.metricsPort));
+    }
+    assert.equal((await ask(service.metricsPort, '/metrics')).status, 200);
+  });
+});
