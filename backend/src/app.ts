@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import { finished } from 'node:stream';
 import { TextDecoder } from 'node:util';
 import Ajv, { type Options } from 'ajv';
@@ -7,6 +7,7 @@ import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
   type HTTPMethods,
   type onRequestHookHandler,
 } from 'fastify';
@@ -20,6 +21,7 @@ import { CONNECTIONS_MAX, KEEP_ALIVE_MS } from './limits';
 import type { Metrics } from './metrics';
 import { routeNotes } from './notes';
 
+const HTTP_VERSIONS = new Set(['1.0', '1.1']);
 const BODY_BYTES_MAX = 64 * 1024;
 /** What is read of a refused body before the connection is closed on it. */
 const DISCARD_BYTES_MAX = 16 * 1024 * 1024;
@@ -39,7 +41,18 @@ export function createApp({ configuration, database, health, metrics, logger }: 
     logger: logger as FastifyBaseLogger,
     disableRequestLogging: true,
     bodyLimit: BODY_BYTES_MAX,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    serverFactory: (handle) => {
+      const server = createServer((request, response) => {
+        // The framework would answer with 505, as if that were a fault of the service.
+        if (!HTTP_VERSIONS.has(request.httpVersion)) {
+          connections.refuse(request.socket, 400);
+          return;
+        }
+        handle(request, response);
+      });
+      server.keepAliveTimeout = KEEP_ALIVE_MS;
+      return server;
+    },
     // While it drains, a request that still arrives is answered like any other.
     return503OnClosing: false,
     requestIdHeader: false,
@@ -149,7 +162,15 @@ function acceptJsonOnly(app: FastifyInstance): void {
 }
 
 function answerErrorsInOneShape(app: FastifyInstance): void {
-  app.setErrorHandler<HttpError>(async (error, request, reply) => {
+  app.setErrorHandler<HttpError>(answer);
+  // It must not throw: where the address is malformed too, the framework calls it from outside of
+  // all that handles errors, and the process would end.
+  app.setNotFoundHandler((request, reply) => {
+    const { code, message } = ofStatus(404);
+    return answer(new HttpError(404, code, message), request, reply);
+  });
+
+  async function answer(error: HttpError, request: FastifyRequest, reply: FastifyReply) {
     const { statusCode, headers, body } = answerTo(error, request.id);
     reply.errorCode = body.error.code;
     await discardBody(request.raw);
@@ -157,11 +178,7 @@ function answerErrorsInOneShape(app: FastifyInstance): void {
       request.log[statusCode === 500 ? 'error' : 'warn']({ err: error.cause ?? error }, 'failed');
     }
     return reply.code(statusCode).headers(headers).send(body);
-  });
-  app.setNotFoundHandler(() => {
-    const { code, message } = ofStatus(404);
-    throw new HttpError(404, code, message);
-  });
+  }
 }
 
 /**

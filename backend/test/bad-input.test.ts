@@ -143,7 +143,12 @@ describe('bad input', () => {
 
   test('an address or a method that there is not', async () => {
     assertRefused(await service.ask('/nothing'), 404);
-    assertRefused(await service.ask('/%'), 400);
+    for (const method of ['GET', 'SEARCH', 'PURGE', 'SUBSCRIBE', 'ACL']) {
+      for (const address of ['/%', '/notes/%F0%9F', `/notes/${ID}/%`]) {
+        const answer = await service.ask(address, { method, body: {} });
+        assertRefused(answer, method === 'GET' || method === 'SEARCH' ? 400 : 404);
+      }
+    }
     for (const [address, method, allow] of [
       ['/', 'POST', 'GET, HEAD'],
       ['/health', 'DELETE', 'GET, HEAD'],
@@ -161,6 +166,8 @@ describe('bad input', () => {
     for (const [sent, status] of [
       ['nonsense\r\n\r\n', 400],
       ['GET / HTTP/9.9\r\n\r\n', 400],
+      ['GET / HTTP/2.0\r\nhost: x\r\n\r\n', 400],
+      ['GET / HTTP/0.9\r\n\r\n', 400],
       ['GET / HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n', 400],
       [`GET / HTTP/1.1\r\nhost: x\r\nlong: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
       ['CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n', 405],

@@ -281,11 +281,21 @@ export class Service {
     return ask(this.port, path, asked);
   }
 
-  /** What comes back for `bytes` on a connection of their own, until it closes. */
-  async askRaw(bytes: string | Buffer, port = this.port): Promise<string> {
+  /**
+   * What comes back for `bytes` on a connection of their own, until it closes. `isAll`: the client
+   * says that nothing follows them.
+   */
+  async askRaw(
+    bytes: string | Uint8Array,
+    port = this.port,
+    { isAll = false } = {},
+  ): Promise<string> {
     const socket = connect(port, '127.0.0.1');
     socket.on('error', () => {});
     socket.write(bytes);
+    if (isAll) {
+      socket.end();
+    }
     let text = '';
     socket.on('data', (data) => (text += data.toString()));
     await once(socket, 'close');
