@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { eventually, freePort, Service, type Variables } from './support';
+import { ask, eventually, freePort, nodeVersion, Service, type Variables } from './support';
 
 /** What the service says of these variables before it ends, one message per mistake. */
 async function mistakes(variables: Variables): Promise<unknown[]> {
@@ -104,6 +104,18 @@ for (const [variables, message] of HALF_A_DATABASE) {
 test('a message never repeats a password', async () => {
   const found = await mistakes({ ...DATABASE, DB_HOST: '', PORT: 'x' });
   assert.ok(!found.join('\n').includes('secret'));
+});
+
+test('it runs on the version of Node.js that is asked for', async (context) => {
+  const service = await Service.start({});
+  try {
+    const { text } = await ask(service.metricsPort, '/metrics');
+    const version = /nodejs_version_info\{version="(v[\d.]+)"/.exec(text)?.[1];
+    assert.equal(version, await nodeVersion());
+    context.diagnostic(`service on Node.js ${version}`);
+  } finally {
+    await service.kill();
+  }
 });
 
 test('without a database it serves what needs none', async () => {

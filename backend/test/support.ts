@@ -18,6 +18,14 @@ import { Client, type QueryResult, type QueryResultRow } from 'pg';
 export const BACKEND = resolve(__dirname, '../../..');
 const MAIN = join(BACKEND, '.cache/test/src/main.js');
 
+/** What runs the service. Its oldest version has no runner that could run these tests. */
+const NODE = process.env['SERVICE_NODE'] || process.execPath;
+
+export async function nodeVersion(): Promise<string> {
+  const { stdout } = await promisify(execFile)(NODE, ['--version']);
+  return stdout.trim();
+}
+
 /** Processes that a failed test may leave behind, which would keep the run from ending. */
 const started = new Set<ChildProcess>();
 // A benchmark uses what is here too, and is no test.
@@ -247,7 +255,7 @@ export class Service {
   static async launch(variables: Variables): Promise<Service> {
     const port = await freePort();
     const metricsPort = await freePort();
-    const child = spawn(process.execPath, [MAIN], {
+    const child = spawn(NODE, [MAIN], {
       env: {
         ...{ HOST: '127.0.0.1', PORT: `${port}`, METRICS_PORT: `${metricsPort}` },
         DRAIN_SECONDS: '0',
@@ -313,7 +321,7 @@ export class Service {
 
   /** The exit status of the health check of the image, in a container with this service. */
   async checkHealth(variables: Variables): Promise<number | null> {
-    const check = spawn(process.execPath, [join(MAIN, '../check-health.js')], {
+    const check = spawn(NODE, [join(MAIN, '../check-health.js')], {
       env: { PORT: `${this.port}`, ...variables },
       stdio: 'inherit',
     });

