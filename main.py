@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from prod_e.app.synthesis import synthesise
 from prod_e.settings import SettingsError, load_environments
-from prod_e.synthesis import synthesise
 
 PROJECT = Path(__file__).resolve().parent
 

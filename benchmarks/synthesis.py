@@ -24,7 +24,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from prod_e.settings import load_environments
-from prod_e.synthesis import synthesise
+from prod_e.app.synthesis import synthesise
 
 folder = Path(sys.argv[1])
 synthesise(

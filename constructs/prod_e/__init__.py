@@ -1,5 +1,5 @@
 """prod-e: a container platform on AWS, as constructs for CDK for Terraform."""
 
-from prod_e import fast_synthesis
+from prod_e.app import fast_imports
 
-fast_synthesis.enable()
+fast_imports.enable()

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from prod_e.image_build import RESERVED_BUILD_ARGS, names_one_build
+from prod_e.delivery.image_build import RESERVED_BUILD_ARGS, names_one_build
 from prod_e.names import ServiceNames
 from prod_e.version_constraint import PATTERN as VERSION_CONSTRAINT
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from prod_e.build_context import read_build_context
-from prod_e.image_build import content_tag
+from prod_e.delivery.build_context import read_build_context
+from prod_e.delivery.image_build import content_tag
 from prod_e_ops.build_log import failed_step, following
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.image_plan import ImageOptions, ImagePlan

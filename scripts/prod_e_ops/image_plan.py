@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prod_e.image_build import (
+from prod_e.delivery.image_build import (
     BUILD_NETWORK_VARIABLE,
     REBUILD_VARIABLE,
     is_release,

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from prod_e.build_context import read_build_context
-from prod_e.image_build import content_tag
+from prod_e.delivery.build_context import read_build_context
+from prod_e.delivery.image_build import content_tag
 from prod_e_ops.deployments import Deployment, Deployments, TaskDefinition
 from prod_e_ops.ecr import Repository, StoredImage
 from prod_e_ops.project import Project

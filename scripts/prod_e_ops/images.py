@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
 
-from prod_e.image_build import is_release
+from prod_e.delivery.image_build import is_release
 from prod_e_ops.account import check_account
 from prod_e_ops.console import Terminal
 from prod_e_ops.deployments import Deployments, shown_minute

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prod_e.build_context import BuildContext, read_build_context
-from prod_e.image_build import PLATFORMS, Build, is_release, names_one_build
+from prod_e.delivery.build_context import BuildContext, read_build_context
+from prod_e.delivery.image_build import PLATFORMS, Build, is_release, names_one_build
 from prod_e.names import ServiceNames
 from prod_e_ops.account import check_account
 from prod_e_ops.console import Step, Terminal

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from prod_e.image_build import names_one_build
+from prod_e.delivery.image_build import names_one_build
 from prod_e_ops.account import check_account
 from prod_e_ops.aws import aws_client, aws_errors
 from prod_e_ops.console import Terminal

@@ -28,7 +28,7 @@ from tests.integration.docker_engine import (
     LayerFile,
 )
 
-from prod_e.build_context import included_files, read_build_context
+from prod_e.delivery.build_context import included_files, read_build_context
 
 BACKEND = Path(__file__).parents[2] / "backend"
 BASE = "node:16-slim"

@@ -155,7 +155,7 @@ class TestPrune:
     def test_what_the_source_as_it_is_now_would_be_stays(
         self, aws: EmbeddedAws, tmp_path: Path
     ) -> None:
-        from prod_e.build_context import read_build_context
+        from prod_e.delivery.build_context import read_build_context
 
         service = ServiceOnAws(aws, tmp_path / "project", image_tag=CONTENT)
         context = read_build_context(service.folder / "backend", architecture="x86_64")

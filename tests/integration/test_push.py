@@ -29,7 +29,7 @@ from tests.integration.registry import (
     started_registry,
 )
 
-from prod_e.build_context import read_build_context
+from prod_e.delivery.build_context import read_build_context
 from prod_e_ops.embedded_aws import ContainerRegistry, EmbeddedAws
 from prod_e_ops.provider_source import find_provider_source
 

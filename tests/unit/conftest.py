@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from prod_e.app.synthesis import synthesise
 from prod_e.settings import load_environment
-from prod_e.synthesis import synthesise
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prod_e.build_context import included_files, read_build_context
+from prod_e.app.synthesis import synthesise
+from prod_e.delivery.build_context import included_files, read_build_context
 from prod_e.settings import SettingsError, load_environment
-from prod_e.synthesis import synthesise
 
 SOURCES = (
     "README.md",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prod_e.build_context import BuildContext
-from prod_e.image_build import Build, is_release, names_one_build
+from prod_e.delivery.build_context import BuildContext
+from prod_e.delivery.image_build import Build, is_release, names_one_build
 from prod_e.settings import load_environment
 from prod_e_ops.docker import why_transfer_failed
 from prod_e_ops.errors import UserMistake

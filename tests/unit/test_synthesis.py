@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-import prod_e.synthesis
+import prod_e.app.synthesis
 from prod_e import tested_versions
-from prod_e.fast_synthesis import PRELOAD
+from prod_e.app.fast_imports import PRELOAD
 from prod_e.settings import load_environments
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -169,7 +169,7 @@ def test_terraforms_own_files_stay_and_a_removed_environment_goes(
     gone = folder / "cdktf.out" / "stacks" / "gone-e"
     gone.mkdir()
     (gone / "cdk.tf.json").write_text("{}")
-    prod_e.synthesis.synthesise(
+    prod_e.app.synthesis.synthesise(
         load_environments(folder / "environments"),
         project_folder=folder,
         output_folder=folder / "cdktf.out",
@@ -188,7 +188,7 @@ def test_fast_synthesis_writes_what_stock_cdktf_writes(
 
 COUNT_MODULES = """
 import sys
-import prod_e.stacks
+import prod_e.app.stacks
 print(sum(name.startswith("cdktf_cdktf_provider_aws.") for name in sys.modules))
 """
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from prod_e.build_context import BuildContext
+from prod_e.delivery.build_context import BuildContext
 
 RESERVED_BUILD_ARGS = frozenset({"VERSION", "COMMIT"})
 """Build arguments that prod-e itself gives to every build."""

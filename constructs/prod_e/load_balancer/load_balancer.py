@@ -48,7 +48,7 @@ from constructs import Construct
 from prod_e import settings
 from prod_e.account import Account
 from prod_e.iam import Statement, policy_document
-from prod_e.network import Network
+from prod_e.network.network import Network
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.3 and, for older clients, 1.2 with forward secrecy:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from cdktf import App
 
-from prod_e.build_context import BuildContext, read_build_context
+from prod_e.app.stacks import EnvironmentStack, ImageStack, RegistryStack
+from prod_e.delivery.build_context import BuildContext, read_build_context
 from prod_e.dependency_lock import LOCK_FILE, LockedProvider, hand_out, read_lock, registry_of
 from prod_e.settings import Environment, SettingsError
-from prod_e.stacks import EnvironmentStack, ImageStack, RegistryStack
 
 
 def synthesise(

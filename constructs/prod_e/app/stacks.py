@@ -16,19 +16,24 @@ from cdktf_cdktf_provider_docker.provider import DockerProvider, DockerProviderR
 from constructs import Construct
 
 from prod_e.account import Account
-from prod_e.build_context import BuildContext
-from prod_e.cluster import Cluster
-from prod_e.container_image import ContainerImage
-from prod_e.database import Database
-from prod_e.delivery_role import DeliveryRole
-from prod_e.fargate_service import FargateService
-from prod_e.image_build import BUILD_NETWORK_VARIABLE, REBUILD_VARIABLE, Build, content_tag
-from prod_e.image_repository import ImageRepository
-from prod_e.load_balancer import LoadBalancer
-from prod_e.monitoring import Monitoring
+from prod_e.database.database import Database
+from prod_e.delivery.build_context import BuildContext
+from prod_e.delivery.container_image import ContainerImage
+from prod_e.delivery.delivery_role import DeliveryRole
+from prod_e.delivery.image_build import (
+    BUILD_NETWORK_VARIABLE,
+    REBUILD_VARIABLE,
+    Build,
+    content_tag,
+)
+from prod_e.delivery.image_repository import ImageRepository
+from prod_e.delivery.redeploy_on_push import RedeployOnPush
+from prod_e.load_balancer.load_balancer import LoadBalancer
+from prod_e.monitoring.monitoring import Monitoring
 from prod_e.names import ServiceNames, cluster_name
-from prod_e.network import Network
-from prod_e.redeploy_on_push import RedeployOnPush
+from prod_e.network.network import Network
+from prod_e.service.cluster import Cluster
+from prod_e.service.fargate_service import FargateService
 from prod_e.settings import Environment, Service, State
 
 FROM_STACK_TO_PROJECT = "../../.."

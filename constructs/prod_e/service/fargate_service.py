@@ -31,13 +31,13 @@ from constructs import Construct
 
 from prod_e import settings
 from prod_e.account import Account
-from prod_e.cluster import Cluster
-from prod_e.database import PORT as DATABASE_PORT
-from prod_e.database import Database
+from prod_e.database.database import PORT as DATABASE_PORT
+from prod_e.database.database import Database
 from prod_e.iam import ServiceRole, Statement
-from prod_e.load_balancer import LoadBalancer, Target
+from prod_e.load_balancer.load_balancer import LoadBalancer, Target
 from prod_e.names import ServiceNames
-from prod_e.network import Network
+from prod_e.network.network import Network
+from prod_e.service.cluster import Cluster
 
 # The Systems Manager agent writes here; the rest of the root file system stays read-only.
 _AGENT_FOLDERS = {"agent-state": "/var/lib/amazon", "agent-logs": "/var/log/amazon"}

@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_docker.registry_image import RegistryImage
 from cdktf_cdktf_provider_docker.tag import Tag
 from constructs import Construct
 
-from prod_e.image_build import Build
+from prod_e.delivery.image_build import Build
 
 
 class ContainerImage(Construct):

@@ -21,10 +21,10 @@ from constructs import Construct
 
 from prod_e import settings
 from prod_e.account import Account
-from prod_e.database import Database
-from prod_e.fargate_service import FargateService
+from prod_e.database.database import Database
 from prod_e.iam import Statement, policy_document
-from prod_e.load_balancer import Target
+from prod_e.load_balancer.load_balancer import Target
+from prod_e.service.fargate_service import FargateService
 
 _GIB = 1024**3
 _PERIOD_SECONDS = 60

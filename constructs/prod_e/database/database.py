@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from constructs import Construct
 
 from prod_e import settings
-from prod_e.network import Network
+from prod_e.network.network import Network
 
 PORT = 5432
 _EXPORTED_LOGS = ("postgresql", "upgrade")

@@ -1,0 +1,1 @@
+"""The app: from settings to the stacks of an environment, and their synthesis."""

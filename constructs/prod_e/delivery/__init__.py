@@ -1,0 +1,1 @@
+"""Images: how they are built and kept, who may push them, and what a push starts."""

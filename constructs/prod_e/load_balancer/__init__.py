@@ -1,0 +1,1 @@
+"""The Application Load Balancer: the only way in from the internet."""
