@@ -4,8 +4,11 @@ import os
 import sys
 from pathlib import Path
 
-from prod_e.app.synthesis import synthesise
-from prod_e.settings import SettingsError, load_environments
+import prod_e
+
+prod_e.enable_fast_imports()  # before anything imports cdktf
+
+from prod_e import SettingsError, load_environments, synthesise  # noqa: E402
 
 PROJECT = Path(__file__).resolve().parent
 

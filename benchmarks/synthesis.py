@@ -23,8 +23,9 @@ GROWTH = (1, 2, 5, 10, 25, 50)
 PROGRAM = """
 import sys
 from pathlib import Path
-from prod_e.settings import load_environments
-from prod_e.app.synthesis import synthesise
+import prod_e
+prod_e.enable_fast_imports()
+from prod_e import load_environments, synthesise
 
 folder = Path(sys.argv[1])
 synthesise(

@@ -188,6 +188,8 @@ def test_fast_synthesis_writes_what_stock_cdktf_writes(
 
 COUNT_MODULES = """
 import sys
+import prod_e
+prod_e.enable_fast_imports()
 import prod_e.app.stacks
 print(sum(name.startswith("cdktf_cdktf_provider_aws.") for name in sys.modules))
 """
@@ -203,6 +205,7 @@ SMALL_APP = """
 import os, sys
 from pathlib import Path
 import prod_e
+prod_e.enable_fast_imports()
 from cdktf import App, TerraformStack
 from cdktf_cdktf_provider_docker.provider import DockerProvider
 from cdktf_cdktf_provider_docker.image import Image
@@ -292,10 +295,13 @@ def test_a_jsii_that_starts_node_in_another_way_costs_one_warning_and_nothing_el
     assert files(tmp_path / "output") == small_output
 
 
-def test_constructs_imported_too_early_cost_one_warning() -> None:
-    finished = run_python("-c", "import constructs, prod_e, prod_e.settings")
+def test_constructs_imported_too_early_cost_one_warning_that_says_what_to_do() -> None:
+    finished = run_python(
+        "-c", "import constructs, prod_e; prod_e.enable_fast_imports(); import prod_e.settings"
+    )
     assert finished.returncode == 0
     assert finished.stderr.count("SlowSynthesisWarning: synthesis will be slow: constructs") == 1
+    assert "`python -m prod_e main.py`" in finished.stderr
 
 
 def run_node(code: str) -> tuple[object, list[str]]:

@@ -42,7 +42,12 @@ class SlowSynthesisWarning(UserWarning):
 
 
 def enable() -> None:
-    """Makes provider imports lazy from here on; a second call changes nothing."""
+    """Makes provider imports lazy from here on; a second call changes nothing.
+
+    It changes `sys.meta_path`, the thresholds of the garbage collector, and the variables that keep
+    jsii quiet. After an import of cdktf or of a provider it can only do part of it, and says so in
+    one warning; `python -m prod_e main.py` comes before every import.
+    """
     _silence_jsii()
     if os.environ.get(STOCK_SWITCH) == "1" or any(
         isinstance(finder, _LazyBindings) for finder in sys.meta_path
@@ -50,8 +55,10 @@ def enable() -> None:
         return
     early = [name for name in (_FIRST_JSII_PACKAGE, *PROVIDERS) if name in sys.modules]
     if early:
-        _warn(f"{', '.join(early)} was imported before prod_e")
-        return
+        _warn(
+            f"{', '.join(early)} was imported before the call of prod_e.enable_fast_imports();"
+            " call it first, or start the app by `python -m prod_e main.py`"
+        )
     sys.meta_path.insert(0, _LazyBindings())
     # The bindings make some hundred thousand objects that never die; looking through them again
     # and again is a tenth of the run.

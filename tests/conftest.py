@@ -1,0 +1,3 @@
+import prod_e
+
+prod_e.enable_fast_imports()
