@@ -83,12 +83,30 @@ class ServiceRole(Construct):
         )
         role = IamRole(self, "role", name=name, assume_role_policy=policy_document(trust))
         self.arn = role.arn
+        self._name = name
         self.name = role.name
         self.resources: list[ITerraformDependable] = [role]
         """What must exist before the role can do what it is for."""
+        self._statements: tuple[Statement, ...] = ()
+        self._policy: IamRolePolicy | None = None
         if statements:
-            self.resources.append(
-                IamRolePolicy(
-                    self, "policy", name=name, role=role.name, policy=policy_document(*statements)
-                )
+            self._allow_all_of(statements)
+
+    def allow(self, *statements: Statement) -> None:
+        """Lets the role do more; the policy's order does not show the order of such calls."""
+        added = [statement for statement in statements if statement not in self._statements]
+        if added:
+            self._allow_all_of(
+                tuple(sorted((*self._statements, *added), key=lambda each: each.actions))
             )
+
+    def _allow_all_of(self, statements: tuple[Statement, ...]) -> None:
+        self._statements = statements
+        policy = policy_document(*statements)
+        if self._policy:
+            self._policy.policy = policy
+        else:
+            self._policy = IamRolePolicy(
+                self, "policy", name=self._name, role=self.name, policy=policy
+            )
+            self.resources.append(self._policy)

@@ -1,24 +1,110 @@
 """What things are called in AWS. It needs no cdktf, so that any tool can ask it quickly."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from prod_e.settings import Service
+from typing import Protocol, Self
 
 
-def cluster_name(environment_name: str) -> str:
-    """What the ECS cluster of an environment is called."""
-    return f"{environment_name}-cluster"
+class NamedService(Protocol):
+    """The names that a service's settings give; `None` where they give none."""
+
+    @property
+    def repository(self) -> str | None:
+        """The ECR repository."""
+
+    @property
+    def task_family(self) -> str | None:
+        """The task definition's family."""
+
+    @property
+    def container(self) -> str | None:
+        """The container in the task."""
+
+    @property
+    def service(self) -> str | None:
+        """The ECS service."""
+
+    @property
+    def log_group(self) -> str | None:
+        """The CloudWatch log group."""
+
+
+@dataclass(frozen=True)
+class EnvironmentNames:
+    """What an environment's own resources and stacks are called.
+
+    `prefix`: the environment's name, such as `prod-e`.
+    """
+
+    prefix: str
+
+    @property
+    def main_stack(self) -> str:
+        """The stack of everything that runs."""
+        return self.prefix
+
+    @property
+    def registry_stack(self) -> str:
+        """The stack of the ECR repositories."""
+        return f"{self.prefix}-registry"
+
+    @property
+    def image_stack(self) -> str:
+        """The stack of the images that Terraform builds."""
+        return f"{self.prefix}-image"
+
+    @property
+    def cluster(self) -> str:
+        """The ECS cluster."""
+        return f"{self.prefix}-cluster"
+
+    @property
+    def load_balancer(self) -> str:
+        """The Application Load Balancer."""
+        return f"{self.prefix}-alb"
+
+    @property
+    def web_acl(self) -> str:
+        """The load balancer's web ACL."""
+        return f"{self.prefix}-waf"
+
+    @property
+    def database(self) -> str:
+        """The RDS instance's identifier."""
+        return f"{self.prefix}-database"
+
+    def parameter_group(self, engine_version: str) -> str:
+        """The database's parameter group, for example of version `16.4`."""
+        return f"{self.prefix}-postgres{engine_version.split('.')[0]}"
+
+    @property
+    def dashboard(self) -> str:
+        """The CloudWatch dashboard."""
+        return self.prefix
+
+    @property
+    def alarm_topic(self) -> str:
+        """The SNS topic of all alarms."""
+        return f"{self.prefix}-alarms"
+
+    def alarm(self, watched: str, kind: str) -> str:
+        """An alarm: `watched` is a service's key or `database`, `kind` for example `cpu`."""
+        return f"{self.prefix}-{watched}-{kind}"
+
+    @property
+    def delivery_role(self) -> str:
+        """The IAM role with which continuous integration pushes images."""
+        return f"{self.prefix}-delivery"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceNames:
     """What a service's resources are called in AWS.
 
-    `redeploy`: the rule and the state machine that deploy it anew when its tag is pushed.
+    `prefix`: what the names of roles and target groups begin with. `redeploy`: the rule and the
+    state machine that deploy it anew when its tag is pushed.
     """
 
+    prefix: str
     repository: str
     task_family: str
     container: str
@@ -27,10 +113,11 @@ class ServiceNames:
     redeploy: str
 
     @classmethod
-    def of(cls, environment_name: str, key: str, service: "Service") -> Self:
+    def of(cls, environment_name: str, key: str, service: NamedService) -> Self:
         """The names that the settings give, or those made of the environment and the service."""
         default = f"{environment_name}-{key}"
         return cls(
+            prefix=default,
             repository=service.repository or default,
             task_family=service.task_family or default,
             container=service.container or default,
@@ -38,3 +125,7 @@ class ServiceNames:
             log_group=service.log_group or f"/ecs/{default}",
             redeploy=f"{default}-redeploy",
         )
+
+    def target_group(self, port: int) -> str:
+        """The load balancer's target group of the tasks' port."""
+        return f"{self.prefix}-{port}"

@@ -7,7 +7,6 @@ returns validated, immutable objects or raises `SettingsError` with one message 
 import ipaddress
 import re
 import tomllib
-import zlib
 from collections.abc import Iterator, Sequence
 from datetime import date, time
 from itertools import combinations, product
@@ -25,7 +24,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from prod_e.delivery.image_build import RESERVED_BUILD_ARGS, names_one_build
+from prod_e.load_balancer.priority import rule_priority
 from prod_e.names import ServiceNames
+from prod_e.service.fargate_sizes import FARGATE_MEMORY_MIB
 from prod_e.version_constraint import PATTERN as VERSION_CONSTRAINT
 
 LogRetentionDays = Literal[
@@ -34,18 +35,6 @@ LogRetentionDays = Literal[
 ]  # fmt: skip
 """What CloudWatch Logs offers:
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
-
-FARGATE_MEMORY_MIB: dict[int, tuple[int, ...]] = {
-    256: (512, 1024, 2048),
-    512: tuple(range(1024, 4096 + 1, 1024)),
-    1024: tuple(range(2048, 8192 + 1, 1024)),
-    2048: tuple(range(4096, 16384 + 1, 1024)),
-    4096: tuple(range(8192, 30720 + 1, 1024)),
-    8192: tuple(range(16384, 61440 + 1, 4096)),
-    16384: tuple(range(32768, 122880 + 1, 8192)),
-}
-"""Memory that Fargate offers for each number of CPU units:
-https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html"""
 
 RESERVED_VARIABLES = frozenset({"PORT", "DB_HOST", "DB_PORT", "DB_NAME", "DB_SECRET_ARN"})
 """Environment variables that prod-e itself gives to every container."""
@@ -180,6 +169,8 @@ class Service(_Settings):
     Store.
     `database`: whether the service may reach the environment's database.
     `execute_command`: whether `aws ecs execute-command` may open a shell in a task.
+    `health_interval_seconds`: 6 to 300, how often the load balancer, and the container itself, ask
+    for health.
     `health_command`: the container's own health check; default: node asks for `health_path`.
     """
 
@@ -232,6 +223,7 @@ class Service(_Settings):
             r"^/[!-z|~]*$", "a path that starts with /, without spaces or braces", max_length=1024
         ),
     ] = "/health"
+    health_interval_seconds: Annotated[int, Field(ge=6, le=300)] = 10
     health_command: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
 
     repository: (
@@ -284,15 +276,8 @@ class Service(_Settings):
 
     @property
     def rule_priority(self) -> int:
-        """The listener rule's priority: given, or derived from the route alone.
-
-        It must not depend on the other services: AWS refuses two rules that swap priorities.
-        """
-        if self.priority is not None:
-            return self.priority
-        route = f"{self.host or ''}{self.path}"
-        shortness = 128 - min(len(self.path), 128)
-        return (1 if self.host else 20001) + shortness * 100 + zlib.crc32(route.encode()) % 100
+        """The listener rule's priority: given, or derived from the route alone."""
+        return self.priority or rule_priority(self.path, self.host)
 
     def _mistakes(self) -> Iterator[tuple[str, str]]:
         if self.source and ".." in self.source.split("/"):

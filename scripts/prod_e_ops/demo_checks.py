@@ -10,7 +10,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from prod_e.names import ServiceNames, cluster_name
+from prod_e.names import EnvironmentNames, ServiceNames
 
 if TYPE_CHECKING:
     from prod_e.settings import Database, Environment, Service
@@ -129,7 +129,7 @@ def _service(
         ),
     )
     ecs = clients("ecs")
-    cluster = cluster_name(environment.name)
+    cluster = EnvironmentNames(environment.name).cluster
     service = _one(
         _found(ecs.describe_services, cluster=cluster, services=[names.service], key="services")
     )

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from prod_e.names import ServiceNames, cluster_name
+from prod_e.names import EnvironmentNames, ServiceNames
 from prod_e_ops.aws import aws_client, aws_errors
 from prod_e_ops.console import Terminal
 from prod_e_ops.errors import OpsError, UserMistake
@@ -280,7 +280,7 @@ class Deployments:
         self.key = key
         self.settings = service_settings(environment, key)
         self.names = ServiceNames.of(environment.name, key, self.settings)
-        self.cluster = cluster_name(environment.name)
+        self.cluster = EnvironmentNames(environment.name).cluster
 
     def status(self) -> ServiceStatus:
         """The service, and its newest deployment."""

@@ -1,5 +1,6 @@
 """The three stacks of an environment, each wired from constructs."""
 
+import json
 from collections.abc import Mapping
 
 from cdktf import (
@@ -16,6 +17,7 @@ from cdktf_cdktf_provider_docker.provider import DockerProvider, DockerProviderR
 from constructs import Construct
 
 from prod_e.account import Account
+from prod_e.app.moved import keep_former_addresses
 from prod_e.database.database import Database
 from prod_e.delivery.build_context import BuildContext
 from prod_e.delivery.container_image import ContainerImage
@@ -28,12 +30,18 @@ from prod_e.delivery.image_build import (
 )
 from prod_e.delivery.image_repository import ImageRepository
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
-from prod_e.load_balancer.load_balancer import LoadBalancer
+from prod_e.load_balancer.certificate import Domain
+from prod_e.load_balancer.load_balancer import AccessLogs, LoadBalancer
+from prod_e.load_balancer.target_group import HealthCheck
+from prod_e.load_balancer.waf import Waf
 from prod_e.monitoring.monitoring import Monitoring
-from prod_e.names import ServiceNames, cluster_name
+from prod_e.monitoring.thresholds import Thresholds
+from prod_e.names import EnvironmentNames, ServiceNames
 from prod_e.network.network import Network
+from prod_e.service.arguments import ContainerHealthCheck, EcrImage, TaskNames
 from prod_e.service.cluster import Cluster
 from prod_e.service.fargate_service import FargateService
+from prod_e.service.scaling import Scaling
 from prod_e.settings import Environment, Service, State
 
 FROM_STACK_TO_PROJECT = "../../.."
@@ -44,7 +52,7 @@ class RegistryStack(TerraformStack):
     """Where the environment's images live: ECR repositories, and who else may push to them."""
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:
-        super().__init__(scope, f"{environment.name}-registry")
+        super().__init__(scope, EnvironmentNames(environment.name).registry_stack)
         _use_aws(self, environment)
         arns = []
         for key, service in environment.services.items():
@@ -56,12 +64,14 @@ class RegistryStack(TerraformStack):
             arns.append(repository.arn)
             _output(self, f"{key}_repository_url", repository.repository_url, "ECR repository")
         if environment.delivery:
+            Account(self, region=environment.region)
             role = DeliveryRole(
                 self,
                 "delivery",
-                name=environment.name,
-                account=Account(self, "account", region=environment.region),
-                settings=environment.delivery,
+                name=EnvironmentNames(environment.name).delivery_role,
+                github_repository=environment.delivery.github_repository,
+                branch=environment.delivery.branch,
+                create_oidc_provider=environment.delivery.create_oidc_provider,
                 repository_arns=arns,
             )
             _output(self, "delivery_role_arn", role.arn, "What GitHub Actions assumes")
@@ -143,7 +153,10 @@ class ImageStack(TerraformStack):
 
 
 class EnvironmentStack(TerraformStack):
-    """Everything that runs: network, load balancer, database, services, monitoring."""
+    """Everything that runs: network, load balancer, database, services, monitoring.
+
+    `services`: by their keys in the settings. `database`: `None` without one.
+    """
 
     def __init__(
         self,
@@ -152,93 +165,184 @@ class EnvironmentStack(TerraformStack):
         environment: Environment,
         contexts: Mapping[str, BuildContext],
     ) -> None:
-        super().__init__(scope, environment.name)
-        name = environment.name
-        services = environment.services
+        names = EnvironmentNames(environment.name)
+        super().__init__(scope, names.main_stack)
+        self._environment = environment
+        self._names = names
         _use_aws(self, environment)
-        account = Account(self, "account", region=environment.region)
-        network = Network(
+        self.account = Account(self, region=environment.region)
+        self.network = self._network()
+        self.load_balancer = self._load_balancer()
+        self.database = self._database()
+        self.cluster = Cluster(self, "cluster", name=names.cluster)
+        self.monitoring = self._monitoring()
+        _output(self, "service_url", self.load_balancer.url, "Where the services answer")
+        _output(self, "cluster_name", self.cluster.name, "ECS cluster")
+        self.services = {
+            key: self._service(key, service, contexts.get(key))
+            for key, service in environment.services.items()
+        }
+        if self.database:
+            self.monitoring.watch(self.database)
+            _output(self, "database_endpoint", self.database.endpoint, "PostgreSQL host and port")
+        _output(self, "dashboard_url", self.monitoring.dashboard.url, "CloudWatch dashboard")
+        keep_former_addresses(self)
+
+    def _network(self) -> Network:
+        settings = self._environment.network
+        return Network(
             self,
             "network",
-            name=name,
-            account=account,
-            settings=environment.network,
-            execute_command=any(service.execute_command for service in services.values()),
-        )
-        load_balancer = LoadBalancer(
-            self,
-            "load-balancer",
-            name=name,
-            account=account,
-            network=network,
-            settings=environment.load_balancer,
-            hosts=tuple(sorted({s.host for s in services.values() if s.host})),
-        )
-        database = (
-            Database(
-                self,
-                "database",
-                name=name,
-                network=network,
-                settings=environment.database,
-                log_retention_days=environment.monitoring.log_retention_days,
-            )
-            if environment.database
-            else None
-        )
-        cluster = Cluster(self, "cluster", name=cluster_name(name))
-        monitoring = Monitoring(
-            self, "monitoring", name=name, account=account, settings=environment.monitoring
+            name=self._environment.name,
+            cidr=settings.cidr,
+            availability_zones=settings.availability_zones,
+            egress=settings.egress,
+            nat_gateways=settings.nat_gateways or "single",
+            flow_log_retention_days=settings.flow_log_retention_days,
         )
 
-        _output(self, "service_url", load_balancer.url, "Where the services answer")
-        _output(self, "cluster_name", cluster.name, "ECS cluster")
-        for key, settings in services.items():
-            names = ServiceNames.of(name, key, settings)
-            repository_url = f"{account.registry}/{names.repository}"
-            target = load_balancer.add_target(key, settings=settings)
-            service = FargateService(
-                self,
-                f"{key}-service",
-                name=f"{name}-{key}",
-                names=names,
-                settings=settings,
-                account=account,
-                network=network,
-                cluster=cluster,
-                load_balancer=load_balancer,
-                target=target,
-                image=f"{repository_url}:{_deployed_tag(settings, contexts.get(key))}",
-                database=database if settings.database else None,
-                log_retention_days=environment.monitoring.log_retention_days,
-                rollback_alarms=monitoring.watch_target(key, target),
+    def _load_balancer(self) -> LoadBalancer:
+        settings = self._environment.load_balancer
+        hosts = {service.host for service in self._environment.services.values() if service.host}
+        return LoadBalancer(
+            self,
+            "load-balancer",
+            name=self._names.load_balancer,
+            network=self.network,
+            domain=Domain(
+                name=settings.domain_name,
+                hosted_zone_id=settings.hosted_zone_id,
+                further_names=tuple(sorted(hosts)),
             )
-            monitoring.watch_service(key, service)
-            if settings.image_tag == "latest":
-                RedeployOnPush(
-                    self,
-                    f"{key}-redeploy",
-                    name=names.redeploy,
-                    account=account,
-                    repository=names.repository,
-                    tag=settings.image_tag,
-                    cluster_name=cluster.name,
-                    service_name=names.service,
-                    service_arn=service.arn,
-                )
-            _output(self, f"{key}_repository_url", repository_url, "ECR repository")
-            _output(self, f"{key}_service_name", service.service_name, "ECS service")
-            _output(self, f"{key}_log_group", service.log_group_name, "CloudWatch log group")
-        if database:
-            monitoring.watch_database(database)
-            _output(self, "database_endpoint", database.endpoint, "PostgreSQL host and port")
-        _output(self, "dashboard_url", monitoring.add_dashboard(), "CloudWatch dashboard")
+            if settings.domain_name and settings.hosted_zone_id
+            else None,
+            access_logs=AccessLogs(retention_days=settings.access_log_days)
+            if settings.access_logs
+            else None,
+            waf=Waf(name=self._names.web_acl) if settings.waf else None,
+            deletion_protection=settings.deletion_protection,
+        )
+
+    def _database(self) -> Database | None:
+        settings = self._environment.database
+        if settings is None:
+            return None
+        return Database(
+            self,
+            "database",
+            network=self.network,
+            identifier=self._names.database,
+            parameter_group_name=self._names.parameter_group(settings.engine_version),
+            database_name=settings.name or self._environment.name.replace("-", "_"),
+            engine_version=settings.engine_version,
+            instance_class=settings.instance_class,
+            storage_gib=settings.storage_gib,
+            max_storage_gib=settings.max_storage_gib,
+            multi_az=settings.multi_az,
+            backup_days=settings.backup_days,
+            deletion_protection=settings.deletion_protection,
+            final_snapshot=settings.final_snapshot,
+            log_retention_days=self._environment.monitoring.log_retention_days,
+        )
+
+    def _monitoring(self) -> Monitoring:
+        settings = self._environment.monitoring
+        return Monitoring(
+            self,
+            "monitoring",
+            name=self._environment.name,
+            alarm_emails=settings.alarm_emails,
+            thresholds=Thresholds(**settings.thresholds.model_dump()),
+        )
+
+    def _service(self, key: str, settings: Service, context: BuildContext | None) -> FargateService:
+        names = ServiceNames.of(self._environment.name, key, settings)
+        service = FargateService(
+            self,
+            f"{key}-service",
+            network=self.network,
+            cluster=self.cluster,
+            image=EcrImage(repository=names.repository, tag=_deployed_tag(settings, context)),
+            port=settings.port,
+            name=names.prefix,
+            service_name=names.service,
+            task_names=TaskNames(
+                family=names.task_family, container=names.container, log_group=names.log_group
+            ),
+            environment=settings.environment,
+            secrets=settings.secrets,
+            cpu_units=settings.cpu_units,
+            memory_mib=settings.memory_mib,
+            architecture=settings.architecture,
+            health_check=_container_health_check(settings),
+            execute_command=settings.execute_command,
+            desired_tasks=settings.desired_tasks,
+            scaling=_scaling(settings),
+            spot_percent=settings.spot_weight,
+            log_retention_days=self._environment.monitoring.log_retention_days,
+        )
+        self.load_balancer.route(
+            service,
+            id=key,
+            path=settings.path,
+            host=settings.host,
+            priority=settings.rule_priority,
+            health_check=HealthCheck(
+                path=settings.health_path, interval_seconds=settings.health_interval_seconds
+            ),
+            target_group_name=names.target_group(settings.port),
+        )
+        if self.database and settings.database:
+            self.database.allow_from(service)
+        self.monitoring.watch(service, id=key)
+        if settings.image_tag == "latest":
+            RedeployOnPush(
+                self,
+                f"{key}-redeploy",
+                service=service,
+                repository=names.repository,
+                tag=settings.image_tag,
+                name=names.redeploy,
+            )
+        repository_url = f"{self.account.registry}/{names.repository}"
+        _output(self, f"{key}_repository_url", repository_url, "ECR repository")
+        _output(self, f"{key}_service_name", service.service.name, "ECS service")
+        _output(self, f"{key}_log_group", service.log_group.name, "CloudWatch log group")
+        return service
 
 
 def _deployed_tag(service: Service, context: BuildContext | None) -> str:
     if service.image_tag == "content" and context:
         return content_tag(context.content_hash)
     return service.image_tag
+
+
+def _scaling(service: Service) -> Scaling | None:
+    if not service.autoscaling:
+        return None
+    return Scaling(
+        min_tasks=service.min_tasks,
+        max_tasks=service.max_tasks,
+        cpu_target_percent=service.cpu_target_percent,
+        memory_target_percent=service.memory_target_percent,
+        requests_per_task_and_minute=service.requests_per_task_and_minute,
+    )
+
+
+def _container_health_check(service: Service) -> ContainerHealthCheck:
+    # Slim images have no curl; the settings' health_command is for images without node.
+    address = json.dumps(f"http://127.0.0.1:{service.port}{service.health_path}")
+    return ContainerHealthCheck(
+        command=service.health_command
+        or (
+            "CMD",
+            "node",
+            "-e",
+            f"require('http').get({address}, r => process.exit(r.statusCode === 200 ? 0 : 1))"
+            ".on('error', () => process.exit(1))",
+        ),
+        interval_seconds=service.health_interval_seconds,
+    )
 
 
 def _use_aws(stack: TerraformStack, environment: Environment) -> None:

@@ -3,8 +3,8 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cdktf import App
@@ -15,15 +15,30 @@ from prod_e.dependency_lock import LOCK_FILE, LockedProvider, hand_out, read_loc
 from prod_e.settings import Environment, SettingsError
 
 
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentStacks:
+    """The stacks of one environment; `image` is `None` where Terraform builds no image."""
+
+    environment: Environment
+    registry: RegistryStack
+    image: ImageStack | None
+    main: EnvironmentStack
+
+
 def synthesise(
-    environments: Sequence[Environment], *, project_folder: Path, output_folder: Path
+    environments: Sequence[Environment],
+    *,
+    project_folder: Path,
+    output_folder: Path,
+    extend: Callable[[EnvironmentStacks], None] = lambda _: None,
 ) -> None:
     """Writes every environment's stacks to `output_folder` as cdktf would.
 
-    `project_folder`: what services' `source` folders are relative to. The output is put together
-    beside `output_folder` and moved there file by file at the end, so that a failure leaves what
-    was there; Terraform's own files in the stacks' folders stay, and each stack gets its part of
-    the project's dependency lock.
+    `project_folder`: what services' `source` folders are relative to. `extend`: is called with each
+    environment's stacks before they are written, and may add resources to them. The output is put
+    together beside `output_folder` and moved there file by file at the end, so that a failure
+    leaves what was there; Terraform's own files in the stacks' folders stay, and each stack gets
+    its part of the project's dependency lock.
 
     Raises `SettingsError` if a service's source folder cannot be built, or the dependency lock
     cannot be read.
@@ -44,7 +59,7 @@ def synthesise(
             },
         )
         for environment in environments:
-            add_stacks(app, environment, contexts[environment.name])
+            extend(add_stacks(app, environment, contexts[environment.name]))
         app.synth()
         _move_into_place(Path(scratch), output_folder)
     hand_out(
@@ -54,15 +69,22 @@ def synthesise(
     )
 
 
-def add_stacks(app: App, environment: Environment, contexts: dict[str, BuildContext]) -> None:
-    """Adds the stacks of one environment to `app`, in the order in which they are deployed."""
+def add_stacks(
+    app: App, environment: Environment, contexts: Mapping[str, BuildContext]
+) -> EnvironmentStacks:
+    """Adds the stacks of one environment to `app`, in the order in which they are deployed.
+
+    `contexts`: the source of each service that Terraform builds, by the service's key.
+    """
     registry = RegistryStack(app, environment=environment)
     main = EnvironmentStack(app, environment=environment, contexts=contexts)
     main.add_dependency(registry)
+    image = None
     if any(service.is_built for service in environment.services.values()):
         image = ImageStack(app, environment=environment, contexts=contexts)
         image.add_dependency(registry)
         main.add_dependency(image)
+    return EnvironmentStacks(environment=environment, registry=registry, image=image, main=main)
 
 
 def _read_project_lock(file: Path) -> Sequence[LockedProvider]:

@@ -1,32 +1,84 @@
-"""The PostgreSQL database that an environment's services share."""
+"""The PostgreSQL database."""
+
+from typing import Annotated
 
 from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.data_aws_db_instance import DataAwsDbInstance
 from cdktf_cdktf_provider_aws.db_instance import DbInstance
 from cdktf_cdktf_provider_aws.db_parameter_group import (
     DbParameterGroup,
     DbParameterGroupParameter,
 )
 from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
-from cdktf_cdktf_provider_aws.security_group import SecurityGroup
 from constructs import Construct
 
-from prod_e import settings
-from prod_e.network.network import Network
+from prod_e.doc import Doc
+from prod_e.iam import Statement
+from prod_e.network.network import NetworkBase
+from prod_e.network.security_group import ExistingSecurityGroup, SecurityGroupBase
+from prod_e.service.fargate_service import FargateService
 
 PORT = 5432
 _EXPORTED_LOGS = ("postgresql", "upgrade")
 
 
-class Database(Construct):
+class DatabaseBase(Construct):
+    """What services need of a database, whether it is made here or was there before.
+
+    `identifier`: the instance's. `host`, `port`, `database_name`: where to connect. `endpoint`:
+    host and port. `secret_arn`: the secret with `username` and `password`. `storage_gib`: its size
+    where that is known.
+    """
+
+    identifier: str
+    host: str
+    port: int
+    endpoint: str
+    database_name: str
+    secret_arn: str
+    storage_gib: int | None
+    security_group: SecurityGroupBase
+
+    def allow_from(
+        self,
+        service: Annotated[FargateService, Doc("whose tasks may connect")],
+        *,
+        prefix: Annotated[
+            str | None,
+            Doc("what the variables' names begin with; None: the service is told nothing"),
+        ] = "DB_",
+    ) -> None:
+        """Lets a service connect, read the password's secret, and know where the database is.
+
+        Its container is told by `DB_HOST`, `DB_PORT`, `DB_NAME` and `DB_SECRET_ARN`; for a second
+        database give another prefix. Raises `ValueError` if a variable has another value already.
+        """
+        self.security_group.allow_from(service.security_group, port=self.port)
+        service.add_to_task_policy(
+            Statement(actions=("secretsmanager:GetSecretValue",), resources=(self.secret_arn,))
+        )
+        if prefix is not None:
+            service.add_environment(
+                **{
+                    f"{prefix}HOST": self.host,
+                    f"{prefix}PORT": str(self.port),
+                    f"{prefix}NAME": self.database_name,
+                    f"{prefix}SECRET_ARN": self.secret_arn,
+                }
+            )
+
+
+class Database(DatabaseBase):
     """An RDS for PostgreSQL instance in the isolated subnets: encrypted, backed up, TLS only.
 
     RDS makes the master password, keeps it in Secrets Manager and rotates it every seven days; it
     never passes through Terraform. With deletion protection neither RDS nor Terraform deletes the
     instance.
 
-    `name`: the prefix of names. `network`: its VPC. `settings`: see `settings.Database`.
-    `log_retention_days`: how long CloudWatch keeps the exported logs.
+    Raises `ValueError` for values that AWS refuses.
+
+    `instance`: the resource.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_PostgreSQL.html
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
@@ -37,26 +89,126 @@ class Database(Construct):
         scope: Construct,
         id: str,
         *,
-        name: str,
-        network: Network,
-        settings: settings.Database,
-        log_retention_days: int,
+        network: Annotated[NetworkBase, Doc("with isolated subnets in two zones or more")],
+        identifier: Annotated[
+            str | None, Doc("the instance's; default: <network's name>-<id>")
+        ] = None,
+        parameter_group_name: Annotated[
+            str | None, Doc("default: <identifier>-postgres<major version>")
+        ] = None,
+        database_name: Annotated[
+            str | None, Doc("in the instance; default: the identifier with _ for -")
+        ] = None,
+        engine_version: Annotated[
+            str, Doc("16, or 16.4 to hold a minor version; default 16")
+        ] = "16",
+        instance_class: Annotated[str, Doc("default db.t4g.micro")] = "db.t4g.micro",
+        storage_gib: Annotated[int, Doc("GiB, 20 to 65536; default 20")] = 20,
+        max_storage_gib: Annotated[
+            int | None,
+            Doc("where storage autoscaling ends, GiB, 10 % above storage_gib; default: none"),
+        ] = None,
+        multi_az: Annotated[bool, Doc("a standby in another zone; default: no")] = False,
+        backup_days: Annotated[int, Doc("0 (no backups) to 35; default 7")] = 7,
+        deletion_protection: Annotated[
+            bool, Doc("RDS and Terraform refuse to delete it; default: yes")
+        ] = True,
+        final_snapshot: Annotated[bool, Doc("deletion leaves a snapshot; default: yes")] = True,
+        log_retention_days: Annotated[
+            int, Doc("how long CloudWatch keeps the exported logs; default 30")
+        ] = 30,
     ) -> None:
         super().__init__(scope, id)
-        self._network = network
-        self.settings = settings
-        self.identifier = f"{name}-database"
+        _check(storage_gib, max_storage_gib, backup_days)
+        self.identifier = identifier or f"{network.name}-{id}"
+        self.storage_gib = storage_gib
+        self.port = PORT
         self.security_group = network.security_group(
-            "database", description="The PostgreSQL database"
+            self, name=f"{network.name}-{id}", description="The PostgreSQL database"
         )
         subnets = DbSubnetGroup(
             self, "subnets", name=self.identifier, subnet_ids=network.isolated_subnet_ids
         )
-        family = f"postgres{settings.major_version}"
-        parameters = DbParameterGroup(
+        self.parameter_group = self._parameters(parameter_group_name, engine_version)
+        self.instance = DbInstance(
+            self,
+            "instance",
+            identifier=self.identifier,
+            engine="postgres",
+            engine_version=engine_version,
+            instance_class=instance_class,
+            db_name=database_name or self.identifier.replace("-", "_"),
+            username="postgres",
+            manage_master_user_password=True,
+            port=PORT,
+            allocated_storage=storage_gib,
+            max_allocated_storage=max_storage_gib,
+            storage_type="gp3",
+            storage_encrypted=True,
+            multi_az=multi_az,
+            db_subnet_group_name=subnets.name,
+            vpc_security_group_ids=[self.security_group.security_group_id],
+            publicly_accessible=False,
+            parameter_group_name=self.parameter_group.name,
+            allow_major_version_upgrade=True,
+            auto_minor_version_upgrade=True,
+            backup_retention_period=backup_days,
+            copy_tags_to_snapshot=True,
+            delete_automated_backups=not deletion_protection,
+            deletion_protection=deletion_protection,
+            skip_final_snapshot=not final_snapshot,
+            # An instance that is made again under its name must not meet its predecessor's
+            # snapshot, so the time of creation is part of the name and stays what it was.
+            final_snapshot_identifier=(
+                f'{self.identifier}-${{formatdate("YYYYMMDDhhmmss", plantimestamp())}}'
+                if final_snapshot
+                else None
+            ),
+            enabled_cloudwatch_logs_exports=list(_EXPORTED_LOGS),
+            performance_insights_enabled=True,
+            performance_insights_retention_period=7,
+            lifecycle=TerraformResourceLifecycle(
+                prevent_destroy=deletion_protection,
+                ignore_changes=["final_snapshot_identifier"] if final_snapshot else None,
+            ),
+            depends_on=self._log_groups(log_retention_days),
+        )
+        self.host = self.instance.address
+        self.endpoint = self.instance.endpoint
+        self.database_name = self.instance.db_name
+        self.secret_arn = self.instance.master_user_secret.get(0).secret_arn
+
+    @staticmethod
+    def from_existing(
+        scope: Construct,
+        id: str,
+        *,
+        identifier: Annotated[str, Doc("an RDS instance of this account and region")],
+        security_group_id: Annotated[str, Doc("one of its groups, which gets rules")],
+        secret_arn: Annotated[
+            str | None,
+            Doc("with username and password as JSON; default: the secret that RDS manages"),
+        ] = None,
+        storage_gib: Annotated[
+            int | None, Doc("its size, for the alarm on free storage; default: no such alarm")
+        ] = None,
+    ) -> DatabaseBase:
+        """An instance that is there already; where it is, is looked up."""
+        return ExistingDatabase(
+            scope,
+            id,
+            identifier=identifier,
+            security_group_id=security_group_id,
+            secret_arn=secret_arn,
+            storage_gib=storage_gib,
+        )
+
+    def _parameters(self, name: str | None, engine_version: str) -> DbParameterGroup:
+        family = f"postgres{engine_version.split('.')[0]}"
+        return DbParameterGroup(
             self,
             "parameters",
-            name=f"{name}-{family}",
+            name=name or f"{self.identifier}-{family}",
             family=family,
             parameter=[
                 DbParameterGroupParameter(name="rds.force_ssl", value="1"),
@@ -65,64 +217,52 @@ class Database(Construct):
             # A major upgrade needs a group of the new family while the old one is still in use.
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
+
+    def _log_groups(self, retention_days: int) -> list[CloudwatchLogGroup]:
         # RDS would make these itself and keep them for ever.
-        log_groups = [
+        return [
             CloudwatchLogGroup(
                 self,
                 f"{log}-log-group",
                 name=f"/aws/rds/instance/{self.identifier}/{log}",
-                retention_in_days=log_retention_days,
+                retention_in_days=retention_days,
             )
             for log in _EXPORTED_LOGS
         ]
-        instance = DbInstance(
-            self,
-            "instance",
-            identifier=self.identifier,
-            engine="postgres",
-            engine_version=settings.engine_version,
-            instance_class=settings.instance_class,
-            db_name=settings.name or name.replace("-", "_"),
-            username="postgres",
-            manage_master_user_password=True,
-            port=PORT,
-            allocated_storage=settings.storage_gib,
-            max_allocated_storage=settings.max_storage_gib,
-            storage_type="gp3",
-            storage_encrypted=True,
-            multi_az=settings.multi_az,
-            db_subnet_group_name=subnets.name,
-            vpc_security_group_ids=[self.security_group.id],
-            publicly_accessible=False,
-            parameter_group_name=parameters.name,
-            allow_major_version_upgrade=True,
-            auto_minor_version_upgrade=True,
-            backup_retention_period=settings.backup_days,
-            copy_tags_to_snapshot=True,
-            delete_automated_backups=not settings.deletion_protection,
-            deletion_protection=settings.deletion_protection,
-            skip_final_snapshot=not settings.final_snapshot,
-            # An instance that is made again under its name must not meet its predecessor's
-            # snapshot, so the time of creation is part of the name and stays what it was.
-            final_snapshot_identifier=(
-                f'{self.identifier}-${{formatdate("YYYYMMDDhhmmss", plantimestamp())}}'
-                if settings.final_snapshot
-                else None
-            ),
-            enabled_cloudwatch_logs_exports=list(_EXPORTED_LOGS),
-            performance_insights_enabled=True,
-            performance_insights_retention_period=7,
-            lifecycle=TerraformResourceLifecycle(
-                prevent_destroy=settings.deletion_protection,
-                ignore_changes=["final_snapshot_identifier"] if settings.final_snapshot else None,
-            ),
-            depends_on=log_groups,
-        )
+
+
+class ExistingDatabase(DatabaseBase):
+    """An instance that somebody else made; see `Database.from_existing`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        identifier: str,
+        security_group_id: str,
+        secret_arn: str | None,
+        storage_gib: int | None,
+    ) -> None:
+        super().__init__(scope, id)
+        instance = DataAwsDbInstance(self, "instance", db_instance_identifier=identifier)
+        self.identifier = identifier
         self.host = instance.address
+        self.port = PORT
         self.endpoint = instance.endpoint
         self.database_name = instance.db_name
-        self.secret_arn = instance.master_user_secret.get(0).secret_arn
+        self.secret_arn = secret_arn or instance.master_user_secret.get(0).secret_arn
+        self.storage_gib = storage_gib
+        self.security_group = ExistingSecurityGroup(self, security_group_id=security_group_id)
 
-    def allow_from(self, source: SecurityGroup) -> None:
-        """Lets `source` open connections to the database."""
-        self._network.allow(source, self.security_group, port=PORT)
+
+def _check(storage_gib: int, max_storage_gib: int | None, backup_days: int) -> None:
+    if not 20 <= storage_gib <= 65536:
+        raise ValueError(f"storage_gib = {storage_gib}; allowed: 20 to 65536")
+    if max_storage_gib is not None and max_storage_gib < storage_gib * 1.1:
+        raise ValueError(
+            f"max_storage_gib = {max_storage_gib} is less than 10 % above storage_gib ="
+            f" {storage_gib}"
+        )
+    if not 0 <= backup_days <= 35:
+        raise ValueError(f"backup_days = {backup_days}; allowed: 0 to 35")

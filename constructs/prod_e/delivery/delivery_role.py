@@ -1,14 +1,15 @@
 """The role with which continuous integration pushes images."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from cdktf_cdktf_provider_aws.iam_openid_connect_provider import IamOpenidConnectProvider
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
-from prod_e import settings
 from prod_e.account import Account
+from prod_e.doc import Doc
 from prod_e.iam import Statement, policy_document
 
 _ISSUER = "token.actions.githubusercontent.com"
@@ -20,9 +21,6 @@ class DeliveryRole(Construct):
 
     It may push images to the given repositories and pull from them, and nothing else.
 
-    `name`: the prefix of names. `account`: where it is made. `settings`: see `settings.Delivery`.
-    `repository_arns`: the ECR repositories.
-
     https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services
     """
 
@@ -31,13 +29,17 @@ class DeliveryRole(Construct):
         scope: Construct,
         id: str,
         *,
-        name: str,
-        account: Account,
-        settings: settings.Delivery,
-        repository_arns: Sequence[str],
+        name: Annotated[str, Doc("the role's, at most 64 characters")],
+        github_repository: Annotated[str, Doc("owner/name")],
+        repository_arns: Annotated[Sequence[str], Doc("the ECR repositories")],
+        branch: Annotated[str, Doc("whose runs may push; default main")] = "main",
+        create_oidc_provider: Annotated[
+            bool, Doc("no where the account has GitHub's provider: it can have one; default: yes")
+        ] = True,
     ) -> None:
         super().__init__(scope, id)
-        if settings.create_oidc_provider:
+        account = Account.of(self)
+        if create_oidc_provider:
             provider_arn = IamOpenidConnectProvider(
                 self, "github", url=f"https://{_ISSUER}", client_id_list=[_AUDIENCE]
             ).arn
@@ -49,20 +51,16 @@ class DeliveryRole(Construct):
             conditions={
                 "StringEquals": {
                     f"{_ISSUER}:aud": _AUDIENCE,
-                    f"{_ISSUER}:sub": (
-                        f"repo:{settings.github_repository}:ref:refs/heads/{settings.branch}"
-                    ),
+                    f"{_ISSUER}:sub": (f"repo:{github_repository}:ref:refs/heads/{branch}"),
                 }
             },
         )
-        role = IamRole(
-            self, "role", name=f"{name}-delivery", assume_role_policy=policy_document(trust)
-        )
+        role = IamRole(self, "role", name=name, assume_role_policy=policy_document(trust))
         self.arn = role.arn
         IamRolePolicy(
             self,
             "policy",
-            name=f"{name}-delivery",
+            name=name,
             role=role.name,
             policy=policy_document(
                 Statement(

@@ -1,6 +1,7 @@
 """A new deployment whenever the tag that a service follows is pushed."""
 
 import json
+from typing import Annotated
 
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
@@ -8,7 +9,9 @@ from cdktf_cdktf_provider_aws.sfn_state_machine import SfnStateMachine
 from constructs import Construct
 
 from prod_e.account import Account
+from prod_e.doc import Doc
 from prod_e.iam import ServiceRole, Statement
+from prod_e.service.fargate_service import FargateService
 
 
 class RedeployOnPush(Construct):
@@ -18,10 +21,6 @@ class RedeployOnPush(Construct):
     starts a state machine, which calls `ecs:UpdateService` with `forceNewDeployment`, retries when
     ECS is busy, and needs no code of ours to run.
 
-    `name`: of the rule, the state machine and its role. `account`: where it is made.
-    `repository`, `tag`: what is watched. `cluster_name`, `service_name`, `service_arn`: what is
-    deployed.
-
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
     """
 
@@ -30,22 +29,23 @@ class RedeployOnPush(Construct):
         scope: Construct,
         id: str,
         *,
-        name: str,
-        account: Account,
-        repository: str,
-        tag: str,
-        cluster_name: str,
-        service_name: str,
-        service_arn: str,
+        service: Annotated[FargateService, Doc("what is deployed")],
+        repository: Annotated[str, Doc("the ECR repository that is watched")],
+        tag: Annotated[str, Doc("that the service follows; default latest")] = "latest",
+        name: Annotated[
+            str | None, Doc("the rule's, the state machine's and its role's; <service>-redeploy")
+        ] = None,
     ) -> None:
         super().__init__(scope, id)
+        name = name or f"{service.name}-redeploy"
+        account = Account.of(self)
         may_update = ServiceRole(
             self,
             "state-machine-role",
             name=name,
             service="states.amazonaws.com",
             account_id=account.id,
-            statements=(Statement(actions=("ecs:UpdateService",), resources=(service_arn,)),),
+            statements=(Statement(actions=("ecs:UpdateService",), resources=(service.arn,)),),
         )
         state_machine = SfnStateMachine(
             self,
@@ -54,7 +54,9 @@ class RedeployOnPush(Construct):
             role_arn=may_update.arn,
             definition=json.dumps(
                 {
-                    "Comment": f"Deploys {service_name} with the image that {tag} now names.",
+                    "Comment": (
+                        f"Deploys {service.service_name} with the image that {tag} now names."
+                    ),
                     "StartAt": "UpdateService",
                     "States": {
                         "UpdateService": {
@@ -63,8 +65,8 @@ class RedeployOnPush(Construct):
                                 f"arn:{account.partition}:states:::aws-sdk:ecs:updateService"
                             ),
                             "Parameters": {
-                                "Cluster": cluster_name,
-                                "Service": service_name,
+                                "Cluster": service.cluster.name,
+                                "Service": service.service_name,
                                 "ForceNewDeployment": True,
                             },
                             # The answer holds the whole service, which nobody reads.

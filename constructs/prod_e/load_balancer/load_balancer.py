@@ -1,10 +1,11 @@
-"""The Application Load Balancer: the only way in from the internet."""
+"""The Application Load Balancer."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from cdktf import TerraformIterator, TerraformResourceLifecycle
-from cdktf_cdktf_provider_aws.acm_certificate import AcmCertificate
-from cdktf_cdktf_provider_aws.acm_certificate_validation import AcmCertificateValidation
+from cdktf import Fn
+from cdktf_cdktf_provider_aws.data_aws_lb import DataAwsLb
+from cdktf_cdktf_provider_aws.data_aws_lb_listener import DataAwsLbListener
 from cdktf_cdktf_provider_aws.lb import Lb, LbAccessLogs
 from cdktf_cdktf_provider_aws.lb_listener import (
     LbListener,
@@ -12,87 +13,131 @@ from cdktf_cdktf_provider_aws.lb_listener import (
     LbListenerDefaultActionFixedResponse,
     LbListenerDefaultActionRedirect,
 )
-from cdktf_cdktf_provider_aws.lb_listener_rule import (
-    LbListenerRule,
-    LbListenerRuleAction,
-    LbListenerRuleCondition,
-    LbListenerRuleConditionHostHeader,
-    LbListenerRuleConditionPathPattern,
-)
-from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup, LbTargetGroupHealthCheck
-from cdktf_cdktf_provider_aws.route53_record import Route53Record, Route53RecordAlias
-from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
-from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
-    S3BucketLifecycleConfiguration,
-    S3BucketLifecycleConfigurationRule,
-    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload,
-    S3BucketLifecycleConfigurationRuleExpiration,
-    S3BucketLifecycleConfigurationRuleFilter,
-)
-from cdktf_cdktf_provider_aws.s3_bucket_policy import S3BucketPolicy
-from cdktf_cdktf_provider_aws.s3_bucket_public_access_block import S3BucketPublicAccessBlock
-from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration import (
-    S3BucketServerSideEncryptionConfigurationA,
-    S3BucketServerSideEncryptionConfigurationRuleA,
-    S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
-)
-from cdktf_cdktf_provider_aws.wafv2_web_acl import (
-    Wafv2WebAcl,
-    Wafv2WebAclDefaultAction,
-    Wafv2WebAclDefaultActionAllow,
-    Wafv2WebAclVisibilityConfig,
-)
-from cdktf_cdktf_provider_aws.wafv2_web_acl_association import Wafv2WebAclAssociation
+from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
 from constructs import Construct
 
-from prod_e import settings
-from prod_e.account import Account
-from prod_e.iam import Statement, policy_document
-from prod_e.network.network import Network
+from prod_e.doc import Doc
+from prod_e.load_balancer.access_logs import access_logs_bucket
+from prod_e.load_balancer.certificate import Domain, add_alias_records, validated_certificate
+from prod_e.load_balancer.priority import HIGHEST_PRIORITY, rule_priority
+from prod_e.load_balancer.target_group import HealthCheck, listener_rule, target_group
+from prod_e.load_balancer.waf import Waf, add_web_acl
+from prod_e.network.network import NetworkBase
+from prod_e.network.security_group import ExistingSecurityGroup, SecurityGroupBase
+from prod_e.service.fargate_service import FargateService
+from prod_e.service.route import Route
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 """TLS 1.3 and, for older clients, 1.2 with forward secrecy:
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html"""
 
-WAF_REQUESTS_PER_5_MINUTES_AND_ADDRESS = 2000
-_WAF_RULE_GROUPS = (
-    "AWSManagedRulesAmazonIpReputationList",
-    "AWSManagedRulesKnownBadInputsRuleSet",
-    "AWSManagedRulesCommonRuleSet",
-)
+_LONGEST_NAME = 32
+_HTTP_PORT, _HTTPS_PORT = 80, 443
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """A service's place behind the load balancer: its target group and the rule that leads to it.
+class AccessLogs:
+    """Logs of all requests in a bucket that only the load balancer writes to.
 
-    `arn_suffix` and `load_balancer_arn_suffix` are the CloudWatch dimensions.
+    Raises `ValueError` for less than a day.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-access-logs.html
     """
 
-    target_group: LbTargetGroup
-    listener_rule: LbListenerRule
-    load_balancer_arn_suffix: str
+    retention_days: Annotated[int, Doc("1 or more; default 90")] = 90
 
-    @property
-    def arn(self) -> str:
-        """The target group's ARN."""
-        return self.target_group.arn
-
-    @property
-    def arn_suffix(self) -> str:
-        """The target group's name in CloudWatch."""
-        return self.target_group.arn_suffix
+    def __post_init__(self) -> None:
+        if self.retention_days < 1:
+            raise ValueError(f"retention_days = {self.retention_days}; allowed: 1 or more")
 
 
-class LoadBalancer(Construct):
+class LoadBalancerBase(Construct):
+    """What routes need of a load balancer, whether it is made here or was there before.
+
+    `arn_suffix`: what CloudWatch calls it. `dns_name`: where it answers. `url`: the address that
+    people use.
+    """
+
+    listener_arn: str
+    arn_suffix: str
+    dns_name: str
+    url: str
+    security_group: SecurityGroupBase
+    _network: NetworkBase
+    _target_groups: dict[str, LbTargetGroup]
+
+    def route(
+        self,
+        service: Annotated[FargateService, Doc("with a port")],
+        *,
+        path: Annotated[str, Doc("* and ? match anything; default /*")] = "/*",
+        host: Annotated[str | None, Doc("* and ? match anything; default: every host")] = None,
+        priority: Annotated[
+            int | None,
+            Doc("1 to 50000, the lowest is tried first; default: the more specific route first"),
+        ] = None,
+        health_check: Annotated[HealthCheck | None, Doc("default: / answers 200")] = None,
+        target_group_name: Annotated[
+            str | None, Doc("at most 32 characters; default: <service's>-<port>")
+        ] = None,
+        id: Annotated[str | None, Doc("of the constructs; default: the service's id")] = None,
+    ) -> Route:
+        """Leads requests to a service, and lets this load balancer reach its tasks.
+
+        Further routes of a service share the first one's target group and health check. Raises
+        `ValueError` for a service without a port, and for values that AWS refuses.
+
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html
+        """
+        if service.port is None:
+            raise ValueError(f"{service.name} has no port: give FargateService one")
+        priority = priority or rule_priority(path, host)
+        if not 1 <= priority <= HIGHEST_PRIORITY:
+            raise ValueError(f"priority = {priority}; allowed: 1 to {HIGHEST_PRIORITY}")
+        id = id or service.node.id
+        key = service.node.path
+        is_first = key not in self._target_groups
+        if is_first:
+            # The port is in the name because another port needs another target group, which AWS
+            # makes before it deletes the old one only if their names differ.
+            self._target_groups[key] = target_group(
+                self,
+                f"{id}-targets",
+                name=target_group_name or f"{service.name}-{service.port}",
+                port=service.port,
+                vpc_id=self._network.vpc_id,
+                health_check=health_check or HealthCheck(),
+            )
+        elif health_check or target_group_name:
+            raise ValueError(f"the first route of {service.name} has its health check and name")
+        group = self._target_groups[key]
+        route = Route(
+            target_group=group,
+            listener_rule=listener_rule(
+                self,
+                f"{id}-route" if is_first else f"{id}-route-{priority}",
+                name=service.name,
+                listener_arn=self.listener_arn,
+                path=path,
+                host=host,
+                priority=priority,
+                target_group_arn=group.arn,
+            ),
+            load_balancer_arn_suffix=self.arn_suffix,
+        )
+        service.add_route(route, load_balancer=self.security_group)
+        return route
+
+
+class LoadBalancer(LoadBalancerBase):
     """An internet-facing Application Load Balancer that answers 404 until a service has a route.
 
-    With a domain it speaks HTTPS only, with an ACM certificate validated through Route 53, and
-    redirects HTTP. It drops malformed headers, and keeps access logs in a private bucket.
+    With a domain or a certificate it speaks HTTPS only, and redirects HTTP. It drops malformed
+    headers.
 
-    `name`: the prefix of names. `account`: where it is made. `network`: its VPC.
-    `settings`: see `settings.LoadBalancer`. `hosts`: the further host names that routes use; each
-    gets an alias record and a place on the certificate if there is a domain.
+    Raises `ValueError` for a name that AWS refuses.
+
+    `load_balancer`, `listener`, `web_acl`: the resources.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/introduction.html
     """
@@ -102,45 +147,113 @@ class LoadBalancer(Construct):
         scope: Construct,
         id: str,
         *,
-        name: str,
-        account: Account,
-        network: Network,
-        settings: settings.LoadBalancer,
-        hosts: tuple[str, ...] = (),
+        network: Annotated[NetworkBase, Doc("with two public subnets or more")],
+        name: Annotated[str | None, Doc("at most 32 characters; default: <network's>-<id>")] = None,
+        domain: Annotated[
+            Domain | None, Doc("gives HTTPS with a certificate of its own; default: none")
+        ] = None,
+        certificate_arn: Annotated[
+            str | None, Doc("an ACM certificate that is there; default: one for the domain")
+        ] = None,
+        access_logs: Annotated[
+            AccessLogs | None, Doc("where requests are logged; default: 90 days")
+        ] = AccessLogs(),
+        waf: Annotated[Waf | None, Doc("a firewall in front; default: none")] = None,
+        deletion_protection: Annotated[
+            bool, Doc("AWS refuses to delete it, and its logs are kept; default: yes")
+        ] = True,
     ) -> None:
         super().__init__(scope, id)
-        self._name = name
+        self.name = name or f"{network.name}-{id}"
+        if len(self.name) > _LONGEST_NAME or self.name.startswith("internal-"):
+            raise ValueError(
+                f"the load balancer's name {self.name!r}; allowed: at most {_LONGEST_NAME}"
+                " characters, not beginning with internal-"
+            )
         self._network = network
-        https = settings.domain_name is not None
+        self._target_groups = {}
+        is_https = domain is not None or certificate_arn is not None
         self.security_group = network.security_group(
-            "load-balancer", description="The load balancer of all services"
+            self,
+            name=f"{network.name}-{id}",
+            description="The load balancer of all services",
         )
-        for port in (80, 443) if https else (80,):
-            network.allow_from_internet(self.security_group, port=port)
+        for port in (_HTTP_PORT, _HTTPS_PORT) if is_https else (_HTTP_PORT,):
+            self.security_group.allow_from_internet(port=port)
+        self.load_balancer = self._application_load_balancer(
+            network, access_logs, deletion_protection=deletion_protection
+        )
+        self.arn_suffix = self.load_balancer.arn_suffix
+        self.dns_name = self.load_balancer.dns_name
+        host = domain.name if domain else self.dns_name
+        self.url = f"{'https' if is_https else 'http'}://{host}"
+        self.listener = self._listen(domain, certificate_arn)
+        self.listener_arn = self.listener.arn
+        self.web_acl = (
+            add_web_acl(
+                self,
+                waf,
+                load_balancer_name=self.name,
+                load_balancer_arn=self.load_balancer.arn,
+            )
+            if waf
+            else None
+        )
 
-        access_logs = None
-        depends_on = []
-        if settings.access_logs:
-            access_logs, bucket_policy = self._access_logs(account, settings)
-            depends_on.append(bucket_policy)
-        self._load_balancer = Lb(
+    @staticmethod
+    def from_existing(
+        scope: Construct,
+        id: str,
+        *,
+        network: Annotated[NetworkBase, Doc("the load balancer's VPC, where services run")],
+        listener_arn: Annotated[str, Doc("the listener that gets the rules")],
+        security_group_id: Annotated[str, Doc("one of its groups, which gets rules to tasks")],
+        host: Annotated[
+            str | None, Doc("the name people use; default: the load balancer's own")
+        ] = None,
+    ) -> LoadBalancerBase:
+        """A load balancer that is there already; a rule is added to one of its listeners.
+
+        The rest is looked up by the listener.
+        """
+        return ExistingLoadBalancer(
+            scope,
+            id,
+            network=network,
+            listener_arn=listener_arn,
+            security_group_id=security_group_id,
+            host=host,
+        )
+
+    def _application_load_balancer(
+        self, network: NetworkBase, access_logs: AccessLogs | None, *, deletion_protection: bool
+    ) -> Lb:
+        logs = (
+            access_logs_bucket(
+                self,
+                name=self.name,
+                retention_days=access_logs.retention_days,
+                force_destroy=not deletion_protection,
+            )
+            if access_logs
+            else None
+        )
+        return Lb(
             self,
             "alb",
-            name=f"{name}-alb",
+            name=self.name,
             load_balancer_type="application",
             internal=False,
-            security_groups=[self.security_group.id],
+            security_groups=[self.security_group.security_group_id],
             subnets=network.public_subnet_ids,
             drop_invalid_header_fields=True,
-            enable_deletion_protection=settings.deletion_protection,
+            enable_deletion_protection=deletion_protection,
             idle_timeout=60,
-            access_logs=access_logs,
-            depends_on=depends_on,
+            access_logs=LbAccessLogs(bucket=logs[0].bucket, enabled=True) if logs else None,
+            depends_on=[logs[1]] if logs else [],
         )
-        self.arn_suffix = self._load_balancer.arn_suffix
-        self.dns_name = self._load_balancer.dns_name
-        self.url = f"{'https' if https else 'http'}://{settings.domain_name or self.dns_name}"
 
+    def _listen(self, domain: Domain | None, certificate_arn: str | None) -> LbListener:
         not_found = LbListenerDefaultAction(
             type="fixed-response",
             fixed_response=LbListenerDefaultActionFixedResponse(
@@ -149,278 +262,61 @@ class LoadBalancer(Construct):
                 message_body='{"error":"no service has this route"}',
             ),
         )
-        if settings.domain_name and settings.hosted_zone_id:
-            self._listener = self._https_listener(
-                settings.domain_name, settings.hosted_zone_id, hosts, not_found
-            )
-            LbListener(
-                self,
-                "http",
-                load_balancer_arn=self._load_balancer.arn,
-                port=80,
-                protocol="HTTP",
-                default_action=[
-                    LbListenerDefaultAction(
-                        type="redirect",
-                        redirect=LbListenerDefaultActionRedirect(
-                            protocol="HTTPS", port="443", status_code="HTTP_301"
-                        ),
-                    )
-                ],
-            )
-        else:
-            self._listener = LbListener(
-                self,
-                "http",
-                load_balancer_arn=self._load_balancer.arn,
-                port=80,
-                protocol="HTTP",
-                default_action=[not_found],
-            )
-        if settings.waf:
-            self._add_waf()
-
-    def add_target(self, id: str, *, settings: settings.Service) -> Target:
-        """Makes the target group of service `id` and leads the service's route to it."""
-        target_group = LbTargetGroup(
-            self,
-            f"{id}-targets",
-            # The port is in the name because another port needs another target group, which AWS
-            # makes before it deletes the old one only if their names differ.
-            name=f"{self._name}-{id}-{settings.port}",
-            port=settings.port,
-            protocol="HTTP",
-            target_type="ip",
-            vpc_id=self._network.vpc_id,
-            # Shorter than the stop timeout of tasks, longer than a usual request.
-            deregistration_delay="20",
-            health_check=LbTargetGroupHealthCheck(
-                path=settings.health_path,
-                matcher="200",
-                interval=10,
-                timeout=5,
-                healthy_threshold=2,
-                unhealthy_threshold=3,
-            ),
-            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
-        )
-        conditions = [
-            LbListenerRuleCondition(
-                path_pattern=LbListenerRuleConditionPathPattern(values=[settings.path])
-            )
-        ]
-        if settings.host:
-            conditions.append(
-                LbListenerRuleCondition(
-                    host_header=LbListenerRuleConditionHostHeader(values=[settings.host])
-                )
-            )
-        rule = LbListenerRule(
-            self,
-            f"{id}-route",
-            listener_arn=self._listener.arn,
-            priority=settings.rule_priority,
-            action=[LbListenerRuleAction(type="forward", target_group_arn=target_group.arn)],
-            condition=conditions,
-            tags={"Name": f"{self._name}-{id}"},
-        )
-        return Target(
-            target_group=target_group,
-            listener_rule=rule,
-            load_balancer_arn_suffix=self.arn_suffix,
-        )
-
-    def _https_listener(
-        self,
-        domain_name: str,
-        hosted_zone_id: str,
-        hosts: tuple[str, ...],
-        default_action: LbListenerDefaultAction,
-    ) -> LbListener:
-        names = [domain_name, *(host for host in hosts if host != domain_name)]
-        certificate = AcmCertificate(
-            self,
-            "certificate",
-            domain_name=domain_name,
-            subject_alternative_names=names[1:] or None,
-            validation_method="DNS",
-            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
-        )
-        options = TerraformIterator.from_complex_list(
-            certificate.domain_validation_options, "domain_name"
-        )
-        Route53Record(
-            self,
-            "validation",
-            for_each=options,
-            zone_id=hosted_zone_id,
-            name=options.get_string("resource_record_name"),
-            type=options.get_string("resource_record_type"),
-            records=[options.get_string("resource_record_value")],
-            ttl=60,
-            # A certificate that is replaced is validated by the record of the one before.
-            allow_overwrite=True,
-        )
-        validation = AcmCertificateValidation(
-            self,
-            "validated-certificate",
-            certificate_arn=certificate.arn,
-            depends_on=[self.node.find_child("validation")],  # type: ignore[list-item]
-        )
-        for number, host in enumerate(names, start=1):
-            Route53Record(
-                self,
-                f"alias-{number}",
-                zone_id=hosted_zone_id,
-                name=host,
-                type="A",
-                alias=Route53RecordAlias(
-                    name=self._load_balancer.dns_name,
-                    zone_id=self._load_balancer.zone_id,
-                    evaluate_target_health=True,
+        if domain:
+            add_alias_records(self, domain, self.load_balancer)
+            certificate_arn = certificate_arn or validated_certificate(self, domain).certificate_arn
+        if certificate_arn is None:
+            return self._http_listener(not_found)
+        self._http_listener(
+            LbListenerDefaultAction(
+                type="redirect",
+                redirect=LbListenerDefaultActionRedirect(
+                    protocol="HTTPS", port=str(_HTTPS_PORT), status_code="HTTP_301"
                 ),
             )
+        )
         return LbListener(
             self,
             "https",
-            load_balancer_arn=self._load_balancer.arn,
-            port=443,
+            load_balancer_arn=self.load_balancer.arn,
+            port=_HTTPS_PORT,
             protocol="HTTPS",
             ssl_policy=TLS_POLICY,
-            certificate_arn=validation.certificate_arn,
-            default_action=[default_action],
+            certificate_arn=certificate_arn,
+            default_action=[not_found],
         )
 
-    def _access_logs(
-        self, account: Account, settings: settings.LoadBalancer
-    ) -> tuple[LbAccessLogs, S3BucketPolicy]:
-        bucket = S3Bucket(
+    def _http_listener(self, action: LbListenerDefaultAction) -> LbListener:
+        return LbListener(
             self,
-            "access-logs",
-            bucket=f"{self._name}-alb-logs-{account.id}-{account.region}",
-            force_destroy=not settings.deletion_protection,
-        )
-        S3BucketPublicAccessBlock(
-            self,
-            "access-logs-private",
-            bucket=bucket.bucket,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-        )
-        S3BucketServerSideEncryptionConfigurationA(
-            self,
-            "access-logs-encryption",
-            bucket=bucket.bucket,
-            rule=[
-                S3BucketServerSideEncryptionConfigurationRuleA(
-                    # Load balancers cannot write to a bucket that is encrypted with a KMS key.
-                    apply_server_side_encryption_by_default=S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
-                        sse_algorithm="AES256"
-                    )
-                )
-            ],
-        )
-        S3BucketLifecycleConfiguration(
-            self,
-            "access-logs-expiry",
-            bucket=bucket.bucket,
-            rule=[
-                S3BucketLifecycleConfigurationRule(
-                    id="expire",
-                    status="Enabled",
-                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
-                    expiration=[
-                        S3BucketLifecycleConfigurationRuleExpiration(days=settings.access_log_days)
-                    ],
-                    abort_incomplete_multipart_upload=[
-                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
-                            days_after_initiation=1
-                        )
-                    ],
-                )
-            ],
-        )
-        policy = S3BucketPolicy(
-            self,
-            "access-logs-policy",
-            bucket=bucket.bucket,
-            policy=policy_document(
-                # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
-                Statement(
-                    actions=("s3:PutObject",),
-                    resources=(f"{bucket.arn}/AWSLogs/{account.id}/*",),
-                    principal={"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
-                    conditions={
-                        "ArnLike": {
-                            "aws:SourceArn": account.arn(
-                                "elasticloadbalancing", f"loadbalancer/app/{self._name}-alb/*"
-                            )
-                        }
-                    },
-                ),
-                Statement(
-                    effect="Deny",
-                    actions=("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
-                    resources=(bucket.arn, f"{bucket.arn}/*"),
-                    principal={"AWS": "*"},
-                    conditions={"Bool": {"aws:SecureTransport": "false"}},
-                ),
-            ),
-        )
-        return LbAccessLogs(bucket=bucket.bucket, enabled=True), policy
-
-    def _add_waf(self) -> None:
-        groups = [
-            {
-                "name": group,
-                "priority": number,
-                "override_action": {"none": {}},
-                "statement": {
-                    "managed_rule_group_statement": {"name": group, "vendor_name": "AWS"}
-                },
-                "visibility_config": _visibility_block(group),
-            }
-            for number, group in enumerate(_WAF_RULE_GROUPS, start=1)
-        ]
-        rate_limit = {
-            "name": "rate-limit",
-            "priority": 0,
-            "action": {"block": {}},
-            "statement": {
-                "rate_based_statement": {
-                    "limit": WAF_REQUESTS_PER_5_MINUTES_AND_ADDRESS,
-                    "aggregate_key_type": "IP",
-                }
-            },
-            "visibility_config": _visibility_block("rate-limit"),
-        }
-        acl = Wafv2WebAcl(
-            self,
-            "waf",
-            name=f"{self._name}-waf",
-            scope="REGIONAL",
-            default_action=Wafv2WebAclDefaultAction(allow=Wafv2WebAclDefaultActionAllow()),
-            visibility_config=Wafv2WebAclVisibilityConfig(
-                cloudwatch_metrics_enabled=True,
-                metric_name=f"{self._name}-waf",
-                sampled_requests_enabled=True,
-            ),
-        )
-        # The bindings type a rule's blocks only in part; this is Terraform's own form of them.
-        acl.add_override("rule", [rate_limit, *groups])
-        Wafv2WebAclAssociation(
-            self,
-            "waf-association",
-            resource_arn=self._load_balancer.arn,
-            web_acl_arn=acl.arn,
+            "http",
+            load_balancer_arn=self.load_balancer.arn,
+            port=_HTTP_PORT,
+            protocol="HTTP",
+            default_action=[action],
         )
 
 
-def _visibility_block(metric_name: str) -> dict[str, object]:
-    return {
-        "cloudwatch_metrics_enabled": True,
-        "metric_name": metric_name,
-        "sampled_requests_enabled": True,
-    }
+class ExistingLoadBalancer(LoadBalancerBase):
+    """A load balancer that somebody else made; see `LoadBalancer.from_existing`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        network: NetworkBase,
+        listener_arn: str,
+        security_group_id: str,
+        host: str | None,
+    ) -> None:
+        super().__init__(scope, id)
+        self._network = network
+        self._target_groups = {}
+        listener = DataAwsLbListener(self, "listener", arn=listener_arn)
+        load_balancer = DataAwsLb(self, "alb", arn=listener.load_balancer_arn)
+        self.listener_arn = listener_arn
+        self.arn_suffix = load_balancer.arn_suffix
+        self.dns_name = load_balancer.dns_name
+        self.url = f"{Fn.lower(listener.protocol)}://{host or self.dns_name}"
+        self.security_group = ExistingSecurityGroup(self, security_group_id=security_group_id)

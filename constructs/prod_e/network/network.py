@@ -1,51 +1,71 @@
-"""The VPC: who can reach whom."""
+"""The VPC that everything runs in."""
 
 import ipaddress
+from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from cdktf import Fn
-from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf import Fn, TerraformStack
 from cdktf_cdktf_provider_aws.data_aws_availability_zones import (
     DataAwsAvailabilityZones,
     DataAwsAvailabilityZonesFilter,
 )
 from cdktf_cdktf_provider_aws.default_security_group import DefaultSecurityGroup
-from cdktf_cdktf_provider_aws.eip import Eip
-from cdktf_cdktf_provider_aws.flow_log import FlowLog
 from cdktf_cdktf_provider_aws.internet_gateway import InternetGateway
 from cdktf_cdktf_provider_aws.nat_gateway import NatGateway
 from cdktf_cdktf_provider_aws.route import Route
-from cdktf_cdktf_provider_aws.route_table import RouteTable
-from cdktf_cdktf_provider_aws.route_table_association import RouteTableAssociation
-from cdktf_cdktf_provider_aws.security_group import SecurityGroup
-from cdktf_cdktf_provider_aws.subnet import Subnet
 from cdktf_cdktf_provider_aws.vpc import Vpc
-from cdktf_cdktf_provider_aws.vpc_endpoint import VpcEndpoint
-from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
-from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
 from constructs import Construct
 
-from prod_e import settings
-from prod_e.account import Account
-from prod_e.iam import ServiceRole, Statement
+from prod_e.doc import Doc
+from prod_e.network.flow_log import add_flow_log
+from prod_e.network.security_group import ANYWHERE, HTTPS_PORT, SecurityGroup, SecurityGroupBase
+from prod_e.network.subnets import add_nat_gateways, add_route_table, add_subnets
+from prod_e.network.vpc_endpoints import (
+    EXECUTE_COMMAND_SERVICE,
+    TASK_SERVICES,
+    interface_endpoint,
+    s3_gateway_endpoint,
+)
 
-ANYWHERE = "0.0.0.0/0"
-
-# What a task needs to start (image, logs) and to read its secrets.
-_ENDPOINT_SERVICES = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssm")
-_EXECUTE_COMMAND_SERVICE = "ssmmessages"
+_LARGEST_PREFIX, _SMALLEST_PREFIX = 16, 23
 
 
-class Network(Construct):
+class NetworkBase(Construct):
+    """What other constructs need of a network, whether it is made here or was there before.
+
+    `name`: the prefix of the names of what is in it. `vpc_id`, `public_subnet_ids` (load balancer),
+    `private_subnet_ids` (tasks), `isolated_subnet_ids` (database).
+    """
+
+    name: str
+    vpc_id: str
+    public_subnet_ids: list[str]
+    private_subnet_ids: list[str]
+    isolated_subnet_ids: list[str]
+
+    def security_group(self, owner: Construct, *, name: str, description: str) -> SecurityGroup:
+        """Makes the security group of `owner`, which lets nothing through yet."""
+        return SecurityGroup(owner, name=name, description=description, vpc_id=self.vpc_id)
+
+    @abstractmethod
+    def allow_egress(self, source: SecurityGroupBase) -> None:
+        """Lets `source` reach what a task needs to start, and the internet if there is a way."""
+
+    @abstractmethod
+    def allow_execute_command(self) -> None:
+        """Gives tasks the way to Systems Manager that `aws ecs execute-command` needs."""
+
+
+class Network(NetworkBase):
     """A VPC with public, private and isolated subnets in two or three availability zones.
 
     Public subnets hold the load balancer and NAT gateways, private ones tasks, isolated ones (no
     route out of the VPC) the database. The default security group lets nothing through, traffic to
     S3 stays on AWS's network, and a flow log records who talked to whom.
 
-    `name`: the prefix of names. `account`: where it is made. `settings`: see `settings.Network`.
-    `execute_command`: whether any service needs the Systems Manager channel; counts only without
-    NAT.
+    Raises `ValueError` for a block that is no private IPv4 block from /16 to /23, or another number
+    of zones.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/vpc-example-private-subnets-nat.html
     """
@@ -55,28 +75,95 @@ class Network(Construct):
         scope: Construct,
         id: str,
         *,
-        name: str,
-        account: Account,
-        settings: settings.Network,
-        execute_command: bool = False,
+        name: Annotated[
+            str | None, Doc("the prefix of names in AWS; default: the stack's id")
+        ] = None,
+        cidr: Annotated[
+            str,
+            Doc("the IPv4 block, /16 to /23, split into equal subnets; default 10.0.0.0/16"),
+        ] = "10.0.0.0/16",
+        availability_zones: Annotated[int, Doc("2 or 3; default 2")] = 2,
+        egress: Annotated[
+            Literal["nat", "endpoints"],
+            Doc(
+                "nat gives tasks the internet through NAT gateways; endpoints only the AWS services"
+                " that they need; default nat"
+            ),
+        ] = "nat",
+        nat_gateways: Annotated[
+            Literal["single", "per_zone"],
+            Doc("single is cheap, per_zone survives the loss of a zone; default single"),
+        ] = "single",
+        flow_log_retention_days: Annotated[
+            int, Doc("how long CloudWatch keeps the flow log, as it offers; default 14")
+        ] = 14,
     ) -> None:
         super().__init__(scope, id)
-        self._name = name
-        self._region = account.region
-        self._has_nat = settings.egress == "nat"
-        self._vpc = Vpc(
+        block = _checked_block(cidr)
+        if availability_zones not in {2, 3}:
+            raise ValueError(f"availability_zones = {availability_zones}; allowed: 2 or 3")
+        self.name = name or TerraformStack.of(self).node.id
+        self.vpc = Vpc(
             self,
             "vpc",
-            cidr_block=settings.cidr,
+            cidr_block=cidr,
             enable_dns_hostnames=True,
             enable_dns_support=True,
-            tags={"Name": name},
+            tags={"Name": self.name},
         )
-        self.vpc_id = self._vpc.id
+        self.vpc_id = self.vpc.id
         DefaultSecurityGroup(
-            self, "default-security-group", vpc_id=self.vpc_id, tags={"Name": f"{name}-default"}
+            self,
+            "default-security-group",
+            vpc_id=self.vpc_id,
+            tags={"Name": f"{self.name}-default"},
+        )
+        self._add_subnets(block, availability_zones)
+        self._connect(egress, nat_gateways)
+        self.flow_log = add_flow_log(
+            self, name=self.name, vpc_id=self.vpc_id, retention_days=flow_log_retention_days
         )
 
+    @staticmethod
+    def from_existing(
+        scope: Construct,
+        id: str,
+        *,
+        vpc_id: Annotated[str, Doc("the VPC's id, such as vpc-0123")],
+        public_subnet_ids: Annotated[Sequence[str], Doc("for load balancers, of 2 zones")] = (),
+        private_subnet_ids: Annotated[
+            Sequence[str], Doc("for tasks; with a way out to ECR, CloudWatch Logs and S3")
+        ] = (),
+        isolated_subnet_ids: Annotated[Sequence[str], Doc("for databases, of 2 zones")] = (),
+        name: Annotated[
+            str | None, Doc("the prefix of names in AWS; default: the stack's id")
+        ] = None,
+    ) -> NetworkBase:
+        """A VPC that is there already, with the attributes of one that is made here."""
+        return ExistingNetwork(
+            scope,
+            id,
+            vpc_id=vpc_id,
+            public_subnet_ids=public_subnet_ids,
+            private_subnet_ids=private_subnet_ids,
+            isolated_subnet_ids=isolated_subnet_ids,
+            name=name,
+        )
+
+    def allow_egress(self, source: SecurityGroupBase) -> None:
+        """Lets `source` out: to the internet through NAT, or only to AWS's own endpoints."""
+        if self.endpoint_security_group is None:
+            source.allow_to_internet()
+            return
+        self.endpoint_security_group.allow_from(source, port=HTTPS_PORT)
+        source.allow_to_s3(self.s3_endpoint.prefix_list_id)
+
+    def allow_execute_command(self) -> None:
+        """Adds the endpoint of Systems Manager's channel where there is no NAT."""
+        if self.endpoint_security_group is not None:
+            self._add_interface_endpoint(EXECUTE_COMMAND_SERVICE)
+
+    def _add_subnets(self, block: ipaddress.IPv4Network, availability_zones: int) -> None:
         zones = DataAwsAvailabilityZones(
             self,
             "zones",
@@ -86,20 +173,29 @@ class Network(Construct):
                 DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])
             ],
         )
-        self._zone_names = [
-            Fn.element(zones.names, number) for number in range(settings.availability_zones)
-        ]
+        zone_names = [Fn.element(zones.names, number) for number in range(availability_zones)]
         # Sixteen equal blocks; each tier takes up to four, so that zones can be added later.
-        blocks = list(settings.block.subnets(prefixlen_diff=4))
-        public = self._subnets("public", blocks[0:4])
-        private = self._subnets("private", blocks[4:8])
-        isolated = self._subnets("isolated", blocks[8:12])
-        self.public_subnet_ids = [subnet.id for subnet in public]
-        self.private_subnet_ids = [subnet.id for subnet in private]
-        self.isolated_subnet_ids = [subnet.id for subnet in isolated]
+        blocks = list(block.subnets(prefixlen_diff=4))
+        self.public_subnets, self.private_subnets, self.isolated_subnets = (
+            add_subnets(
+                self,
+                tier,
+                name=self.name,
+                vpc_id=self.vpc_id,
+                zones=zone_names,
+                blocks=blocks[first : first + 4],
+            )
+            for tier, first in (("public", 0), ("private", 4), ("isolated", 8))
+        )
+        self.public_subnet_ids = [subnet.id for subnet in self.public_subnets]
+        self.private_subnet_ids = [subnet.id for subnet in self.private_subnets]
+        self.isolated_subnet_ids = [subnet.id for subnet in self.isolated_subnets]
 
-        gateway = InternetGateway(self, "internet", vpc_id=self.vpc_id, tags={"Name": name})
-        public_table = self._route_table("public", public)
+    def _connect(self, egress: str, nat_gateways: str) -> None:
+        gateway = InternetGateway(self, "internet", vpc_id=self.vpc_id, tags={"Name": self.name})
+        public_table = add_route_table(
+            self, "public", name=self.name, vpc_id=self.vpc_id, subnets=self.public_subnets
+        )
         Route(
             self,
             "public-to-internet",
@@ -108,212 +204,89 @@ class Network(Construct):
             gateway_id=gateway.id,
         )
         private_tables = [
-            self._route_table(f"private-{number}", [subnet])
-            for number, subnet in enumerate(private, start=1)
-        ]
-        self._route_table("isolated", isolated)
-
-        s3 = VpcEndpoint(
-            self,
-            "s3",
-            vpc_id=self.vpc_id,
-            service_name=f"com.amazonaws.{self._region}.s3",
-            vpc_endpoint_type="Gateway",
-            route_table_ids=[table.id for table in private_tables],
-            tags={"Name": f"{name}-s3"},
-        )
-        self._s3_prefix_list_id = s3.prefix_list_id
-        self._endpoints: SecurityGroup | None = None
-        if self._has_nat:
-            self._add_nat_gateways(
-                public if settings.nat_gateways == "per_zone" else public[:1],
-                private_tables,
-                gateway,
+            add_route_table(
+                self, f"private-{number}", name=self.name, vpc_id=self.vpc_id, subnets=[subnet]
             )
-        else:
-            services = [*_ENDPOINT_SERVICES]
-            if execute_command:
-                services.append(_EXECUTE_COMMAND_SERVICE)
-            self._endpoints = self._interface_endpoints(services)
-        self._add_flow_log(account, settings.flow_log_retention_days)
-
-    def security_group(self, id: str, *, description: str) -> SecurityGroup:
-        """Makes a security group, named `<name>-<id>`, that lets nothing through yet."""
-        return SecurityGroup(
+            for number, subnet in enumerate(self.private_subnets, start=1)
+        ]
+        add_route_table(
+            self, "isolated", name=self.name, vpc_id=self.vpc_id, subnets=self.isolated_subnets
+        )
+        self.s3_endpoint = s3_gateway_endpoint(
             self,
-            id,
-            name=f"{self._name}-{id}",
-            description=description,
+            name=self.name,
             vpc_id=self.vpc_id,
-            tags={"Name": f"{self._name}-{id}"},
+            route_table_ids=[table.id for table in private_tables],
         )
-
-    def allow(self, source: SecurityGroup, destination: SecurityGroup, *, port: int) -> None:
-        """Lets `source` open TCP connections to `port` of `destination`, and nothing else."""
-        id = f"{source.node.id}-to-{destination.node.id}-{port}"
-        VpcSecurityGroupEgressRule(
-            self,
-            f"{id}-egress",
-            security_group_id=source.id,
-            referenced_security_group_id=destination.id,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            description=f"to {destination.node.id}",
-        )
-        VpcSecurityGroupIngressRule(
-            self,
-            f"{id}-ingress",
-            security_group_id=destination.id,
-            referenced_security_group_id=source.id,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            description=f"from {source.node.id}",
-        )
-
-    def allow_from_internet(self, destination: SecurityGroup, *, port: int) -> None:
-        """Lets everybody open TCP connections to `port` of `destination`."""
-        VpcSecurityGroupIngressRule(
-            self,
-            f"internet-to-{destination.node.id}-{port}",
-            security_group_id=destination.id,
-            cidr_ipv4=ANYWHERE,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            description="from the internet",
-        )
-
-    def allow_egress(self, source: SecurityGroup) -> None:
-        """Lets `source` out: to the internet through NAT, or only to AWS's own endpoints."""
-        id = source.node.id
-        if self._endpoints is None:
-            VpcSecurityGroupEgressRule(
+        self.nat_gateways: list[NatGateway] = []
+        self.endpoint_security_group: SecurityGroup | None = None
+        if egress == "nat":
+            per_zone = nat_gateways == "per_zone"
+            self.nat_gateways = add_nat_gateways(
                 self,
-                f"{id}-to-internet",
-                security_group_id=source.id,
-                cidr_ipv4=ANYWHERE,
-                ip_protocol="-1",
-                description="to the internet",
+                name=self.name,
+                public=self.public_subnets if per_zone else self.public_subnets[:1],
+                private_tables=private_tables,
+                internet=gateway,
             )
             return
-        self.allow(source, self._endpoints, port=443)
-        VpcSecurityGroupEgressRule(
+        self.endpoint_security_group = SecurityGroup(
             self,
-            f"{id}-to-s3",
-            security_group_id=source.id,
-            prefix_list_id=self._s3_prefix_list_id,
-            ip_protocol="tcp",
-            from_port=443,
-            to_port=443,
-            description="to S3, where ECR keeps image layers",
-        )
-
-    def _subnets(self, tier: str, blocks: Sequence[ipaddress.IPv4Network]) -> list[Subnet]:
-        return [
-            Subnet(
-                self,
-                f"{tier}-subnet-{number}",
-                vpc_id=self.vpc_id,
-                cidr_block=str(block),
-                availability_zone=zone,
-                map_public_ip_on_launch=False,
-                tags={"Name": f"{self._name}-{tier}-{number}", "Tier": tier},
-            )
-            for number, (zone, block) in enumerate(
-                zip(self._zone_names, blocks, strict=False), start=1
-            )
-        ]
-
-    def _route_table(self, tier: str, subnets: Sequence[Subnet]) -> RouteTable:
-        table = RouteTable(
-            self, f"{tier}-routes", vpc_id=self.vpc_id, tags={"Name": f"{self._name}-{tier}"}
-        )
-        for subnet in subnets:
-            RouteTableAssociation(
-                self,
-                f"{subnet.node.id}-routes",
-                subnet_id=subnet.id,
-                route_table_id=table.id,
-            )
-        return table
-
-    def _add_nat_gateways(
-        self,
-        public: Sequence[Subnet],
-        private_tables: Sequence[RouteTable],
-        internet: InternetGateway,
-    ) -> None:
-        gateways = []
-        for number, subnet in enumerate(public, start=1):
-            tags = {"Name": f"{self._name}-nat-{number}"}
-            address = Eip(self, f"nat-address-{number}", domain="vpc", tags=tags)
-            gateways.append(
-                NatGateway(
-                    self,
-                    f"nat-{number}",
-                    allocation_id=address.id,
-                    subnet_id=subnet.id,
-                    tags=tags,
-                    depends_on=[internet],
-                )
-            )
-        for number, table in enumerate(private_tables):
-            Route(
-                self,
-                f"private-{number + 1}-to-nat",
-                route_table_id=table.id,
-                destination_cidr_block=ANYWHERE,
-                nat_gateway_id=gateways[number % len(gateways)].id,
-            )
-
-    def _interface_endpoints(self, services: Sequence[str]) -> SecurityGroup:
-        group = self.security_group("endpoints", description="VPC endpoints of AWS services")
-        for service in services:
-            VpcEndpoint(
-                self,
-                service.replace(".", "-"),
-                vpc_id=self.vpc_id,
-                service_name=f"com.amazonaws.{self._region}.{service}",
-                vpc_endpoint_type="Interface",
-                private_dns_enabled=True,
-                subnet_ids=self.private_subnet_ids,
-                security_group_ids=[group.id],
-                tags={"Name": f"{self._name}-{service}"},
-            )
-        return group
-
-    def _add_flow_log(self, account: Account, retention_days: int) -> None:
-        log_group = CloudwatchLogGroup(
-            self,
-            "flow-log-group",
-            name=f"/vpc/{self._name}-flow-log",
-            retention_in_days=retention_days,
-        )
-        role = ServiceRole(
-            self,
-            "flow-log-role",
-            name=f"{self._name}-flow-log",
-            service="vpc-flow-logs.amazonaws.com",
-            account_id=account.id,
-            statements=(
-                Statement(
-                    actions=(
-                        "logs:CreateLogStream",
-                        "logs:DescribeLogStreams",
-                        "logs:PutLogEvents",
-                    ),
-                    resources=(log_group.arn, f"{log_group.arn}:*"),
-                ),
-            ),
-        )
-        FlowLog(
-            self,
-            "flow-log",
+            "endpoints",
+            name=f"{self.name}-endpoints",
+            description="VPC endpoints of AWS services",
             vpc_id=self.vpc_id,
-            traffic_type="ALL",
-            log_destination=log_group.arn,
-            iam_role_arn=role.arn,
-            tags={"Name": self._name},
+            label="endpoints",
         )
+        for service in TASK_SERVICES:
+            self._add_interface_endpoint(service)
+
+    def _add_interface_endpoint(self, service: str) -> None:
+        if self.endpoint_security_group and not self.node.try_find_child(service.replace(".", "-")):
+            interface_endpoint(
+                self,
+                service,
+                name=self.name,
+                vpc_id=self.vpc_id,
+                subnet_ids=self.private_subnet_ids,
+                security_group=self.endpoint_security_group,
+            )
+
+
+class ExistingNetwork(NetworkBase):
+    """A VPC that somebody else made; see `Network.from_existing`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        vpc_id: str,
+        public_subnet_ids: Sequence[str],
+        private_subnet_ids: Sequence[str],
+        isolated_subnet_ids: Sequence[str],
+        name: str | None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.name = name or TerraformStack.of(self).node.id
+        self.vpc_id = vpc_id
+        self.public_subnet_ids = list(public_subnet_ids)
+        self.private_subnet_ids = list(private_subnet_ids)
+        self.isolated_subnet_ids = list(isolated_subnet_ids)
+
+    def allow_egress(self, source: SecurityGroupBase) -> None:
+        """Lets `source` out; the VPC's own routes decide how far."""
+        source.allow_to_internet()
+
+    def allow_execute_command(self) -> None:
+        """Nothing: the way to Systems Manager is the VPC's own matter."""
+
+
+def _checked_block(cidr: str) -> ipaddress.IPv4Network:
+    try:
+        block = ipaddress.IPv4Network(cidr)
+    except ValueError as error:
+        raise ValueError(f"cidr = {cidr!r} is not an IPv4 block ({error})") from error
+    if not _LARGEST_PREFIX <= block.prefixlen <= _SMALLEST_PREFIX:
+        raise ValueError(f"cidr = {cidr!r}; allowed: /{_LARGEST_PREFIX} to /{_SMALLEST_PREFIX}")
+    return block

@@ -1,0 +1,97 @@
+"""The container definition of a task."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prod_e.service.arguments import ContainerHealthCheck
+
+AGENT_FOLDERS = {"agent-state": "/var/lib/amazon", "agent-logs": "/var/log/amazon"}
+"""Where the Systems Manager agent writes; the rest of the root file system stays read-only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerDefinition:
+    """What one container is, without its plain variables, which others may still add to."""
+
+    name: str
+    image: str
+    port: int | None
+    secrets: Mapping[str, str]
+    health_check: ContainerHealthCheck | None
+    execute_command: bool
+    tmp_mib: int | None
+    log_group: str
+    region: str
+
+    def as_json(self, environment: Mapping[str, str]) -> str:
+        """The definition as ECS reads it, in the order in which ECS gives it back.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+        """
+        definition: dict[str, Any] = {
+            "name": self.name,
+            "image": self.image,
+            "essential": True,
+            "portMappings": [{"containerPort": self.port, "hostPort": self.port, "protocol": "tcp"}]
+            if self.port
+            else [],
+            "environment": [
+                {"name": name, "value": environment[name]} for name in sorted(environment)
+            ],
+            "secrets": [
+                {"name": name, "valueFrom": self.secrets[name]} for name in sorted(self.secrets)
+            ],
+        }
+        if self.health_check:
+            definition["healthCheck"] = {
+                "command": [literal(part) for part in self.health_check.command],
+                "interval": self.health_check.interval_seconds,
+                "timeout": self.health_check.timeout_seconds,
+                "retries": self.health_check.retries,
+                "startPeriod": self.health_check.start_period_seconds,
+            }
+        definition |= {
+            "readonlyRootFilesystem": True,
+            "linuxParameters": self._linux_parameters(),
+            "mountPoints": [
+                {"sourceVolume": volume, "containerPath": folder, "readOnly": False}
+                for volume, folder in (AGENT_FOLDERS if self.execute_command else {}).items()
+            ],
+            "stopTimeout": 30,
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {
+                    "awslogs-group": self.log_group,
+                    "awslogs-region": self.region,
+                    "awslogs-stream-prefix": "ecs",
+                    # A log that cannot be delivered must not stop the service.
+                    "mode": "non-blocking",
+                    "max-buffer-size": "4m",
+                },
+            },
+        }
+        return json.dumps([definition])
+
+    def _linux_parameters(self) -> dict[str, Any]:
+        parameters: dict[str, Any] = {
+            "initProcessEnabled": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        if self.tmp_mib:
+            # On Fargate since January 2026:
+            # https://aws.amazon.com/about-aws/whats-new/2026/01/amazon-ecs-tmpfs-mounts-aws-fargate-managed-instances/
+            parameters["tmpfs"] = [
+                {
+                    "containerPath": "/tmp",  # noqa: S108 - the container's, not ours
+                    "size": self.tmp_mib,
+                    "mountOptions": ["nosuid", "nodev"],
+                }
+            ]
+        return parameters
+
+
+def literal(text: str) -> str:
+    """The text as it is, where Terraform would read `${` and `%{` as the start of an expression."""
+    return text.replace("${", "$${").replace("%{", "%%{")
