@@ -1,4 +1,4 @@
-"""The CDKTF app: every environment's stacks."""
+"""The CDKTF app: every environment's stacks, and what you add to them."""
 
 import os
 import sys
@@ -8,9 +8,28 @@ import prod_e
 
 prod_e.enable_fast_imports()  # before anything imports cdktf
 
-from prod_e import SettingsError, load_environments, synthesise  # noqa: E402
+from prod_e import (  # noqa: E402
+    EnvironmentStacks,
+    SettingsError,
+    load_environments,
+    synthesise,
+)
 
 PROJECT = Path(__file__).resolve().parent
+
+
+def extend(stacks: EnvironmentStacks) -> None:
+    """Your own resources join an environment here, for example a queue that a service sends to.
+
+    from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
+    from prod_e import Statement
+
+    queue = SqsQueue(stacks.main, "jobs", name=f"{stacks.environment.name}-jobs")
+    stacks.main.services["backend"].add_environment(JOBS_URL=queue.url)
+    stacks.main.services["backend"].add_to_task_policy(
+        Statement(actions=("sqs:SendMessage",), resources=(queue.arn,))
+    )
+    """
 
 
 def main() -> int:
@@ -20,6 +39,7 @@ def main() -> int:
             load_environments(PROJECT / "environments"),
             project_folder=PROJECT,
             output_folder=Path(os.environ.get("CDKTF_OUTDIR", PROJECT / "cdktf.out")),
+            extend=extend,
         )
     except SettingsError as error:
         print(error, file=sys.stderr)
