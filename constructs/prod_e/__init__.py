@@ -110,16 +110,18 @@ _MODULES = {
 """Where each name comes from, for `__getattr__`; the imports above tell type checkers the same."""
 
 
-def __getattr__(name: str) -> object:
-    if name == "enable_fast_imports":
-        value: object = import_module("prod_e.app.fast_imports").enable
-    elif name in _MODULES:
-        value = getattr(import_module(f"prod_e.{_MODULES[name]}"), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+# Type checkers would take any name for one that is there.
+if not TYPE_CHECKING:
 
+    def __getattr__(name: str) -> object:
+        if name == "enable_fast_imports":
+            value: object = import_module("prod_e.app.fast_imports").enable
+        elif name in _MODULES:
+            value = getattr(import_module(f"prod_e.{_MODULES[name]}"), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

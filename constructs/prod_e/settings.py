@@ -86,6 +86,15 @@ _EcsName = Annotated[
 _Region = Annotated[str, _matching(r"^[a-z]{2}(-[a-z]+)+-\d$", "a region such as us-west-2")]
 
 
+_SubnetId = Annotated[
+    str, _matching(r"^subnet-[0-9a-f]{8,17}$", "a subnet's id such as subnet-0123456789abcdef0")
+]
+_SubnetIds = Annotated[tuple[_SubnetId, ...], Field(strict=False)]
+
+_LEAST_SUBNETS = 2
+"""As many as a load balancer or a database needs, each in another zone."""
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -109,6 +118,9 @@ class Network(_Settings):
     AWS services that they need, through VPC endpoints.
     `nat_gateways`: `single` is cheap, `per_zone` survives the loss of a zone; only with `nat`.
     `flow_log_retention_days`: how long CloudWatch keeps the VPC's flow log.
+    `vpc_id`, `public_subnet_ids`, `private_subnet_ids`, `isolated_subnet_ids`: a VPC that is there
+    already, and its subnets for the load balancer, the tasks (with a way out to ECR, CloudWatch
+    Logs and S3) and the database; no other key has a meaning then.
     """
 
     cidr: str = "10.0.0.0/16"
@@ -116,6 +128,15 @@ class Network(_Settings):
     egress: Literal["nat", "endpoints"] = "nat"
     nat_gateways: Literal["single", "per_zone"] | None = None
     flow_log_retention_days: LogRetentionDays = 14
+    vpc_id: (
+        Annotated[
+            str, _matching(r"^vpc-[0-9a-f]{8,17}$", "a VPC's id such as vpc-0123456789abcdef0")
+        ]
+        | None
+    ) = None
+    public_subnet_ids: _SubnetIds = ()
+    private_subnet_ids: _SubnetIds = ()
+    isolated_subnet_ids: _SubnetIds = ()
 
     @property
     def block(self) -> ipaddress.IPv4Network:
@@ -123,6 +144,7 @@ class Network(_Settings):
         return ipaddress.IPv4Network(self.cidr)
 
     def _mistakes(self) -> Iterator[tuple[str, str]]:
+        yield from self._existing_mistakes()
         try:
             block = self.block
         except ValueError as error:
@@ -145,6 +167,18 @@ class Network(_Settings):
                 "nat_gateways",
                 f'{self.nat_gateways!r} has no meaning with egress = "endpoints"; leave it out',
             )
+
+    def _existing_mistakes(self) -> Iterator[tuple[str, str]]:
+        subnets = {"public_subnet_ids", "private_subnet_ids", "isolated_subnet_ids"}
+        if self.vpc_id is None:
+            if given := sorted(subnets & self.model_fields_set):
+                yield "vpc_id", f"is missing for {given[0]}; give the id of the subnets' VPC"
+            return
+        for key in sorted(self.model_fields_set - subnets - {"vpc_id"}):
+            yield key, "has no meaning with vpc_id; leave it out"
+        for key in ("public_subnet_ids", "private_subnet_ids"):
+            if len(getattr(self, key)) < _LEAST_SUBNETS:
+                yield key, f"has fewer than {_LEAST_SUBNETS}; give one in each of two zones or more"
 
 
 class Service(_Settings):
@@ -396,7 +430,8 @@ class LoadBalancer(_Settings):
     """The Application Load Balancer in front of an environment's services.
 
     `domain_name` and `hosted_zone_id` (Route 53), both or neither: HTTPS with an ACM certificate,
-    HTTP redirected. `access_logs`: to an S3 bucket, kept `access_log_days`. `waf`: AWS's managed
+    HTTP redirected. `certificate_arn`: one that is there already, in place of it.
+    `access_logs`: to an S3 bucket, kept `access_log_days`. `waf`: AWS's managed
     rule groups and a rate limit in front. `deletion_protection`: as the ALB's attribute.
     """
 
@@ -413,6 +448,16 @@ class LoadBalancer(_Settings):
     hosted_zone_id: (
         Annotated[
             str, _matching(r"^Z[A-Z0-9]{1,31}$", "a hosted zone's id such as Z0123456789ABCDEFGHIJ")
+        ]
+        | None
+    ) = None
+    certificate_arn: (
+        Annotated[
+            str,
+            _matching(
+                r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+$",
+                "the ARN of an ACM certificate in the environment's region",
+            ),
         ]
         | None
     ) = None
@@ -577,6 +622,15 @@ class Environment(_Settings):
                     " with aws:, values of at most 256, made of letters, digits, spaces and"
                     " _ . : / = + - @",
                 )
+        if (
+            self.database
+            and self.network.vpc_id
+            and len(self.network.isolated_subnet_ids) < _LEAST_SUBNETS
+        ):
+            yield (
+                "network.isolated_subnet_ids",
+                f"has fewer than {_LEAST_SUBNETS}, which the database needs, in two zones",
+            )
         yield from self._name_mistakes()
         yield from self._route_mistakes()
 

@@ -101,7 +101,7 @@ def test_the_launcher_without_a_script_says_how_it_is_used(arguments: tuple[str,
 
 def test_every_public_name_is_there_documented_and_known_to_type_checkers() -> None:
     tree = ast.parse(Path(str(prod_e.__file__)).read_text())
-    (typed,) = (node for node in tree.body if isinstance(node, ast.If))
+    typed = next(node for node in tree.body if isinstance(node, ast.If))
     known = {
         alias.asname or alias.name
         for node in typed.body

@@ -28,6 +28,13 @@ def with_service(lines: str, *, name: str = "tiny-e") -> str:
     return f'name = "{name}"\n[services.backend]\n{lines}\n'
 
 
+EXISTING_NETWORK = """
+vpc_id = "vpc-0123456789abcdef0"
+public_subnet_ids = ["subnet-00000001", "subnet-00000002"]
+private_subnet_ids = ["subnet-00000003", "subnet-00000004"]
+"""
+
+
 def with_section(section: str, lines: str) -> str:
     return with_service(f"[{section}]\n{lines}")
 
@@ -224,6 +231,35 @@ MISTAKES = [
     (
         with_service('health_path = "/${x}"'),
         "services.backend.health_path: '/${x}' is not allowed; allowed:",
+    ),
+    (
+        with_service("health_interval_seconds = 5"),
+        "services.backend.health_interval_seconds: 5 is not allowed; allowed: 6 or more",
+    ),
+    (
+        with_section("network", 'vpc_id = "vpc-1"'),
+        "network.vpc_id: 'vpc-1' is not allowed; allowed: a VPC's id such as vpc-0123456789abcdef0",
+    ),
+    (
+        with_section("network", 'public_subnet_ids = ["subnet-00000001", "subnet-00000002"]'),
+        "network.vpc_id: is missing for public_subnet_ids; give the id of the subnets' VPC",
+    ),
+    (
+        with_section("network", EXISTING_NETWORK + 'cidr = "10.0.0.0/16"'),
+        "network.cidr: has no meaning with vpc_id; leave it out",
+    ),
+    (
+        with_section("network", EXISTING_NETWORK.replace(', "subnet-00000002"', "")),
+        "network.public_subnet_ids: has fewer than 2; give one in each of two zones or more",
+    ),
+    (
+        with_section("network", EXISTING_NETWORK + "[database]"),
+        "network.isolated_subnet_ids: has fewer than 2, which the database needs, in two zones",
+    ),
+    (
+        with_section("load_balancer", 'certificate_arn = "arn:aws:iam::1:server-certificate/x"'),
+        "load_balancer.certificate_arn: 'arn:aws:iam::1:server-certificate/x' is not allowed;"
+        " allowed: the ARN of an ACM certificate",
     ),
     (
         with_service("health_command = []"),

@@ -77,6 +77,39 @@ def test_health_is_asked_for_in_the_container_and_by_the_load_balancer(seed: Any
     assert seed["prod-e"].one("aws_lb_target_group")["health_check"]["path"] == "/health"
 
 
+def test_health_is_asked_for_as_often_as_the_settings_say(synthesised: Any) -> None:
+    stack = synthesised(MINIMAL + "health_interval_seconds = 45\n")["tiny-e"]
+    assert container(stack)["healthCheck"]["interval"] == 45
+    assert stack.one("aws_lb_target_group")["health_check"]["interval"] == 45
+
+
+def test_an_environment_lives_in_a_vpc_and_has_a_certificate_that_were_there(
+    synthesised: Any,
+) -> None:
+    arn = "arn:aws:acm:us-west-2:111122223333:certificate/0a1b"
+    stack = synthesised(
+        MINIMAL
+        + f"""
+[database]
+[load_balancer]
+certificate_arn = "{arn}"
+[network]
+vpc_id = "vpc-0123456789abcdef0"
+public_subnet_ids = ["subnet-00000001", "subnet-00000002"]
+private_subnet_ids = ["subnet-00000003", "subnet-00000004"]
+isolated_subnet_ids = ["subnet-00000005", "subnet-00000006"]
+"""
+    )["tiny-e"]
+    for type_name in ("aws_vpc", "aws_subnet", "aws_nat_gateway", "aws_acm_certificate"):
+        assert not stack.all(type_name)
+    assert {g["vpc_id"] for g in stack.all("aws_security_group")} == {"vpc-0123456789abcdef0"}
+    assert stack.one("aws_lb")["subnets"] == ["subnet-00000001", "subnet-00000002"]
+    tasks = stack.one("aws_ecs_service")["network_configuration"]
+    assert tasks["subnets"] == ["subnet-00000003", "subnet-00000004"]
+    assert stack.one("aws_db_subnet_group")["subnet_ids"] == ["subnet-00000005", "subnet-00000006"]
+    assert stack.one("aws_lb_listener", port=443)["certificate_arn"] == arn
+
+
 def test_the_container_is_told_of_the_database_without_its_password(seed: Any) -> None:
     variables = {v["name"]: v["value"] for v in container(seed["prod-e"])["environment"]}
     assert set(variables) == {

@@ -37,7 +37,7 @@ from prod_e.load_balancer.waf import Waf
 from prod_e.monitoring.monitoring import Monitoring
 from prod_e.monitoring.thresholds import Thresholds
 from prod_e.names import EnvironmentNames, ServiceNames
-from prod_e.network.network import Network
+from prod_e.network.network import Network, NetworkBase
 from prod_e.service.arguments import ContainerHealthCheck, EcrImage, TaskNames
 from prod_e.service.cluster import Cluster
 from prod_e.service.fargate_service import FargateService
@@ -188,8 +188,18 @@ class EnvironmentStack(TerraformStack):
         _output(self, "dashboard_url", self.monitoring.dashboard.url, "CloudWatch dashboard")
         keep_former_addresses(self)
 
-    def _network(self) -> Network:
+    def _network(self) -> NetworkBase:
         settings = self._environment.network
+        if settings.vpc_id:
+            return Network.from_existing(
+                self,
+                "network",
+                name=self._environment.name,
+                vpc_id=settings.vpc_id,
+                public_subnet_ids=settings.public_subnet_ids,
+                private_subnet_ids=settings.private_subnet_ids,
+                isolated_subnet_ids=settings.isolated_subnet_ids,
+            )
         return Network(
             self,
             "network",
@@ -216,6 +226,7 @@ class EnvironmentStack(TerraformStack):
             )
             if settings.domain_name and settings.hosted_zone_id
             else None,
+            certificate_arn=settings.certificate_arn,
             access_logs=AccessLogs(retention_days=settings.access_log_days)
             if settings.access_logs
             else None,
