@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prod_e.settings import load_environment
 from prod_e.app.synthesis import synthesise
+from prod_e.settings import load_environment
 from prod_e_ops.ecr import Repository, StoredImage
 from prod_e_ops.image_plan import (
     ImageOptions,
