@@ -1,0 +1,32 @@
+"""The settings of an environment: what one TOML file in `environments/` may say.
+
+Settings know nothing of Terraform. `load_environments` reads every file of a folder and either
+returns validated, immutable objects or raises `SettingsError` with one message per mistake.
+"""
+
+from prod_e.settings.database import Database
+from prod_e.settings.delivery import Delivery
+from prod_e.settings.environment import Environment
+from prod_e.settings.load_balancer import LoadBalancer
+from prod_e.settings.loading import SettingsError, load_environment, load_environments
+from prod_e.settings.monitoring import Monitoring, Thresholds
+from prod_e.settings.network import Network
+from prod_e.settings.providers import Providers
+from prod_e.settings.service import Service
+from prod_e.settings.state import State
+
+__all__ = [
+    "Database",
+    "Delivery",
+    "Environment",
+    "LoadBalancer",
+    "Monitoring",
+    "Network",
+    "Providers",
+    "Service",
+    "SettingsError",
+    "State",
+    "Thresholds",
+    "load_environment",
+    "load_environments",
+]

@@ -1,0 +1,190 @@
+"""One environment: everything that its three stacks are made from."""
+
+import re
+from collections.abc import Iterator
+from itertools import combinations, product
+from typing import Annotated, Self
+
+from pydantic import Field, PrivateAttr
+
+from prod_e.names import ServiceNames
+from prod_e.settings.database import Database
+from prod_e.settings.delivery import Delivery
+from prod_e.settings.fields import Mistake, Region, Section, matching
+from prod_e.settings.load_balancer import LoadBalancer
+from prod_e.settings.monitoring import Monitoring
+from prod_e.settings.network import LEAST_SUBNETS, Network
+from prod_e.settings.providers import Providers
+from prod_e.settings.service import Service
+from prod_e.settings.state import State, bucket_problems
+
+_TAG = re.compile(r"[\w\s.:/=+@-]*")
+
+_REFUSED_BEGINNINGS = {"internal-": "load balancers", "sg-": "security groups"}
+"""How AWS lets no such resource's name begin."""
+
+
+class Environment(Section):
+    """One environment: everything that its three stacks are made from."""
+
+    name: Annotated[
+        str,
+        matching(
+            r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+            "lower-case letters, digits and single hyphens, starting with a letter",
+            max_length=24,
+        ),
+    ]
+    """The prefix of every name in AWS."""
+
+    region: Region = "us-west-2"
+    """The AWS region that everything is made in."""
+
+    account: Annotated[str, matching(r"^\d{12}$", "the twelve digits of an AWS account")] | None = (
+        None
+    )
+    tags: dict[str, str] = Field(default_factory=dict)
+    """The tags of every resource."""
+
+    network: Network = Network()
+    """The VPC."""
+
+    services: Annotated[dict[str, Service], Field(min_length=1)]
+    """What runs, each service by its key."""
+
+    database: Database | None = None
+    """The database; without this section there is none."""
+
+    """The AWS account; deploying with credentials of another one is refused."""
+
+    load_balancer: LoadBalancer = LoadBalancer()
+    """The load balancer."""
+
+    monitoring: Monitoring = Monitoring()
+    """Alarms, logs and the dashboard."""
+
+    delivery: Delivery | None = None
+    """Who else may push images; without this section nobody."""
+
+    state: State = State()
+    """Where Terraform keeps its state."""
+
+    providers: Providers = Providers()
+    """Which versions of Terraform's providers the stacks take."""
+
+    _file: str = PrivateAttr("")
+
+    def model_post_init(self, context: str | None, /) -> None:
+        """Keeps what `load_environment` says about where the settings come from."""
+        self._file = context or f"environments/{self.name}.toml"
+
+    @property
+    def file(self) -> str:
+        """The file with these settings, as messages name it."""
+        return self._file
+
+    def source_of(self, key: str) -> str:
+        """The folder with the Dockerfile of the service `key`, seen from the project's folder."""
+        return self.services[key].source or key
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        for key, value in self.tags.items():
+            if (
+                key.lower().startswith("aws:")
+                or not 1 <= len(key) <= 128
+                or len(value) > 256
+                or not _TAG.fullmatch(key + value)
+            ):
+                yield (
+                    f"tags.{key}",
+                    "is refused by AWS; allowed: keys of 1 to 128 characters that do not start"
+                    " with aws:, values of at most 256, made of letters, digits, spaces and"
+                    " _ . : / = + - @",
+                )
+        if (
+            self.database
+            and self.network.vpc_id
+            and len(self.network.isolated_subnet_ids) < LEAST_SUBNETS
+        ):
+            yield (
+                "network.isolated_subnet_ids",
+                f"has fewer than {LEAST_SUBNETS}, which the database needs, in two zones",
+            )
+        yield from self._name_mistakes()
+        yield from self._route_mistakes()
+
+    def _name_mistakes(self) -> Iterator[Mistake]:
+        for beginning, what in _REFUSED_BEGINNINGS.items():
+            if f"{self.name}-".startswith(beginning):
+                yield (
+                    "name",
+                    f"{self.name!r} is refused by AWS: the names of {what}, which begin with it,"
+                    f" may not begin with {beginning!r}",
+                )
+        if self.load_balancer.access_logs:
+            bucket = f"{self.name}-alb-logs-{'0' * 12}-{self.region}"
+            for problem in bucket_problems(bucket):
+                yield (
+                    "name",
+                    f"makes the access logs' bucket {bucket!r}, which AWS refuses: {problem};"
+                    " take another, or set load_balancer.access_logs = false",
+                )
+        for key, service in self.services.items():
+            if not re.match(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", key):
+                yield (
+                    f"services.{key}",
+                    "is not a name; allowed: lower-case letters, digits and single hyphens",
+                )
+            target_group = f"{self.name}-{key}-{service.port}"
+            if len(target_group) > 32:
+                yield (
+                    f"services.{key}",
+                    f"makes the target group's name {target_group!r}, {len(target_group)}"
+                    " characters long; AWS allows 32",
+                )
+
+    def _route_mistakes(self) -> Iterator[Mistake]:
+        domain = self.load_balancer.domain_name
+        for key, service in self.services.items():
+            host = service.host
+            if domain and host and host != domain and not host.endswith(f".{domain}"):
+                yield (
+                    f"services.{key}.host",
+                    f"{host!r} is outside of load_balancer.domain_name = {domain!r}, for which the"
+                    " certificate is made; allowed: the domain and names below it",
+                )
+        for (one, first), (other, second) in combinations(self.services.items(), 2):
+            if (first.host, first.path) == (second.host, second.path):
+                yield (
+                    f"services.{other}.path",
+                    f"{second.path!r}{f' on {second.host!r}' if second.host else ''} is the route"
+                    f" of services.{one} too; give one of them another path or host",
+                )
+            elif first.rule_priority == second.rule_priority:
+                yield (
+                    f"services.{other}.priority",
+                    f"{second.rule_priority} is that of services.{one} too; set another",
+                )
+            taken, wanted = self._names(one), self._names(other)
+            for field in ("repository", "task_family", "service", "log_group"):
+                name = getattr(wanted, field)
+                if name == getattr(taken, field):
+                    yield f"services.{other}.{field}", f"{name!r} is that of services.{one} too"
+
+    def _names(self, key: str) -> ServiceNames:
+        return ServiceNames.of(self.name, key, self.services[key])
+
+    def names_shared_with(self, other: Self) -> Iterator[Mistake]:
+        """Yields the key and the problem of each name that both environments give in one region."""
+        if (self.account, self.region) != (other.account, other.region):
+            return
+        for key, taken_key in product(self.services, other.services):
+            wanted, taken = self._names(key), other._names(taken_key)
+            for field in ("repository", "task_family", "log_group"):
+                name = getattr(wanted, field)
+                if name == getattr(taken, field):
+                    yield (
+                        f"services.{key}.{field}",
+                        f"{name!r} is that of services.{taken_key} in {other.file} too; each"
+                        " environment needs its own",
+                    )

@@ -1,0 +1,64 @@
+"""What every section of the settings is made of: a base model, fields with their rules."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+LogRetentionDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+]  # fmt: skip
+"""What CloudWatch Logs offers:
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
+
+ALLOWED: dict[str, str] = {}
+"""What each pattern allows, in words for people."""
+
+
+def matching(pattern: str, allowed: str, **limits: int) -> Any:
+    """A field that matches a pattern; `allowed` says so in words."""
+    ALLOWED[pattern] = allowed
+    return Field(pattern=pattern, **limits)  # type: ignore[call-overload]
+
+
+EcsName = Annotated[
+    str,
+    matching(r"^[A-Za-z0-9_-]{1,255}$", "letters, digits, underscores and hyphens, at most 255"),
+]
+Region = Annotated[str, matching(r"^[a-z]{2}(-[a-z]+)+-\d$", "a region such as us-west-2")]
+
+Mistake = tuple[str, str]
+"""A key below the model, and what is wrong with its value."""
+
+
+class BrokenRules(ValueError):
+    """Rules between fields that do not hold."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__("; ".join(f"{key}: {problem}" for key, problem in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are refused, values keep their type, nothing changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        """Yields each rule between fields that does not hold."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        if mistakes := list(self._mistakes()):
+            raise BrokenRules(mistakes)
+        return self
+
+
+def listed(values: Sequence[object]) -> str:
+    """The values that are allowed, in words."""
+    if len(values) > 8 and isinstance(values[0], int):
+        step = int(str(values[1])) - int(str(values[0]))
+        return f"{values[0]} to {values[-1]} in steps of {step}"
+    return ", ".join(str(value) for value in values)

@@ -1,0 +1,67 @@
+"""`[load_balancer]`: the Application Load Balancer in front of an environment's services."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+from prod_e.settings.fields import Mistake, Section, matching
+
+
+class LoadBalancer(Section):
+    """The Application Load Balancer in front of an environment's services."""
+
+    domain_name: (
+        Annotated[
+            str,
+            matching(
+                r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$",
+                "a domain name such as api.example.com",
+            ),
+        ]
+        | None
+    ) = None
+    """With `hosted_zone_id`: HTTPS for this domain with a certificate of ACM, HTTP redirected."""
+
+    hosted_zone_id: (
+        Annotated[
+            str, matching(r"^Z[A-Z0-9]{1,31}$", "a hosted zone's id such as Z0123456789ABCDEFGHIJ")
+        ]
+        | None
+    ) = None
+    """The Route 53 zone that holds the domain, where the certificate is validated."""
+
+    certificate_arn: (
+        Annotated[
+            str,
+            matching(
+                r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+$",
+                "the ARN of an ACM certificate in the environment's region",
+            ),
+        ]
+        | None
+    ) = None
+    """A certificate that is there already, in place of one that is made: HTTPS with it, HTTP
+    redirected."""
+
+    access_logs: bool = True
+    """Whether requests are logged to an S3 bucket."""
+
+    access_log_days: Annotated[int, Field(ge=1, le=3653)] = 90
+    """How long the bucket keeps them."""
+
+    waf: bool = False
+    """Whether AWS's managed rule groups and a rate limit stand in front."""
+
+    deletion_protection: bool = True
+    """Elastic Load Balancing refuses to delete the load balancer."""
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        if self.domain_name and not self.hosted_zone_id:
+            yield (
+                "hosted_zone_id",
+                f"is missing for domain_name = {self.domain_name!r}; give the id of the Route 53"
+                " zone that holds the domain, where the certificate is validated",
+            )
+        if self.hosted_zone_id and not self.domain_name:
+            yield "domain_name", f"is missing for hosted_zone_id = {self.hosted_zone_id!r}"

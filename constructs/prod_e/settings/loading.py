@@ -1,0 +1,143 @@
+"""From TOML files to settings, or to one message per mistake."""
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from datetime import date, time
+from itertools import combinations
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from prod_e.settings.environment import Environment
+from prod_e.settings.fields import ALLOWED, BrokenRules, listed
+
+
+class SettingsError(Exception):
+    """The settings are wrong; `messages` has one line for each mistake."""
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = tuple(messages)
+
+
+def load_environments(folder: Path) -> tuple[Environment, ...]:
+    """Reads every `*.toml` file of `folder`, in the order of their names.
+
+    Raises `SettingsError` with every mistake of every file, and where two environments of one
+    account have the same name or overlapping addresses.
+    """
+    files = sorted(folder.glob("*.toml"))
+    if not files:
+        raise SettingsError([f"{folder}: no environment found; add a file such as prod-e.toml"])
+    environments: dict[Path, Environment] = {}
+    messages: list[str] = []
+    for file in files:
+        try:
+            environments[file] = load_environment(file)
+        except SettingsError as error:
+            messages += error.messages
+    for (one, first), (other, second) in combinations(environments.items(), 2):
+        if first.name == second.name:
+            messages.append(
+                f"{_shown(other)}: name: {second.name!r} is that of {_shown(one)} too;"
+                " each environment needs its own"
+            )
+        else:
+            messages += [f"{_shown(other)}: {k}: {p}" for k, p in second.names_shared_with(first)]
+        if first.account == second.account and first.network.block.overlaps(second.network.block):
+            messages.append(
+                f"{_shown(other)}: network.cidr: {second.network.cidr!r} overlaps"
+                f" {first.network.cidr!r} of {_shown(one)}; take another block, so that the two can"
+                " ever be connected"
+            )
+    if messages:
+        raise SettingsError(messages)
+    return tuple(environments.values())
+
+
+def load_environment(file: Path) -> Environment:
+    """Reads one environment's file; raises `SettingsError` with one message per mistake."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError([f"{_shown(file)}: this file does not exist"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f"{_shown(file)}: cannot be read: {error}"]) from None
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{_shown(file)}: is not valid TOML: {error}"]) from None
+    try:
+        return Environment.model_validate(values, context=_shown(file))
+    except ValidationError as error:
+        lines = (line for details in error.errors() for line in _explained(details))
+        raise SettingsError([f"{_shown(file)}: {line}" for line in lines]) from None
+
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "float_type": "a number",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge} or more",
+    "int_type": "a whole number",
+    "less_than_equal": "{le:g} or less",
+    "literal_error": "{expected}",
+    "model_type": "a table",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
+    "string_type": "text in quotes",
+    "too_short": "at least {min_length}",
+    "tuple_type": "a list",
+}
+"""What pydantic's types of errors allow, in the words of the file."""
+
+
+def _explained(details: ErrorDetails) -> Iterator[str]:
+    """Turns one of pydantic's errors into lines of key, value and what is allowed."""
+    location = [str(part) for part in details["loc"]]
+    context = details.get("ctx", {})
+    if isinstance(broken := context.get("error"), BrokenRules):
+        for key, problem in broken.mistakes:
+            yield f"{'.'.join([*location, key])}: {problem}"
+        return
+    key = ".".join(location)
+    match details["type"]:
+        case "missing":
+            yield f"{key}: is missing"
+        case "extra_forbidden":
+            yield f"{key}: is not a known key; allowed: {listed(_allowed_keys(location[:-1]))}"
+        case "string_pattern_mismatch":
+            yield (
+                f"{key}: {details['input']!r} is not allowed; allowed:"
+                f" {ALLOWED[context['pattern']]}"
+            )
+        case kind:
+            expected = _EXPECTED[kind].format_map(context) if kind in _EXPECTED else details["msg"]
+            # A mistaken entry may well be the secret itself.
+            given = details["input"]
+            shown = str(given) if isinstance(given, date | time) else repr(given)
+            value = "" if "secrets" in location else f"{shown} "
+            yield f"{key}: {value}is not allowed; allowed: {expected}"
+
+
+def _allowed_keys(location: Sequence[str]) -> Sequence[str]:
+    """The keys of the model at a path of keys, sorted."""
+    model: Any = Environment
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[part].annotation
+            model = (
+                next((a for a in get_args(model) if a is not type(None)), model)
+                if (type(None) in get_args(model))
+                else model
+            )
+        else:
+            model = get_args(model)[1]
+    return sorted(model.model_fields)
+
+
+def _shown(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"

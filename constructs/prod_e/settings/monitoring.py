@@ -1,0 +1,48 @@
+"""`[monitoring]`: alarms, logs and the dashboard."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from prod_e.settings.fields import LogRetentionDays, Section, matching
+
+
+class Thresholds(Section):
+    """Where alarms ring."""
+
+    http_5xx_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Of a service's requests, how many it answers with 5xx."""
+
+    p95_latency_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """Within which 95 % of a service's requests are answered."""
+
+    task_cpu_percent: Annotated[int, Field(ge=1, le=100)] = 85
+    """Of what a service's tasks have, on average."""
+
+    task_memory_percent: Annotated[int, Field(ge=1, le=100)] = 85
+    """Of what a service's tasks have, on average."""
+
+    database_cpu_percent: Annotated[int, Field(ge=1, le=100)] = 80
+    """Of what the database's instance has."""
+
+    database_free_storage_percent: Annotated[int, Field(ge=1, le=90)] = 15
+    """Below which the database's free storage is short."""
+
+    database_connections: Annotated[int, Field(ge=1)] = 80
+    """Above which connections to the database are many."""
+
+
+class Monitoring(Section):
+    """Alarms, logs and the dashboard."""
+
+    alarm_emails: Annotated[
+        tuple[Annotated[str, matching(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address")], ...],
+        Field(strict=False),
+    ] = ()
+    """Who is told; each address confirms its subscription once."""
+
+    log_retention_days: LogRetentionDays = 30
+    """How long CloudWatch keeps the logs of services and database."""
+
+    thresholds: Thresholds = Thresholds()
+    """Where alarms ring."""

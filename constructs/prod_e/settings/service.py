@@ -1,0 +1,257 @@
+"""`[services.KEY]`: a folder with a Dockerfile that runs on Fargate."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from prod_e.delivery.image_build import RESERVED_BUILD_ARGS, names_one_build
+from prod_e.load_balancer.priority import rule_priority
+from prod_e.service.fargate_sizes import FARGATE_MEMORY_MIB
+from prod_e.settings.fields import EcsName, Mistake, Section, listed, matching
+
+RESERVED_VARIABLES = frozenset({"PORT", "DB_HOST", "DB_PORT", "DB_NAME", "DB_SECRET_ARN"})
+"""Environment variables that prod-e itself gives to every container."""
+
+_SECRET_LOOKING = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY)$", re.IGNORECASE)
+_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_ARN_OF_SECRET = re.compile(
+    r"^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+(:[\w.-]*){0,3}"
+    r"|ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)$"
+)
+
+
+class Service(Section):
+    """One service: a folder with a Dockerfile that runs on Fargate behind the load balancer."""
+
+    source: (
+        Annotated[
+            str,
+            matching(
+                r"^[\w .@+-]+(/[\w .@+-]+)*/?$",
+                "a folder of the project, such as backend or apps/web",
+            ),
+        ]
+        | None
+    ) = None
+    """The folder with the Dockerfile, from the project's root; default: the service's key."""
+
+    build: Literal["terraform", "external"] = "terraform"
+    """`terraform` builds and pushes with the docker provider, `external` leaves it to you."""
+
+    image_tag: Annotated[
+        str,
+        matching(
+            r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+            "latest, content, or letters, digits, dots, underscores and hyphens, at most 128",
+        ),
+    ] = "latest"
+    """`latest`, `content` (the content hash of `source`), or a tag of yours. One that begins with
+    `content-` or `git-` names a build that exists: none is made, whatever `build` says."""
+
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    """The processors that the tasks run on and the image is built for."""
+
+    build_args: dict[str, str] = Field(default_factory=dict)
+    """For the Dockerfile; an image's history shows them."""
+
+    build_network: Literal["default", "host", "none"] | None = None
+    """The network of the build's steps; default: the daemon's own, or `host` where it has none."""
+
+    path: Annotated[
+        str,
+        matching(
+            r"^/[A-Za-z0-9_*?.$/~\"'@:+&-]*$",
+            "a path that starts with /; * and ? match anything",
+            max_length=128,
+        ),
+    ] = "/*"
+    """The route: a path, in which `*` and `?` are the load balancer's wildcards."""
+
+    host: (
+        Annotated[
+            str,
+            matching(
+                r"^[a-z0-9*?.-]+\.[a-z]{2,}$",
+                "a host name such as api.example.com; * and ? match anything",
+                max_length=128,
+            ),
+        ]
+        | None
+    ) = None
+    """The route: a host name, with the same wildcards; default: every host."""
+
+    priority: Annotated[int, Field(ge=1, le=50000)] | None = None
+    """The listener rule's, 1 to 50000, the lowest is tried first; default: the more specific route
+    first."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 3000
+    """What the container listens on, told by the variable `PORT`."""
+
+    health_path: Annotated[
+        str,
+        matching(
+            r"^/[!-z|~]*$", "a path that starts with /, without spaces or braces", max_length=1024
+        ),
+    ] = "/health"
+    """What the load balancer asks for; a task that answers 200 is healthy."""
+
+    health_interval_seconds: Annotated[int, Field(ge=6, le=300)] = 10
+    """How often the load balancer, and the container itself, ask for health."""
+
+    health_command: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
+    """The container's own health check; default: node asks for `health_path`."""
+
+    repository: (
+        Annotated[
+            str,
+            matching(
+                r"^[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*$",
+                "lower-case letters and digits, with single . _ - and / between them",
+                min_length=2,
+                max_length=256,
+            ),
+        ]
+        | None
+    ) = None
+    """The ECR repository; default: `<environment>-<service>`."""
+
+    task_family: EcsName | None = None
+    """The task definition's family; default: `<environment>-<service>`."""
+
+    container: EcsName | None = None
+    """The container; default: `<environment>-<service>`."""
+
+    service: EcsName | None = None
+    """The ECS service; default: `<environment>-<service>`."""
+
+    log_group: (
+        Annotated[
+            str,
+            matching(r"^[A-Za-z0-9_./#-]{1,512}$", "letters, digits and _ . / # -, at most 512"),
+        ]
+        | None
+    ) = None
+    """The CloudWatch log group; default: `/ecs/<environment>-<service>`."""
+
+    cpu_units: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 256
+    """Of each task; 1024 are one processor."""
+
+    memory_mib: int = 512
+    """Of each task, in MiB: what Fargate offers with `cpu_units`."""
+
+    min_tasks: Annotated[int, Field(ge=0, le=5000)] = 2
+    """At least so many tasks run. Equal to `max_tasks`, it turns scaling off."""
+
+    desired_tasks: Annotated[int, Field(ge=0, le=5000)] = 2
+    """How many tasks a new service begins with."""
+
+    max_tasks: Annotated[int, Field(ge=1, le=5000)] = 10
+    """At most so many tasks run."""
+
+    cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 60
+    """The average use of processors that scaling aims at."""
+
+    memory_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
+    """The average use of memory that scaling aims at."""
+
+    requests_per_task_and_minute: Annotated[int, Field(ge=1)] = 1000
+    """The number of requests that scaling aims at."""
+
+    spot_weight: Annotated[int, Field(ge=0, le=100)] = 0
+    """The percentage of tasks on Fargate Spot."""
+
+    environment: dict[str, str] = Field(default_factory=dict)
+    """Plain variables of the container."""
+
+    secrets: dict[str, str] = Field(default_factory=dict)
+    """Variable to ARN in Secrets Manager or Parameter Store."""
+
+    database: bool = True
+    """Whether the service may reach the environment's database."""
+
+    execute_command: bool = False
+    """Whether `aws ecs execute-command` may open a shell in a task."""
+
+    @property
+    def is_built(self) -> bool:
+        """Whether Terraform builds the image from the source as it is now."""
+        return self.build == "terraform" and not names_one_build(self.image_tag)
+
+    @property
+    def autoscaling(self) -> bool:
+        """Whether the number of tasks follows the load."""
+        return self.min_tasks < self.max_tasks
+
+    @property
+    def rule_priority(self) -> int:
+        """The listener rule's priority: given, or derived from the route alone."""
+        return self.priority or rule_priority(self.path, self.host)
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        if self.source and ".." in self.source.split("/"):
+            yield "source", f"{self.source!r} leads out of the project; allowed: a folder in it"
+        if self.log_group and self.log_group.startswith("aws/"):
+            yield "log_group", f"{self.log_group!r} is refused by AWS, to which aws/ belongs"
+        allowed = FARGATE_MEMORY_MIB[self.cpu_units]
+        if self.memory_mib not in allowed:
+            yield (
+                "memory_mib",
+                f"{self.memory_mib} is not offered with cpu_units = {self.cpu_units};"
+                f" allowed: {listed(allowed)}",
+            )
+        if self.min_tasks > self.max_tasks:
+            yield (
+                "min_tasks",
+                f"{self.min_tasks} is more than max_tasks = {self.max_tasks};"
+                " allowed: min_tasks <= desired_tasks <= max_tasks",
+            )
+        elif not self.min_tasks <= self.desired_tasks <= self.max_tasks:
+            yield (
+                "desired_tasks",
+                f"{self.desired_tasks} is not between min_tasks = {self.min_tasks} and"
+                f" max_tasks = {self.max_tasks}",
+            )
+        yield from self._build_argument_mistakes()
+        for name in self.environment:
+            yield from _variable_mistakes(f"environment.{name}", name)
+            if _SECRET_LOOKING.search(name):
+                yield (
+                    f"environment.{name}",
+                    "looks like a secret, and environment variables are readable in the plan, the"
+                    " state and the console; give its ARN in `secrets` instead",
+                )
+        for name, arn in self.secrets.items():
+            yield from _variable_mistakes(f"secrets.{name}", name)
+            if name in self.environment:
+                yield f"secrets.{name}", "is set in `environment` too; keep one of the two"
+            if not _ARN_OF_SECRET.match(arn):
+                # The value is not repeated: a mistaken entry may well be the secret itself.
+                yield (
+                    f"secrets.{name}",
+                    "is not the ARN of a Secrets Manager secret or a Parameter Store parameter",
+                )
+
+    def _build_argument_mistakes(self) -> Iterator[Mistake]:
+        for name, value in self.build_args.items():
+            key = f"build_args.{name}"
+            if not _VARIABLE.match(name):
+                yield key, "is no build argument's name; allowed: letters, digits and underscores"
+            if name in RESERVED_BUILD_ARGS:
+                yield key, "is set by prod-e itself; leave it out"
+            if not value:
+                yield key, "is empty, which Terraform takes for absent; leave it out"
+            if _SECRET_LOOKING.search(name):
+                yield (
+                    key,
+                    "looks like a secret, and build arguments are readable in the image's history,"
+                    " the plan and the state; give its ARN in `secrets` to the running service",
+                )
+
+
+def _variable_mistakes(key: str, name: str) -> Iterator[Mistake]:
+    if not _VARIABLE.match(name):
+        yield key, "is not a variable's name; allowed: letters, digits and underscores"
+    if name in RESERVED_VARIABLES:
+        yield key, "is set by prod-e itself; leave it out"
