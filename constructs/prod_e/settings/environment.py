@@ -43,6 +43,8 @@ class Environment(Section):
     account: Annotated[str, matching(r"^\d{12}$", "the twelve digits of an AWS account")] | None = (
         None
     )
+    """The AWS account; deploying with credentials of another one is refused."""
+
     tags: dict[str, str] = Field(default_factory=dict)
     """The tags of every resource."""
 
@@ -54,8 +56,6 @@ class Environment(Section):
 
     database: Database | None = None
     """The database; without this section there is none."""
-
-    """The AWS account; deploying with credentials of another one is refused."""
 
     load_balancer: LoadBalancer = LoadBalancer()
     """The load balancer."""
