@@ -119,13 +119,6 @@ def test_the_container_is_told_of_the_database_without_its_password(seed: Any) -
     assert "master_user_secret" in variables["DB_SECRET_ARN"]
 
 
-def test_no_secret_is_in_the_json(seed: Any, staging: Any) -> None:
-    for stack in (*seed.values(), *staging.values()):
-        for resource in (r for group in stack.values["resource"].values() for r in group.values()):
-            assert "password" not in resource
-        assert not re.search(r"AKIA[0-9A-Z]{16}|BEGIN [A-Z ]*PRIVATE KEY", stack.text)
-
-
 def test_rds_keeps_the_password_and_the_database_is_encrypted_and_private(seed: Any) -> None:
     database = seed["prod-e"].one("aws_db_instance")
     assert database["manage_master_user_password"] is True
