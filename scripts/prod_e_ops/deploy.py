@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from prod_e_ops.cdktf import run_cdktf
 from prod_e_ops.console import Terminal
-from prod_e_ops.deployments import Deployments, service_statuses
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.image_apply import apply_images
 from prod_e_ops.image_plan import ImageOptions
 from prod_e_ops.plan import show_plans
 from prod_e_ops.plan_summary import Change
 from prod_e_ops.project import Project
+from prod_e_ops.service.ecs import Deployments
+from prod_e_ops.service.follow import service_statuses
 from prod_e_ops.supervisor import Supervisor
 from prod_e_ops.terraform_failures import untaint
 from prod_e_ops.workspace import StackPlan, Workspace, open_workspace

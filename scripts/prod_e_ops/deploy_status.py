@@ -5,16 +5,13 @@ import json
 
 from prod_e_ops.account import check_account
 from prod_e_ops.console import Terminal
-from prod_e_ops.deployments import (
-    Deployments,
-    ServiceStatus,
-    failure,
-    follow_deployment,
-    service_statuses,
-)
 from prod_e_ops.ecr import Repository
-from prod_e_ops.errors import OpsError
+from prod_e_ops.errors import DeploymentFailed
 from prod_e_ops.project import Project
+from prod_e_ops.service.ecs import Deployments
+from prod_e_ops.service.follow import failure, follow_deployment, service_statuses
+from prod_e_ops.service.model import ServiceStatus
+from prod_e_ops.service.render import status_json, status_lines
 
 
 async def deploy_status(
@@ -39,10 +36,9 @@ async def deploy_status(
             if status.deployment.under_way:
                 try:
                     await follow_deployment(environment, status.key, since=None, terminal=terminal)
-                except OpsError as error:
+                except DeploymentFailed:
                     # The status shows how it ended, and below it decides about the exit status.
-                    if error.exit_status != OpsError.exit_status:
-                        raise
+                    continue
         statuses = await service_statuses(services)
     tags = {
         status.key: await asyncio.to_thread(_tags, service, status)
@@ -51,14 +47,14 @@ async def deploy_status(
     if as_json:
         shown = {
             "environment": environment.name,
-            "services": [status.as_json(tags=tags[status.key]) for status in statuses],
+            "services": [status_json(status, tags=tags[status.key]) for status in statuses],
         }
         terminal.result(json.dumps(shown, indent=2))
     else:
         for number, status in enumerate(statuses):
             if number:
                 terminal.result("")
-            for line in status.lines(tags=tags[status.key]):
+            for line in status_lines(status, tags=tags[status.key]):
                 terminal.result(line)
     failed = [
         await failure(service, status.deployment)

@@ -14,11 +14,11 @@ from prod_e.delivery.image_build import (
     names_one_build,
 )
 from prod_e.names import ServiceNames
-from prod_e_ops.deployments import shown_minute
 from prod_e_ops.docker import default_build_network
 from prod_e_ops.ecr import Repository, StoredImage
 from prod_e_ops.image_uses import short_digest, telling_tag
 from prod_e_ops.project import Stack
+from prod_e_ops.service.render import shown_minute
 from prod_e_ops.supervisor import Supervisor
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from prod_e.delivery.build_context import read_build_context
 from prod_e.delivery.image_build import content_tag
-from prod_e_ops.deployments import Deployment, Deployments, TaskDefinition
 from prod_e_ops.ecr import Repository, StoredImage
 from prod_e_ops.project import Project
+from prod_e_ops.service.ecs import Deployments
+from prod_e_ops.service.model import Deployment, TaskDefinition
 
 _SHORT_DIGEST = len("sha256:") + 12
 

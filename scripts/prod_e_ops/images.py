@@ -4,12 +4,10 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC
 
 from prod_e.delivery.image_build import is_release
 from prod_e_ops.account import check_account
 from prod_e_ops.console import Terminal
-from prod_e_ops.deployments import Deployments, shown_minute
 from prod_e_ops.ecr import Repository, StoredImage
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.image_scans import with_findings
@@ -21,6 +19,8 @@ from prod_e_ops.image_uses import (
     tag_in_settings,
 )
 from prod_e_ops.project import Project
+from prod_e_ops.service.ecs import Deployments
+from prod_e_ops.service.render import iso, shown_minute
 
 _SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
 
@@ -158,16 +158,14 @@ def image_as_json(use: ImageUse, found: ServiceImages) -> dict[str, object]:
         "tags": list(image.tags),
         "parts": list(image.parts),
         "size_bytes": image.size_bytes,
-        "pushed_at": image.pushed_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "pushed_at": iso(image.pushed_at),
         "scan": {
             "status": image.scan_status,
             "findings": dict(image.findings) if image.findings is not None else None,
         },
         "runs": use.runs,
         "last_healthy": use is found.last_healthy,
-        "healthy_at": use.healthy_at.astimezone(UTC).isoformat(timespec="seconds")
-        if use.healthy_at
-        else None,
+        "healthy_at": iso(use.healthy_at),
         "last_ran_as": use.last_ran_as,
         "deployments": list(use.deployments),
         "task_definitions": [definition.name for definition in use.definitions],

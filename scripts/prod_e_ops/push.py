@@ -22,7 +22,7 @@ from prod_e_ops.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment, Service
-    from prod_e_ops.deployments import Deployment
+    from prod_e_ops.service.model import Deployment
 
 _PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0)
 """How long to wait before an upload is tried again; as often as there are pauses."""
@@ -195,7 +195,7 @@ async def push(
     elif "latest" not in moved:
         terminal.say("`latest` named this image before: nothing is deployed.")
     else:
-        from prod_e_ops.deployments import follow_deployment
+        from prod_e_ops.service.follow import follow_deployment
 
         await follow_deployment(wanted.environment, key, since=before.created_at, terminal=terminal)
 
@@ -476,7 +476,7 @@ def _not_uploaded(wanted: Wanted, found: RepositoryFound, failure: TransferFaile
 
 
 async def _newest_deployment(wanted: Wanted) -> "Deployment":
-    from prod_e_ops.deployments import newest_deployment
+    from prod_e_ops.service.follow import newest_deployment
 
     return await newest_deployment(wanted.environment, wanted.key)
 

@@ -11,15 +11,6 @@ from prod_e.delivery.image_build import names_one_build
 from prod_e_ops.account import check_account
 from prod_e_ops.aws import aws_client, aws_errors
 from prod_e_ops.console import Terminal
-from prod_e_ops.deployments import (
-    Deployment,
-    Deployments,
-    ServiceStatus,
-    TaskDefinition,
-    deployment_begun,
-    follow_deployment,
-    shown_minute,
-)
 from prod_e_ops.ecr import Repository, StoredImage
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.image_uses import (
@@ -33,6 +24,10 @@ from prod_e_ops.image_uses import (
 )
 from prod_e_ops.images import existing_repository, shown_use
 from prod_e_ops.project import Project
+from prod_e_ops.service.ecs import Deployments
+from prod_e_ops.service.follow import deployment_begun, follow_deployment
+from prod_e_ops.service.model import Deployment, ServiceStatus, TaskDefinition
+from prod_e_ops.service.render import deployment_json, shown_minute
 from prod_e_ops.setting_change import SettingChange, change_image_tag
 
 _FOLLOWED = "latest"
@@ -490,7 +485,7 @@ def _show_result(
             "task_definition": definition
             or (deployment.revision.task_definition if deployment else None)
             or situation.status.task_definition,
-            "deployment": deployment.as_json() if deployment else None,
+            "deployment": deployment_json(deployment) if deployment else None,
             "setting": {
                 "file": str(change.file),
                 "key": change.setting,

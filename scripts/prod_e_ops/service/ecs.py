@@ -1,0 +1,326 @@
+"""One ECS service, asked by the AWS API."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e_ops.aws import aws_client, aws_errors
+from prod_e_ops.errors import UserMistake
+from prod_e_ops.project import service_settings
+from prod_e_ops.service.model import (
+    Deployment,
+    Event,
+    Revision,
+    ServiceStatus,
+    Task,
+    TaskDefinition,
+)
+
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
+
+# How long before the primary deployment the newest one may have begun.
+_LONGEST_DEPLOYMENT = timedelta(days=2)
+
+# What one call may name:
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceDeployments.html
+_MOST_DESCRIBED = 20
+_MOST_TASKS_DESCRIBED = 100
+
+_ROLLOUT_STATES = {"COMPLETED": "SUCCESSFUL", "IN_PROGRESS": "IN_PROGRESS", "FAILED": "FAILED"}
+
+
+class Deployments:
+    """The deployments of one service. Its methods wait for AWS and may run in any thread.
+
+    All raise `UserMistake` for a service that does not exist or credentials that AWS does not
+    accept, and `OpsError` for an AWS that fails.
+    """
+
+    def __init__(self, environment: "Environment", key: str) -> None:
+        """`key`: of the service in the settings; raises `UserMistake` if there is none."""
+        self.environment = environment
+        self.key = key
+        self.settings = service_settings(environment, key)
+        self.names = ServiceNames.of(environment.name, key, self.settings)
+        self.cluster = EnvironmentNames(environment.name).cluster
+
+    def status(self) -> ServiceStatus:
+        """The service, and its newest deployment."""
+        service = self._service()
+        primary = next(d for d in service["deployments"] if d["status"] == "PRIMARY")
+        # After a rollback the primary deployment is one that began when the newest had failed.
+        newest = self.history(after=primary["createdAt"] - _LONGEST_DEPLOYMENT)
+        deployment = newest[0] if newest else self._of_primary(primary)
+        tasks = self.tasks()
+        return ServiceStatus(
+            key=self.key,
+            service=self.names.service,
+            cluster=self.cluster,
+            task_definition=_last(service["taskDefinition"]),
+            desired=service["desiredCount"],
+            running=service["runningCount"],
+            pending=service["pendingCount"],
+            old_running=sum(
+                task.status == "RUNNING" and task.deployment != deployment.revision.id
+                for task in tasks
+            ),
+            digests=tuple(sorted(self._digests(tasks))),
+            targets=self._targets(service),
+            deployment=deployment,
+            events=tuple(
+                Event(id=event["id"], at=event["createdAt"], message=event["message"])
+                for event in service["events"]
+            ),
+        )
+
+    def history(self, *, after: datetime | None = None) -> Sequence[Deployment]:
+        """Every deployment of the last 90 days, or those begun after a moment, the newest first."""
+        with self._errors("deployments"):
+            listed: list[Mapping[str, Any]] = []
+            token: dict[str, str] = {}
+            while True:
+                answer = self._ecs.list_service_deployments(
+                    cluster=self.cluster,
+                    service=self.names.service,
+                    **({"createdAt": {"after": after}} if after else {}),
+                    **token,
+                )
+                listed += answer["serviceDeployments"]
+                if "nextToken" not in answer:
+                    break
+                token = {"nextToken": answer["nextToken"]}
+            revisions = self._revisions([each["targetServiceRevisionArn"] for each in listed])
+            reasons = self._rollback_reasons(listed)
+        found = [
+            Deployment(
+                id=_last(each["serviceDeploymentArn"]),
+                status=each["status"],
+                reason=reasons.get(each["serviceDeploymentArn"]) or each.get("statusReason", ""),
+                created_at=each["createdAt"],
+                finished_at=each.get("finishedAt"),
+                revision=revisions[each["targetServiceRevisionArn"]],
+            )
+            for each in listed
+            if each["targetServiceRevisionArn"] in revisions
+        ]
+        return sorted(found, key=lambda deployment: deployment.created_at, reverse=True)
+
+    def tasks(self, *, stopped: bool = False) -> Sequence[Task]:
+        """The tasks that are to run, or those stopped within the last hour."""
+        with self._errors("tasks"):
+            arns = [
+                arn
+                for page in self._ecs.get_paginator("list_tasks").paginate(
+                    cluster=self.cluster,
+                    serviceName=self.names.service,
+                    desiredStatus="STOPPED" if stopped else "RUNNING",
+                )
+                for arn in page["taskArns"]
+            ]
+            found = []
+            for start in range(0, len(arns), _MOST_TASKS_DESCRIBED):
+                part = arns[start : start + _MOST_TASKS_DESCRIBED]
+                found += self._ecs.describe_tasks(cluster=self.cluster, tasks=part)["tasks"]
+        return [_task(each) for each in found]
+
+    def running_digests(self) -> frozenset[str]:
+        """The digests of the images that the service's tasks run, or are about to."""
+        return self._digests(self.tasks())
+
+    def task_definitions(self) -> Iterator[TaskDefinition]:
+        """The active revisions of the task definition, the newest first; each costs a call."""
+        with self._errors("task definitions"):
+            arns = [
+                arn
+                for page in self._ecs.get_paginator("list_task_definitions").paginate(
+                    familyPrefix=self.names.task_family, status="ACTIVE"
+                )
+                for arn in page["taskDefinitionArns"]
+            ]
+        # Another family's name may begin with this one's.
+        ours = [arn for arn in arns if _last(arn).rpartition(":")[0] == self.names.task_family]
+        for arn in sorted(ours, key=lambda arn: int(arn.rpartition(":")[2]), reverse=True):
+            definition = self.task_definition(_last(arn))
+            if definition:
+                yield definition
+
+    def task_definition(self, name: str) -> TaskDefinition | None:
+        """The revision of that name (`prod-e-task:12`); None if there is none."""
+        with self._errors("task definition"):
+            try:
+                answer = self._ecs.describe_task_definition(taskDefinition=name)
+            except self._ecs.exceptions.ClientException:
+                return None
+        definition = answer["taskDefinition"]
+        image = next(
+            (
+                container["image"]
+                for container in definition["containerDefinitions"]
+                if container["name"] == self.names.container
+            ),
+            definition["containerDefinitions"][0]["image"],
+        )
+        return TaskDefinition(
+            name=_last(definition["taskDefinitionArn"]),
+            image=image,
+            is_active=definition.get("status") == "ACTIVE",
+        )
+
+    def begin(
+        self, *, task_definition: str | None = None, left: str = "nothing was changed"
+    ) -> None:
+        """Begins a deployment of that revision, or of the present one anew.
+
+        `left`: for the message if ECS refuses: what was done before.
+        """
+        with aws_errors(f"ECS did not begin a deployment of {self.names.service}", left=left):
+            self._ecs.update_service(
+                cluster=self.cluster,
+                service=self.names.service,
+                **({"taskDefinition": task_definition} if task_definition else {}),
+                forceNewDeployment=True,
+            )
+
+    def why_stopped(self, deployment: Deployment) -> Sequence[str]:
+        """Why tasks of a deployment failed: one line for each reason, with how many."""
+        stopped = self.tasks(stopped=True)
+        counted = Counter(
+            task.why_stopped
+            for task in stopped
+            if task.deployment == deployment.revision.id
+            and task.why_stopped
+            and not task.stopped_reason.startswith("Scaling activity")
+        )
+        return [
+            f"{count} {'task' if count == 1 else 'tasks'} failed: {reason}"
+            for reason, count in counted.most_common(5)
+        ]
+
+    def exists(self) -> bool:
+        """Whether the service is deployed."""
+        return self._find() is not None
+
+    def _digests(self, tasks: Sequence[Task]) -> frozenset[str]:
+        container = self.names.container
+        return frozenset(task.digests[container] for task in tasks if container in task.digests)
+
+    def _service(self) -> Mapping[str, Any]:
+        service = self._find()
+        if service is None:
+            raise UserMistake(
+                f"There is no service {self.names.service} in the cluster {self.cluster}"
+                f" ({self.environment.region}).",
+                next_step="Deploy the environment first:"
+                f" npm run deploy -- {self.environment.name}",
+            )
+        return service
+
+    def _find(self) -> Mapping[str, Any] | None:
+        with self._errors("state"):
+            try:
+                answer = self._ecs.describe_services(
+                    cluster=self.cluster, services=[self.names.service]
+                )
+            except self._ecs.exceptions.ClusterNotFoundException:
+                return None
+        return next((each for each in answer["services"] if each["status"] == "ACTIVE"), None)
+
+    def _of_primary(self, primary: Mapping[str, Any]) -> Deployment:
+        """The primary deployment, of which ECS keeps no record any more."""
+        definition = self.task_definition(_last(primary["taskDefinition"]))
+        return Deployment(
+            id=_last(primary["id"]),
+            status=_ROLLOUT_STATES.get(primary.get("rolloutState", ""), "SUCCESSFUL"),
+            reason="",
+            created_at=primary["createdAt"],
+            finished_at=None,
+            revision=Revision(
+                id=_last(primary["id"]),
+                task_definition=_last(primary["taskDefinition"]),
+                image=definition.image if definition else "",
+            ),
+        )
+
+    def _revisions(self, arns: Sequence[str]) -> dict[str, Revision]:
+        found = {}
+        for part in _parts(sorted(set(arns))):
+            answer = self._ecs.describe_service_revisions(serviceRevisionArns=part)
+            for each in answer["serviceRevisions"]:
+                images = each.get("containerImages", ())
+                ours = next(
+                    (i for i in images if i["containerName"] == self.names.container),
+                    images[0] if images else {},
+                )
+                found[each["serviceRevisionArn"]] = Revision(
+                    id=_last(each["serviceRevisionArn"]),
+                    task_definition=_last(each["taskDefinition"]),
+                    image=ours.get("image", ""),
+                    digest=ours.get("imageDigest"),
+                )
+        return found
+
+    def _rollback_reasons(self, listed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Why deployments were rolled back, which the list does not say."""
+        arns = [d["serviceDeploymentArn"] for d in listed if d["status"].startswith("ROLLBACK")]
+        return {
+            each["serviceDeploymentArn"]: each.get("rollback", {}).get("reason", "")
+            for part in _parts(arns)
+            for each in self._ecs.describe_service_deployments(serviceDeploymentArns=part)[
+                "serviceDeployments"
+            ]
+        }
+
+    def _targets(self, service: Mapping[str, Any]) -> Mapping[str, int]:
+        states: Counter[str] = Counter()
+        with aws_errors(f"The health of {self.names.service}'s targets cannot be told"):
+            for balancer in service["loadBalancers"]:
+                if arn := balancer.get("targetGroupArn"):
+                    answer = self._elbv2.describe_target_health(TargetGroupArn=arn)
+                    states.update(
+                        target["TargetHealth"]["State"]
+                        for target in answer["TargetHealthDescriptions"]
+                    )
+        return dict(sorted(states.items()))
+
+    def _errors(self, what: str) -> Any:
+        return aws_errors(f"The {what} of {self.names.service} cannot be looked up")
+
+    @cached_property
+    def _ecs(self) -> Any:
+        with aws_errors("ECS cannot be asked"):
+            return aws_client("ecs", region=self.environment.region)
+
+    @cached_property
+    def _elbv2(self) -> Any:
+        with aws_errors("The load balancer cannot be asked"):
+            return aws_client("elbv2", region=self.environment.region)
+
+
+def _task(values: Mapping[str, Any]) -> Task:
+    containers = values.get("containers", ())
+    return Task(
+        id=_last(values["taskArn"]),
+        status=values["lastStatus"],
+        deployment=_last(values.get("startedBy", "")),
+        task_definition=_last(values["taskDefinitionArn"]),
+        digests={c["name"]: c["imageDigest"] for c in containers if c.get("imageDigest")},
+        stopped_reason=values.get("stoppedReason", ""),
+        exits=tuple(
+            f"container {c['name']} exited with {c['exitCode']}"
+            + (f" ({c['reason']})" if c.get("reason") else "")
+            for c in containers
+            if c.get("exitCode") is not None
+        ),
+    )
+
+
+def _parts(arns: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (arns[start : start + _MOST_DESCRIBED] for start in range(0, len(arns), _MOST_DESCRIBED))
+
+
+def _last(arn: str) -> str:
+    return arn.rpartition("/")[2]

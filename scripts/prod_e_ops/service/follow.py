@@ -1,0 +1,186 @@
+"""A deployment of a service, followed live until it has ended, and why it failed."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from prod_e_ops.console import Terminal
+from prod_e_ops.errors import DeploymentFailed, OpsError
+from prod_e_ops.service.ecs import Deployments
+from prod_e_ops.service.model import Deployment, ServiceStatus
+
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
+
+_POLL_SECONDS = 3.0
+
+# How long a push may take to become a deployment: EventBridge, Step Functions, ECS.
+_BEGIN_SECONDS = 90.0
+
+# ECS itself sets no limit. A new task that pulls, starts and becomes healthy takes minutes.
+_PATIENCE_SECONDS = 3600.0
+
+
+async def service_statuses(services: Sequence[Deployments]) -> Sequence[ServiceStatus]:
+    """The status of each of these services."""
+    return [await asyncio.to_thread(service.status) for service in services]
+
+
+async def newest_deployment(environment: "Environment", key: str) -> Deployment:
+    """The newest deployment of a service, under way or not; see `follow_deployment`."""
+    return (await asyncio.to_thread(Deployments(environment, key).status)).deployment
+
+
+async def deployment_begun(
+    deployments: Deployments,
+    *,
+    since: datetime,
+    within: float,
+    waiting: Callable[[], object] = lambda: None,
+) -> Deployment | None:
+    """The newest deployment begun after `since`; None if none begins `within` so many seconds.
+
+    `waiting` is called each time that there is none yet.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        found = await asyncio.to_thread(deployments.history, after=since)
+        newer = [deployment for deployment in found if deployment.created_at > since]
+        if newer:
+            return newer[0]
+        if time.monotonic() >= deadline:
+            return None
+        waiting()
+        await asyncio.sleep(min(_POLL_SECONDS, max(deadline - time.monotonic(), 0.0)))
+
+
+async def follow_deployment(
+    environment: "Environment",
+    key: str,
+    *,
+    since: datetime | None,
+    terminal: Terminal,
+    begins_within: float = _BEGIN_SECONDS,
+    patience: float = _PATIENCE_SECONDS,
+) -> Deployment:
+    """Shows a deployment live until it has succeeded.
+
+    `key`: of the service in the settings. `since`: `created_at` of the newest deployment before,
+    as `newest_deployment` gives it (AWS's clock, not this machine's); None: the newest there is.
+    `begins_within`: seconds in which one must begin after `since`. `patience`: seconds that it may
+    take.
+
+    Raises `DeploymentFailed` if it ends otherwise than by success, with ECS's reason and those of
+    the tasks that stopped, and `OpsError` if none begins or it does not end in time.
+    """
+    deployments = Deployments(environment, key)
+    service = deployments.names.service
+    again = f"prod-e deploy-status {key} --environment {environment.name}"
+    try:
+        with terminal.step(f"Deploy {service}") as step:
+            if since is None:
+                followed = (await asyncio.to_thread(deployments.status)).deployment
+            else:
+                step.update("waiting for the deployment to begin")
+                begun = await deployment_begun(
+                    deployments,
+                    since=since,
+                    within=begins_within,
+                    waiting=lambda: step.update("waiting for the deployment to begin"),
+                )
+                if begun is None:
+                    raise OpsError(
+                        f"No deployment of {service} began within {begins_within:.0f} seconds.",
+                        next_step="The service runs what it ran before. `prod-e rollback"
+                        f" {key}` shows the images; `npm run plan -- {environment.name}` shows"
+                        " whether the redeployment on push is deployed.",
+                    )
+                followed = begun
+            deadline = time.monotonic() + patience
+            told: set[str] = set()
+            while True:
+                status = await asyncio.to_thread(deployments.status)
+                for event in reversed(status.events):
+                    # Their times are whole seconds in places.
+                    is_new = event.at >= followed.created_at - timedelta(seconds=1)
+                    if is_new and event.id not in told:
+                        told.add(event.id)
+                        terminal.say(f"  {event}")
+                step.update(status.progress)
+                ended = await _ended(deployments, followed, status)
+                if ended is not None:
+                    break
+                if time.monotonic() >= deadline:
+                    raise OpsError(
+                        f"The deployment of {service} is still {status.deployment.state} after"
+                        f" {step.seconds / 60:.0f} minutes: {status.progress}.",
+                        details=await asyncio.to_thread(deployments.why_stopped, followed),
+                        next_step=f"ECS goes on with it. Watch it with `{again} --wait`.",
+                    )
+                await asyncio.sleep(_POLL_SECONDS)
+            step.outcome = (
+                f"{status.running} of {status.desired} tasks run {ended.revision.task_definition}"
+                if ended.succeeded
+                else ended.state
+            )
+            if not ended.succeeded:
+                raise await failure(deployments, ended)
+    except asyncio.CancelledError:
+        terminal.say(f"ECS goes on with the deployment. Watch it with `{again} --wait`.")
+        raise
+    return ended
+
+
+async def failure(deployments: Deployments, deployment: Deployment) -> DeploymentFailed:
+    """The error for a deployment that has failed, with what is known about why."""
+    service, key = deployments.names.service, deployments.key
+    at = f"{key} --environment {deployments.environment.name}"
+    reasons = await asyncio.to_thread(deployments.why_stopped, deployment)
+    because = f": {deployment.reason}" if deployment.reason else "."
+    if deployment.status == "STOPPED":
+        return DeploymentFailed(
+            f"The deployment of {service} was stopped before it was complete{because}",
+            details=reasons,
+            next_step=f"Another one may have taken its place: prod-e deploy-status {at} --wait",
+        )
+    followed = deployments.settings.image_tag
+    still = f"the tag {followed} still names" if followed == "latest" else "the settings still pin"
+    message, left = {
+        "ROLLBACK_SUCCESSFUL": (
+            f"ECS rolled the deployment of {service} back{because}",
+            f"The service runs what it ran before, and {still} what failed: push a repaired image,"
+            f" or go back with `prod-e rollback {at}`.",
+        ),
+        "ROLLBACK_FAILED": (
+            f"The deployment of {service} failed, and ECS could not roll it back{because}",
+            f"Nothing may be running: go back with `prod-e rollback {at}`.",
+        ),
+    }.get(
+        deployment.status,
+        (
+            f"The deployment of {service} failed{because}",
+            f"Go back with `prod-e rollback {at}`.",
+        ),
+    )
+    return DeploymentFailed(
+        message,
+        details=[
+            *(reasons or ["ECS keeps no stopped task of it any more, which would say why."]),
+            f"What its containers wrote is in the log group {deployments.names.log_group}.",
+        ],
+        next_step=left,
+    )
+
+
+async def _ended(
+    deployments: Deployments, followed: Deployment, status: ServiceStatus
+) -> Deployment | None:
+    """The followed deployment, if it has ended."""
+    now = status.deployment
+    if now.id != followed.id:
+        after = followed.created_at - timedelta(seconds=1)
+        found = await asyncio.to_thread(deployments.history, after=after)
+        now = next((each for each in found if each.id == followed.id), followed)
+    return None if now.under_way else now
