@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from prod_e_ops.console import Terminal
 from prod_e_ops.errors import OpsError
-from prod_e_ops.supervisor import Supervisor
+from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.processes import Supervisor
 
 app = typer.Typer(
     help="Plan, deploy and watch the environments that environments/*.toml describe.",
@@ -73,8 +73,8 @@ def synth() -> None:
 
     Example: npm run synth
     """
-    from prod_e_ops.project import find_project
-    from prod_e_ops.synth import synthesise
+    from prod_e_ops.project.project import find_project
+    from prod_e_ops.project.synthesis import synthesise
 
     async def work(supervisor: Supervisor, terminal: Terminal) -> None:
         project = find_project()
@@ -94,8 +94,8 @@ def plan(environment: Environment = None, json: Json = False) -> None:
 
     Example: npm run plan -- staging-e
     """
-    from prod_e_ops import plan
-    from prod_e_ops.project import find_project
+    from prod_e_ops.commands.infrastructure import plan
+    from prod_e_ops.project.project import find_project
 
     _run(
         lambda supervisor, terminal: plan.plan(
@@ -133,9 +133,9 @@ def deploy(
 
     Example: npm run deploy -- staging-e
     """
-    from prod_e_ops import deploy
-    from prod_e_ops.image_plan import ImageOptions
-    from prod_e_ops.project import find_project
+    from prod_e_ops.commands.infrastructure import deploy
+    from prod_e_ops.images.image_plan import ImageOptions
+    from prod_e_ops.project.project import find_project
 
     _run(
         lambda supervisor, terminal: deploy.deploy(
@@ -199,8 +199,8 @@ def push(
 
     Example: scripts/deployment/build-and-push.sh backend --release v1.4.0 --wait
     """
-    from prod_e_ops.project import find_project
-    from prod_e_ops.push import PushOptions, push
+    from prod_e_ops.commands.delivery.push import PushOptions, push
+    from prod_e_ops.project.project import find_project
 
     options = PushOptions(
         tags=tuple(tag or ()),
@@ -247,8 +247,8 @@ def deploy_status(
 
     Example: npm run prod-e -- deploy-status backend --wait
     """
-    from prod_e_ops import deploy_status
-    from prod_e_ops.project import find_project
+    from prod_e_ops.commands.operations import status as deploy_status
+    from prod_e_ops.project.project import find_project
 
     _run(
         lambda supervisor, terminal: deploy_status.deploy_status(
@@ -290,8 +290,8 @@ def rollback(
 
     Example: scripts/deployment/rollback.sh backend --to v1.3.2
     """
-    from prod_e_ops import rollback
-    from prod_e_ops.project import find_project
+    from prod_e_ops.commands.delivery import rollback
+    from prod_e_ops.project.project import find_project
 
     _run(
         lambda supervisor, terminal: rollback.rollback(
@@ -325,8 +325,8 @@ def images(
 
     Example: npm run prod-e -- images backend --prune --keep 5
     """
-    from prod_e_ops import images
-    from prod_e_ops.project import find_project
+    from prod_e_ops.commands.delivery import images
+    from prod_e_ops.project.project import find_project
 
     _run(
         lambda supervisor, terminal: images.images(
@@ -350,8 +350,8 @@ def destroy(environment: Environment = None, yes: Yes = False) -> None:
 
     Example: npm run destroy -- staging-e
     """
-    from prod_e_ops import deploy
-    from prod_e_ops.project import find_project
+    from prod_e_ops.commands.infrastructure import deploy
+    from prod_e_ops.project.project import find_project
 
     _run(
         lambda supervisor, terminal: deploy.destroy(
@@ -394,8 +394,8 @@ def lock_providers(
 
     Example: npm run prod-e -- providers lock --platform linux_amd64 --platform darwin_arm64
     """
-    from prod_e_ops.lock_providers import LockOptions, lock_providers
-    from prod_e_ops.project import find_project
+    from prod_e_ops.commands.infrastructure.lock_providers import LockOptions, lock_providers
+    from prod_e_ops.project.project import find_project
 
     options = LockOptions(platforms=tuple(platform or ()), upgrade=upgrade)
     _run(
@@ -421,8 +421,8 @@ def demo(
 
     Example: npm run demo
     """
-    from prod_e_ops.demo import demo
-    from prod_e_ops.project import find_project
+    from prod_e_ops.commands.local.demo import demo
+    from prod_e_ops.project.project import find_project
 
     _run(
         lambda supervisor, terminal: demo(
@@ -458,8 +458,8 @@ def picture(
 
     Example: npm run picture -- staging-e --output staging-e.svg
     """
-    from prod_e_ops.picture.command import picture
-    from prod_e_ops.project import find_project
+    from prod_e_ops.commands.infrastructure.diagram import picture
+    from prod_e_ops.project.project import find_project
 
     _run(
         lambda supervisor, terminal: picture(

@@ -18,14 +18,14 @@ from tests.integration.project_folder import PROJECT, prod_e
 from tests.integration.registry import Registry, RegistryUnavailableError, started_registry
 from tests.integration.tls import TlsFront, tls_in_front_of
 
-from prod_e_ops.console import Terminal
 from prod_e_ops.embedded_aws import ContainerRegistry, EmbeddedAws
 from prod_e_ops.errors import UserMistake
-from prod_e_ops.image_apply import apply_images
-from prod_e_ops.image_plan import ImageOptions, ImagePlan
-from prod_e_ops.project import Project
-from prod_e_ops.supervisor import Supervisor
-from prod_e_ops.workspace import StackPlan, Workspace, open_workspace
+from prod_e_ops.images.image_apply import apply_images
+from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
+from prod_e_ops.project.project import Project
+from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terraform.prepared import StackPlan, Workspace, open_workspace
 
 BASE_IMAGE = "node:16-slim"
 
@@ -176,7 +176,7 @@ class World:
         return done.stdout
 
     def _cli_configuration(self) -> dict[str, str]:
-        from prod_e_ops.provider_source import find_provider_source
+        from prod_e_ops.terraform.provider_mirror import find_provider_source
 
         text = find_provider_source(self.variables).cli_configuration()
         if text is None:

@@ -22,12 +22,12 @@ from prod_e.dependency_lock import (
     LockedProvider,
     read_lock,
 )
-from prod_e_ops.dependency_lock import DependencyLock
 from prod_e_ops.embedded_aws import EmbeddedAws
 from prod_e_ops.errors import UserMistake
-from prod_e_ops.project import Stack
-from prod_e_ops.provider_source import find_provider_source
-from prod_e_ops.terraform import Terraform
+from prod_e_ops.project.project import Stack
+from prod_e_ops.terraform.dependency_lock import DependencyLock
+from prod_e_ops.terraform.provider_mirror import find_provider_source
+from prod_e_ops.terraform.runner import Terraform
 
 AWS = "hashicorp/aws"
 NO_REGISTRY = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}

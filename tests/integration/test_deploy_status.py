@@ -13,12 +13,12 @@ import pytest
 from tests.integration.service_on_aws import PROD_E, ServiceOnAws
 
 from prod_e.settings import load_environment
-from prod_e_ops.console import Terminal
 from prod_e_ops.embedded_aws import EmbeddedAws
 from prod_e_ops.errors import OpsError
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import follow_deployment
 from prod_e_ops.service.model import Deployment
+from prod_e_ops.terminal.console import Terminal
 
 FAILS = ("sh", "-c", "exit 3")
 

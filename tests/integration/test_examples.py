@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.integration.project_folder import PROJECT, make_project
 
-from prod_e_ops.project import Stack
-from prod_e_ops.supervisor import Supervisor
-from prod_e_ops.terraform import find_terraform
+from prod_e_ops.project.project import Stack
+from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terraform.runner import find_terraform
 
 EXAMPLES = sorted((PROJECT / "examples").glob("*.py"))
 

@@ -22,11 +22,11 @@ from tests.integration.image_stack import (
     empty_account,
 )
 
-from prod_e_ops.ecr import Repository
 from prod_e_ops.errors import OpsError
-from prod_e_ops.image_apply import apply_images
-from prod_e_ops.image_plan import ImageOptions
-from prod_e_ops.workspace import StackPlan, Workspace
+from prod_e_ops.images.ecr import Repository
+from prod_e_ops.images.image_apply import apply_images
+from prod_e_ops.images.image_plan import ImageOptions
+from prod_e_ops.terraform.prepared import StackPlan, Workspace
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"

@@ -21,7 +21,7 @@ from tests.integration.project_folder import (
 )
 
 from prod_e_ops.embedded_aws import EmbeddedAws
-from prod_e_ops.provider_source import find_provider_source
+from prod_e_ops.terraform.provider_mirror import find_provider_source
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),

@@ -12,7 +12,7 @@ from tests.integration.project_folder import TINY, make_project, prod_e
 from tests.unit.dying_provider import PANIC, add_dying_provider
 
 from prod_e import tested_versions
-from prod_e_ops.provider_source import find_provider_source
+from prod_e_ops.terraform.provider_mirror import find_provider_source
 
 AWS = find_provider_source(os.environ)
 

@@ -31,7 +31,7 @@ from tests.integration.registry import (
 
 from prod_e.delivery.build_context import read_build_context
 from prod_e_ops.embedded_aws import ContainerRegistry, EmbeddedAws
-from prod_e_ops.provider_source import find_provider_source
+from prod_e_ops.terraform.provider_mirror import find_provider_source
 
 PROJECT = Path(__file__).resolve().parents[2]
 PUSH_SECONDS = 120

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from prod_e_ops.plan_summary import PlanSummary
-from prod_e_ops.project import Stack
-from prod_e_ops.supervisor import Supervisor
-from prod_e_ops.terraform import Terraform, find_terraform
+from prod_e_ops.project.project import Stack
+from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.runner import Terraform, find_terraform
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prod_e_ops.build_log import FailedStep, failed_step, following, step_begun
+from prod_e_ops.images.build_log import FailedStep, failed_step, following, step_begun
 
 BUILT = """#0 building with "default" instance using docker driver
 

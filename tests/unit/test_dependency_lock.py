@@ -19,10 +19,15 @@ from prod_e.dependency_lock import (
     registry_of,
     write_project_lock,
 )
-from prod_e_ops.dependency_lock import DependencyLock
 from prod_e_ops.errors import UserMistake
-from prod_e_ops.project import Stack
-from prod_e_ops.provider_versions import installed_versions, shown, take_tested_versions, warnings
+from prod_e_ops.project.project import Stack
+from prod_e_ops.terraform.dependency_lock import DependencyLock
+from prod_e_ops.terraform.provider_versions import (
+    installed_versions,
+    shown,
+    take_tested_versions,
+    warnings,
+)
 
 # As Terraform 1.11 wrote it.
 WRITTEN_BY_TERRAFORM = """\

@@ -18,10 +18,10 @@ from botocore.exceptions import (
     UnknownServiceError,
 )
 
-from prod_e_ops.aws import aws_errors
-from prod_e_ops.ecr import Repository
+from prod_e_ops.aws.clients import aws_errors
 from prod_e_ops.embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.images.ecr import Repository
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"

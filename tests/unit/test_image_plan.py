@@ -8,14 +8,14 @@ import pytest
 
 from prod_e.app.synthesis import synthesise
 from prod_e.settings import load_environment
-from prod_e_ops.ecr import Repository, StoredImage
-from prod_e_ops.image_plan import (
+from prod_e_ops.images.ecr import Repository, StoredImage
+from prod_e_ops.images.image_plan import (
     ImageOptions,
     ImagePlan,
     SynthesisedImage,
     synthesised_images,
 )
-from prod_e_ops.project import Stack
+from prod_e_ops.project.project import Stack
 
 CONTENT, COMMIT = "content-0123456789abcdef", "git-0123456789ab"
 

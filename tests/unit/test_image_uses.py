@@ -5,9 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from prod_e_ops.ecr import StoredImage
-from prod_e_ops.image_uses import ImageUse, ServiceImages, names_image, reference_in, telling_tag
-from prod_e_ops.images import shown_findings, shown_size, shown_use, verdicts
+from prod_e_ops.commands.delivery.images import shown_findings, shown_size, shown_use, verdicts
+from prod_e_ops.images.ecr import StoredImage
+from prod_e_ops.images.inventory import (
+    ImageUse,
+    ServiceImages,
+    names_image,
+    reference_in,
+    telling_tag,
+)
 from prod_e_ops.service.model import TaskDefinition
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)

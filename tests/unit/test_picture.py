@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.picture.drawing import draw
-from prod_e_ops.picture.reading import read_architecture
-from prod_e_ops.picture.svg import Box, text_width
+from prod_e_ops.analysis.diagram.drawing import draw
+from prod_e_ops.analysis.diagram.reading import read_architecture
+from prod_e_ops.analysis.diagram.svg import Box, text_width
 
 PROJECT = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.terraform_program import TerraformFolder, needs_terraform
 
-from prod_e_ops.plan_summary import STATEFUL_TYPES, Change, PlanSummary
+from prod_e_ops.terraform.plan_changes import STATEFUL_TYPES, Change, PlanSummary
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

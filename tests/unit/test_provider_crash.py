@@ -9,9 +9,9 @@ from tests.unit.dying_provider import PANIC, add_dying_provider
 from tests.unit.terraform_program import TerraformFolder, needs_terraform
 
 from prod_e_ops.errors import ProviderCrashed, UserMistake
-from prod_e_ops.provider_crash import crash_of
-from prod_e_ops.terraform import Terraform
-from prod_e_ops.terraform_failures import Diagnostic, parse_text
+from prod_e_ops.terraform.diagnostics import Diagnostic, parse_text
+from prod_e_ops.terraform.provider_crash import crash_of
+from prod_e_ops.terraform.runner import Terraform
 
 SOURCE, VERSION = "tests/mortal", "1.2.3"
 

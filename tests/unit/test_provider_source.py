@@ -11,7 +11,7 @@ from tests.unit.terraform_program import TerraformFolder, needs_terraform
 
 from prod_e.dependency_lock import OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
 from prod_e_ops.errors import ProviderUnavailable, UserMistake
-from prod_e_ops.provider_source import ProviderSource, find_provider_source
+from prod_e_ops.terraform.provider_mirror import ProviderSource, find_provider_source
 
 VERSION = "5.100.0"
 MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(

@@ -9,10 +9,7 @@ import pytest
 from prod_e.delivery.build_context import BuildContext
 from prod_e.delivery.image_build import Build, is_release, names_one_build
 from prod_e.settings import load_environment
-from prod_e_ops.docker import why_transfer_failed
-from prod_e_ops.errors import UserMistake
-from prod_e_ops.project import Project
-from prod_e_ops.push import (
+from prod_e_ops.commands.delivery.push import (
     PushOptions,
     PushResult,
     Wanted,
@@ -20,6 +17,9 @@ from prod_e_ops.push import (
     check_tag,
     what_is_wanted,
 )
+from prod_e_ops.errors import UserMistake
+from prod_e_ops.images.docker import why_transfer_failed
+from prod_e_ops.project.project import Project
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HASH = "89abcdef01234567"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.setting_change import change_image_tag
+from prod_e_ops.project.settings_edit import change_image_tag
 
 FILE = """\
 # A comment.

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from prod_e_ops.errors import Interrupted
-from prod_e_ops.supervisor import Finished, Supervisor
+from prod_e_ops.terminal.processes import Finished, Supervisor
 
 END_SECONDS = 30
 
@@ -181,7 +181,7 @@ def test_a_helper_that_a_command_leaves_behind_is_ended_with_it(told: Told, tmp_
 def test_output_that_a_stranger_keeps_open_does_not_keep_the_command(
     told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prod_e_ops.supervisor._LAST_OUTPUT_SECONDS", 0.1)
+    monkeypatch.setattr("prod_e_ops.terminal.processes._LAST_OUTPUT_SECONDS", 0.1)
     program = textwrap.dedent(
         f"""
         import pathlib, subprocess, sys
@@ -255,8 +255,8 @@ def test_a_command_with_nothing_to_save_is_given_little_time_to_stop(
 def test_a_second_ctrl_c_ends_a_command_that_does_not_stop(
     told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prod_e_ops.supervisor._SAME_KEY_PRESS_SECONDS", 0)
-    monkeypatch.setattr("prod_e_ops.supervisor._LAST_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("prod_e_ops.terminal.processes._SAME_KEY_PRESS_SECONDS", 0)
+    monkeypatch.setattr("prod_e_ops.terminal.processes._LAST_GRACE_SECONDS", 0.1)
 
     async def work() -> None:
         pressed = asyncio.create_task(twice())

@@ -16,7 +16,7 @@ from tests.unit.terraform_program import TerraformFolder, needs_terraform
 
 from prod_e_ops.embedded_aws import EmbeddedAws
 from prod_e_ops.errors import OpsError, ProviderUnavailable, UserMistake
-from prod_e_ops.terraform_failures import Diagnostic, explain, parse_text
+from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "given",

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prod_e.names import EnvironmentNames, ServiceNames
-from prod_e_ops.aws import aws_client, aws_errors
+from prod_e_ops.aws.clients import aws_client, aws_errors
 from prod_e_ops.errors import UserMistake
-from prod_e_ops.project import service_settings
+from prod_e_ops.project.project import service_settings
 from prod_e_ops.service.model import (
     Deployment,
     Event,

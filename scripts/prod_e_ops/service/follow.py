@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from prod_e_ops.console import Terminal
 from prod_e_ops.errors import DeploymentFailed, OpsError
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import Deployment, ServiceStatus
+from prod_e_ops.terminal.console import Terminal
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment

@@ -1,0 +1,1 @@
+"""What synthesised JSON says, without AWS."""

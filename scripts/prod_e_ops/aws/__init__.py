@@ -1,0 +1,1 @@
+"""How AWS is asked."""

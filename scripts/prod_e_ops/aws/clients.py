@@ -1,0 +1,113 @@
+"""How AWS is asked: clients that do not wait for long, and its errors as messages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.terraform.diagnostics import no_credentials
+
+# https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
+_CREDENTIALS_REFUSED = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+_NOT_ALLOWED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+
+
+def aws_client(service: str, *, region: str) -> Any:
+    """A boto3 client that gives up within half a minute; threads may share it.
+
+    `service`: boto3's name, such as `ecr`. Raises what `aws_errors` maps.
+    """
+    import boto3
+    from botocore.config import Config
+
+    # A session of its own: boto3's common one must not be used by two threads at once.
+    session: Any = boto3.Session()
+    return session.client(
+        service,
+        region_name=region,
+        config=Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}),
+    )
+
+
+@contextmanager
+def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[None]:
+    """Tells whatever goes wrong with AWS inside of it as a message.
+
+    `failed`: the beginning of a sentence, such as `The images of prod-e-backend cannot be listed`.
+    `left`: in what state that leaves things, for the end of a sentence.
+
+    Raises `UserMistake` for credentials that are missing, refused or not allowed to, and `OpsError`
+    for all else.
+    """
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        HTTPClientError,
+        NoCredentialsError,
+        PartialCredentialsError,
+        ProfileNotFound,
+        SSOError,
+        TokenRetrievalError,
+    )
+    from botocore.exceptions import ConnectionError as NoConnection
+
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError):
+        raise no_credentials(failed) from None
+    except ProfileNotFound as error:
+        raise UserMistake(
+            f"{failed}: {error}.",
+            next_step="Set AWS_PROFILE to one of `aws configure list-profiles`.",
+        ) from None
+    except (SSOError, TokenRetrievalError) as error:
+        raise _refused(failed, error) from None
+    except ClientError as error:
+        code = error_code(error)
+        if code in _CREDENTIALS_REFUSED:
+            raise _refused(failed, error) from None
+        if code in _NOT_ALLOWED:
+            raise UserMistake(
+                f"{failed}: the credentials may not do that.",
+                details=[str(error)],
+                next_step="Have the action allowed, or select other credentials, for example with"
+                f" AWS_PROFILE; {left}.",
+            ) from None
+        raise OpsError(
+            f"{failed}: {error}",
+            next_step=f"Put right what AWS says, or run the command again later; {left}.",
+        ) from None
+    except (NoConnection, HTTPClientError) as error:
+        raise OpsError(
+            f"{failed}: AWS cannot be reached: {error}",
+            next_step="Check the network (and AWS_ENDPOINT_URL, if set) and run the command again;"
+            f" {left}.",
+        ) from None
+    except BotoCoreError as error:
+        raise OpsError(f"{failed}: {error}", next_step=f"{left.capitalize()}.") from None
+
+
+def error_code(error: Exception) -> str:
+    """AWS's code of a `ClientError`, such as `ImageNotFoundException`."""
+    response: dict[str, dict[str, str]] = getattr(error, "response", {})
+    return response.get("Error", {}).get("Code", "")
+
+
+def _refused(failed: str, error: Exception) -> UserMistake:
+    return UserMistake(
+        f"{failed}: AWS does not accept the credentials ({error}).",
+        next_step="Renew them, for example with `aws sso login`, and run the command again.",
+    )

@@ -1,0 +1,1 @@
+"""Commands about images: push, look, roll back."""

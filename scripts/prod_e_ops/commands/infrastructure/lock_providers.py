@@ -1,0 +1,177 @@
+"""`prod-e providers lock`: the checksums of the providers of all stacks, for more platforms."""
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from prod_e.dependency_lock import (
+    LOCK_FILE,
+    LockedProvider,
+    hand_out,
+    locked_version,
+    read_lock,
+    required_providers,
+    write_project_lock,
+)
+from prod_e.version_constraint import VersionConstraint
+from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.project.project import Project, Stack
+from prod_e_ops.project.synthesis import synthesise
+from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terraform.dependency_lock import DependencyLock, this_platform_only
+from prod_e_ops.terraform.diagnostics import parse_text
+from prod_e_ops.terraform.provider_mirror import MIRROR_VARIABLE
+from prod_e_ops.terraform.provider_versions import shown, warnings
+from prod_e_ops.terraform.runner import Terraform, find_terraform
+
+_PLATFORM = re.compile(r"[a-z0-9]+_[a-z0-9]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockOptions:
+    """What is asked for.
+
+    `platforms`: as Terraform names them, such as `linux_amd64`; none: this machine's. `upgrade`:
+    takes the newest version in each range instead of the one that is locked.
+    """
+
+    platforms: Sequence[str] = ()
+    upgrade: bool = False
+
+
+async def lock_providers(
+    project: Project, *, options: LockOptions, supervisor: Supervisor, terminal: Terminal
+) -> None:
+    """Renews the dependency lock for every range that any stack of the project asks for.
+
+    Raises `UserMistake` for a platform that is none, and `OpsError` if a provider cannot be had;
+    what the lock says of that one stays.
+    """
+    mistakes = [p for p in options.platforms if not _PLATFORM.fullmatch(p)]
+    if mistakes:
+        raise UserMistake(
+            f"These are not platforms: {', '.join(map(repr, mistakes))}.",
+            next_step="Name them as Terraform does: linux_amd64, linux_arm64, darwin_arm64, ...",
+        )
+    async with find_terraform(
+        supervisor, cache_folder=project.folder / ".cache" / "terraform-providers"
+    ) as terraform:
+        with terminal.step("Synthesise") as step:
+            await synthesise(project, supervisor, terminal)
+            step.outcome = project.shown(project.output_folder)
+        stacks = [stack for name in project.environments() for stack in project.stacks(name)]
+        lock = DependencyLock(folder=project.folder, registry=terraform.registry, tell=terminal.say)
+        locked = lock.read()
+        renewed: list[LockedProvider] = []
+        left: list[LockedProvider] = []
+        failures: list[str] = []
+        for source, constraint in _ranges(stacks):
+            known = locked_version(
+                locked, source=source, registry=terraform.registry, constraint=constraint
+            )
+            is_kept = known and not options.upgrade and _is_in_range(known, constraint)
+            try:
+                with terminal.step(f"Lock {source} {constraint}") as step:
+                    provider = await _lock(
+                        terraform,
+                        source,
+                        constraint,
+                        kept=known if is_kept else None,
+                        platforms=options.platforms,
+                    )
+                    step.outcome = provider.version
+            except OpsError as error:
+                failures += [error.message, *(f"  {line}" for line in error.details)]
+                left += [known] if known else []
+            else:
+                renewed.append(provider)
+        if renewed:
+            lock.replace(_merged([*left, *renewed]))
+            hand_out(lock.read(), [stack.folder for stack in stacks], registry=terraform.registry)
+            _report(renewed, terminal)
+    if failures:
+        raise OpsError(
+            f"{LOCK_FILE} is not complete:",
+            details=failures,
+            next_step=f"Check the network, or set {MIRROR_VARIABLE} to a folder that `terraform"
+            " providers mirror` made for these platforms, and run the command again.",
+        )
+
+
+def _ranges(stacks: Sequence[Stack]) -> Sequence[tuple[str, str]]:
+    """Every range of every provider that a stack asks for."""
+    return sorted({r for stack in stacks for r in required_providers(stack.folder).items()})
+
+
+def _is_in_range(provider: LockedProvider, constraint: str) -> bool:
+    return VersionConstraint(constraint).allows(provider.version)
+
+
+def _merged(providers: Sequence[LockedProvider]) -> Sequence[LockedProvider]:
+    """One of each version: two ranges may have come to the same."""
+    return list({(p.address, p.version): p for p in providers}.values())
+
+
+async def _lock(
+    terraform: Terraform,
+    source: str,
+    constraint: str,
+    *,
+    kept: LockedProvider | None,
+    platforms: Sequence[str],
+) -> LockedProvider:
+    """Lets Terraform compute the checksums, from the mirror if it has them or from the registry.
+
+    `kept`: the version that it must be; absent: the newest in the range.
+
+    https://developer.hashicorp.com/terraform/cli/commands/providers/lock
+    """
+    address = f"{terraform.registry}/{source}"
+    mirrors = [terraform.providers.mirror] if address in terraform.providers.addresses else []
+    errors: list[str] = []
+    for mirror in (*mirrors, None):
+        with tempfile.TemporaryDirectory(prefix="prod-e-lock-") as scratch:
+            folder = Path(scratch)
+            required = {source.rpartition("/")[2]: {"source": source, "version": constraint}}
+            (folder / "main.tf.json").write_text(
+                json.dumps({"terraform": {"required_providers": required}}), "utf-8"
+            )
+            if kept:
+                # Terraform keeps to the version, and computes every checksum.
+                write_project_lock(folder / LOCK_FILE, [replace(kept, hashes=frozenset())])
+            finished = await terraform.supervisor.call(
+                [
+                    terraform.program,
+                    "providers",
+                    "lock",
+                    "-no-color",
+                    *([f"-fs-mirror={mirror}"] if mirror else []),
+                    *(f"-platform={platform}" for platform in platforms),
+                ],
+                folder=folder,
+                environment=terraform.environment,
+                patience=3,
+            )
+            if not finished.status:
+                (provider,) = read_lock(folder / LOCK_FILE)
+                return provider
+        said = parse_text(finished.stderr) or parse_text(finished.stdout)
+        place = f"the mirror {mirror}" if mirror else "the registry"
+        errors += [f"{place}: {error.line}" for error in said] or [f"{place}: no reason given"]
+    raise OpsError(f"{source} {constraint} cannot be locked.", details=errors)
+
+
+def _report(renewed: Sequence[LockedProvider], terminal: Terminal) -> None:
+    installed: dict[str, frozenset[str]] = {}
+    for provider in renewed:
+        versions = installed.get(provider.source, frozenset())
+        installed[provider.source] = versions | {provider.version}
+    terminal.result(f"{LOCK_FILE} holds {shown(installed)}: commit it.")
+    for warning in warnings(installed):
+        terminal.say(warning)
+    for source in sorted({p.source for p in renewed if not p.is_signed}):
+        terminal.say(this_platform_only(source))

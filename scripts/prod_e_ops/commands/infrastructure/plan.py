@@ -1,0 +1,107 @@
+"""`prod-e plan`: what a deployment would do."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from prod_e_ops.project.project import Project
+from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terraform.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.prepared import SkippedStack, StackPlan, open_workspace
+from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE
+
+_MOST_KEYS = 5
+
+
+async def plan(
+    project: Project,
+    environment_name: str | None,
+    *,
+    as_json: bool,
+    supervisor: Supervisor,
+    terminal: Terminal,
+) -> None:
+    """Plans every stack of an environment and shows what each plan does."""
+    async with open_workspace(
+        project, environment_name, supervisor=supervisor, terminal=terminal
+    ) as workspace:
+        plans = await workspace.plan()
+        skipped = workspace.skipped_besides(plans)
+        if as_json:
+            terminal.result(
+                json.dumps(
+                    {
+                        "environment": workspace.environment.name,
+                        "stacks": [plan.as_json() for plan in plans],
+                        "skipped": [
+                            {"stack": skip.stack.name, "reason": skip.reason} for skip in skipped
+                        ],
+                    },
+                    indent=2,
+                )
+            )
+            return
+        show_plans(project, plans, skipped, terminal=terminal)
+        if any(not plan.is_empty for plan in plans):
+            terminal.say(f"Next: npm run deploy -- {workspace.environment.name}")
+
+
+def show_plans(
+    project: Project,
+    plans: Sequence[StackPlan],
+    skipped: Sequence[SkippedStack],
+    *,
+    terminal: Terminal,
+) -> None:
+    """Prints what each plan does, and where all of it can be read."""
+    stacks = [*(plan.stack for plan in plans), *(skip.stack for skip in skipped)]
+    width = max((len(stack.name) for stack in stacks), default=0)
+    for plan in plans:
+        terminal.result("")
+        terminal.result(f"{plan.stack.name:{width}}  {plan.summary.counts}", style="bold")
+        for line, style in _lines(plan.summary):
+            terminal.result(f"  {line}", style=style)
+        for image in plan.images:
+            for text in image.lines():
+                terminal.result(f"  {text}")
+        if plan.can_be_read:
+            folder = project.shown(plan.stack.folder)
+            terminal.result(f"  full plan: terraform -chdir={folder} show {PLAN_FILE}")
+            terminal.result(f"  as JSON:   {folder}/{PLAN_JSON_FILE}")
+    for skip in skipped:
+        terminal.result("")
+        terminal.result(f"{skip.stack.name:{width}}  skipped: {skip.reason}", style="yellow")
+
+
+def _lines(summary: PlanSummary) -> Iterator[tuple[str, str]]:
+    created = Counter(change.type for change in summary.created)
+    width = max(map(len, created), default=0)
+    for type_name, count in sorted(created.items()):
+        yield f"+ {type_name:{width}} {count:>3}", "green"
+    for change in summary.changed:
+        yield f"~ {change.address}: {_keys(change)}", "yellow"
+    for change in summary.replaced:
+        yield f"± {change.address}: {_keys(change)}{_warning(change, summary)}", "red"
+    for change in summary.destroyed:
+        yield f"- {change.address}{_warning(change, summary)}", "red"
+    for change in summary.imported:
+        yield f"< {change.address}: comes under Terraform's control", ""
+    for change in summary.moved:
+        yield f"> {change.address}: has a new name in the state", ""
+    for change in summary.forgotten:
+        yield f". {change.address}: stays, and leaves Terraform's control", ""
+    if summary.outputs:
+        yield f"outputs: {', '.join(summary.outputs)}", ""
+
+
+def _keys(change: Change) -> str:
+    keys = change.changed_keys
+    if not keys:
+        return change.reason or "nothing that is shown"
+    more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
+    return ", ".join(keys[:_MOST_KEYS]) + more
+
+
+def _warning(change: Change, summary: PlanSummary) -> str:
+    return " (loses its data)" if change in summary.loses_data else ""

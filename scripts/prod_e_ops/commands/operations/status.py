@@ -1,0 +1,77 @@
+"""`prod-e deploy-status`: the last deployment of each service, and whether it was kept."""
+
+import asyncio
+import json
+
+from prod_e_ops.aws.account import check_account
+from prod_e_ops.errors import DeploymentFailed
+from prod_e_ops.images.ecr import Repository
+from prod_e_ops.project.project import Project
+from prod_e_ops.service.ecs import Deployments
+from prod_e_ops.service.follow import failure, follow_deployment, service_statuses
+from prod_e_ops.service.model import ServiceStatus
+from prod_e_ops.service.render import status_json, status_lines
+from prod_e_ops.terminal.console import Terminal
+
+
+async def deploy_status(
+    project: Project,
+    key: str | None,
+    environment_name: str | None,
+    *,
+    wait: bool,
+    as_json: bool,
+    terminal: Terminal,
+) -> None:
+    """Shows the last deployment of one service or of all; `wait` follows one under way first.
+
+    Raises `OpsError` if the last deployment of one of them failed or was rolled back.
+    """
+    environment = project.environment(environment_name)
+    services = [Deployments(environment, each) for each in ([key] if key else environment.services)]
+    await check_account(environment)
+    statuses = await service_statuses(services)
+    if wait and any(status.deployment.under_way for status in statuses):
+        for status in statuses:
+            if status.deployment.under_way:
+                try:
+                    await follow_deployment(environment, status.key, since=None, terminal=terminal)
+                except DeploymentFailed:
+                    # The status shows how it ended, and below it decides about the exit status.
+                    continue
+        statuses = await service_statuses(services)
+    tags = {
+        status.key: await asyncio.to_thread(_tags, service, status)
+        for service, status in zip(services, statuses, strict=True)
+    }
+    if as_json:
+        shown = {
+            "environment": environment.name,
+            "services": [status_json(status, tags=tags[status.key]) for status in statuses],
+        }
+        terminal.result(json.dumps(shown, indent=2))
+    else:
+        for number, status in enumerate(statuses):
+            if number:
+                terminal.result("")
+            for line in status_lines(status, tags=tags[status.key]):
+                terminal.result(line)
+    failed = [
+        await failure(service, status.deployment)
+        for service, status in zip(services, statuses, strict=True)
+        if status.deployment.failed
+    ]
+    for earlier in failed[:-1]:
+        terminal.error(earlier)
+    if failed:
+        raise failed[-1]
+    if any(status.deployment.under_way for status in statuses):
+        terminal.say("A deployment is under way: --wait follows it.")
+
+
+def _tags(service: Deployments, status: ServiceStatus) -> tuple[str, ...]:
+    digest = status.deployment.revision.digest
+    if digest is None:
+        return ()
+    image = Repository(service.environment.region, service.names.repository).image(digest)
+    return image.tags if image else ()

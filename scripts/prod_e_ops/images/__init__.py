@@ -1,0 +1,1 @@
+"""Images: in ECR, and as Docker and Terraform build them."""

@@ -1,0 +1,283 @@
+"""An ECR repository: what is in it, and how it is changed."""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from prod_e_ops.aws.clients import aws_client, aws_errors
+from prod_e_ops.errors import OpsError
+
+_INDEX_TYPES = (
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+_MANIFEST_TYPES = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    *_INDEX_TYPES,
+)
+"""What a tag may name: images of one architecture, and lists of such."""
+
+_MOST_AT_ONCE = 100
+"""How many images one call may name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredImage:
+    """An image in a repository.
+
+    `digest`: `sha256:...` of its manifest. `tags`: sorted; none for one that lost its last tag.
+    `pushed_at`: when it was first pushed. `size_bytes`: its layers, compressed; of an index, those
+    of its largest part. `parts`: the digests of what an index is made of: an image for each
+    architecture, and what BuildKit attests of them; none for any other image.
+    `scan_status`: `COMPLETE`, `IN_PROGRESS`, `FAILED`, ...; None if it was not scanned.
+    `findings`: how many per severity, such as `{"HIGH": 2}`; None unless a scan is complete.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageDetail.html
+    """
+
+    digest: str
+    tags: tuple[str, ...]
+    pushed_at: datetime
+    size_bytes: int
+    scan_status: str | None = None
+    findings: Mapping[str, int] | None = None
+    parts: tuple[str, ...] = ()
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Whatever a task that was started with it may be said to run."""
+        return frozenset({self.digest, *self.parts})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepositoryFound:
+    """A repository that exists.
+
+    `uri`: what an image of it is called, without a tag. `registry_id`: the account's number.
+    """
+
+    uri: str
+    registry_id: str
+    arn: str
+
+    @property
+    def host(self) -> str:
+        """The registry's host, and its port where it has one."""
+        return self.uri.split("/", 1)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """What `docker login` takes. It is worth the credentials that it was made with for 12 hours.
+
+    `host`: of the registry that the token is for.
+    """
+
+    user: str
+    token: str = field(repr=False)
+    host: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One repository of a region, whether it exists or not. Its methods may run in any thread.
+
+    All of them wait for AWS, for half a minute at most, and raise `UserMistake` for credentials
+    that AWS does not accept and `OpsError` for an AWS that fails.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/Welcome.html
+    """
+
+    region: str
+    name: str
+
+    def find(self) -> RepositoryFound | None:
+        """Its address; None if there is no such repository."""
+        with aws_errors(f"The ECR repository {self.name} cannot be looked up"):
+            try:
+                answer = self._client.describe_repositories(repositoryNames=[self.name])
+            except self._client.exceptions.RepositoryNotFoundException:
+                return None
+        found = answer["repositories"][0]
+        return RepositoryFound(
+            uri=found["repositoryUri"],
+            registry_id=found["registryId"],
+            arn=found["repositoryArn"],
+        )
+
+    def images(self) -> Sequence[StoredImage]:
+        """Every image, the one pushed last first; none if there is no such repository.
+
+        What is only a part of an index, without a tag of its own, is no image of its own.
+        """
+        with aws_errors(f"The images of {self.name} cannot be listed"):
+            try:
+                details = [
+                    detail
+                    for page in self._client.get_paginator("describe_images").paginate(
+                        repositoryName=self.name
+                    )
+                    for detail in page["imageDetails"]
+                ]
+            except self._client.exceptions.RepositoryNotFoundException:
+                return []
+        parts = self._parts(details)
+        inside = {part for found in parts.values() for part in found}
+        found = [
+            _stored_image(detail, parts.get(detail["imageDigest"], ()))
+            for detail in details
+            if detail.get("imageTags") or detail["imageDigest"] not in inside
+        ]
+        return sorted(found, key=lambda image: image.pushed_at, reverse=True)
+
+    def image(self, reference: str) -> StoredImage | None:
+        """The image of that tag or digest (`sha256:...`); None if there is none."""
+        exceptions = self._client.exceptions
+        with aws_errors(f"The image {reference} of {self.name} cannot be looked up"):
+            try:
+                answer = self._client.describe_images(
+                    repositoryName=self.name, imageIds=[_image_id(reference)]
+                )
+            except (
+                exceptions.ImageNotFoundException,
+                exceptions.RepositoryNotFoundException,
+            ):
+                return None
+        (detail,) = answer["imageDetails"]
+        return _stored_image(detail, self._parts([detail]).get(detail["imageDigest"], ()))
+
+    def _parts(self, details: Sequence[Mapping[str, Any]]) -> Mapping[str, tuple[str, ...]]:
+        """What each index among these images is made of."""
+        indexes = [
+            detail["imageDigest"]
+            for detail in details
+            if detail.get("imageManifestMediaType") in _INDEX_TYPES
+        ]
+        found = {}
+        for start in range(0, len(indexes), _MOST_AT_ONCE):
+            with aws_errors(f"The images of {self.name} cannot be read"):
+                answer = self._client.batch_get_image(
+                    repositoryName=self.name,
+                    imageIds=[
+                        {"imageDigest": digest} for digest in indexes[start : start + _MOST_AT_ONCE]
+                    ],
+                    acceptedMediaTypes=list(_INDEX_TYPES),
+                )
+            for image in answer["images"]:
+                manifests = json.loads(image["imageManifest"]).get("manifests", ())
+                found[image["imageId"]["imageDigest"]] = tuple(each["digest"] for each in manifests)
+        return found
+
+    def tag(self, digest: str, tags: Sequence[str]) -> None:
+        """Lets the tags name this image, one after the other; nothing is uploaded.
+
+        A tag that does so already stays as it is, and causes no event.
+
+        Raises `OpsError` if ECR refuses one; those before it are moved then.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-retag.html
+        """
+        with aws_errors(f"The image {digest} of {self.name} cannot be read", left="no tag moved"):
+            answer = self._client.batch_get_image(
+                repositoryName=self.name,
+                imageIds=[{"imageDigest": digest}],
+                acceptedMediaTypes=list(_MANIFEST_TYPES),
+            )
+        if not answer["images"]:
+            reasons = [failure.get("failureReason", "") for failure in answer.get("failures", ())]
+            raise OpsError(
+                f"The image {digest} is not in {self.name}.",
+                details=[reason for reason in reasons if reason],
+                next_step="No tag moved.",
+            )
+        image = answer["images"][0]
+        for position, name in enumerate(tags):
+            moved = ", ".join(tags[:position])
+            left = f"it is as it was{f', moved before it: {moved}' if moved else ''}"
+            with aws_errors(f"ECR did not move the tag {name} of {self.name}", left=left):
+                try:
+                    self._client.put_image(
+                        repositoryName=self.name,
+                        imageManifest=image["imageManifest"],
+                        # An OCI manifest need not name its own type.
+                        **(
+                            {"imageManifestMediaType": image["imageManifestMediaType"]}
+                            if "imageManifestMediaType" in image
+                            else {}
+                        ),
+                        imageTag=name,
+                        imageDigest=digest,
+                    )
+                except self._client.exceptions.ImageAlreadyExistsException:
+                    continue
+
+    def delete(self, digests: Sequence[str]) -> None:
+        """Deletes images with all of their tags; one that is gone already is no error.
+
+        Raises `OpsError` naming those that ECR keeps, such as one that an index refers to.
+        """
+        kept = []
+        for start in range(0, len(digests), _MOST_AT_ONCE):
+            part = digests[start : start + _MOST_AT_ONCE]
+            with aws_errors(
+                f"Images of {self.name} cannot be deleted",
+                left=f"{start} of {len(digests)} were deleted before",
+            ):
+                answer = self._client.batch_delete_image(
+                    repositoryName=self.name, imageIds=[{"imageDigest": each} for each in part]
+                )
+            kept += [
+                f"{failure['imageId'].get('imageDigest', '')}: {failure.get('failureReason', '')}"
+                for failure in answer.get("failures", ())
+                if failure.get("failureCode") != "ImageNotFound"
+            ]
+        if kept:
+            raise OpsError(
+                f"ECR did not delete {len(kept)} of {len(digests)} images of {self.name}:",
+                details=kept,
+            )
+
+    def login(self) -> Login:
+        """A new token for the registry, which may do in it what the credentials may.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
+        """
+        with aws_errors("ECR gives no token to log in with"):
+            answer = self._client.get_authorization_token()
+        given = answer["authorizationData"][0]
+        user, _, token = base64.b64decode(given["authorizationToken"]).decode().partition(":")
+        return Login(
+            user=user,
+            token=token,
+            host=given["proxyEndpoint"].partition("://")[2].rstrip("/"),
+            expires_at=given["expiresAt"],
+        )
+
+    @cached_property
+    def _client(self) -> Any:
+        with aws_errors("ECR cannot be asked"):
+            return aws_client("ecr", region=self.region)
+
+
+def _image_id(reference: str) -> dict[str, str]:
+    kind = "imageDigest" if reference.startswith("sha256:") else "imageTag"
+    return {kind: reference}
+
+
+def _stored_image(detail: Mapping[str, Any], parts: tuple[str, ...]) -> StoredImage:
+    findings = detail.get("imageScanFindingsSummary", {}).get("findingSeverityCounts")
+    return StoredImage(
+        digest=detail["imageDigest"],
+        tags=tuple(sorted(detail.get("imageTags", ()))),
+        pushed_at=detail["imagePushedAt"],
+        size_bytes=detail.get("imageSizeInBytes") or 0,
+        scan_status=detail.get("imageScanStatus", {}).get("status"),
+        findings=dict(findings) if findings is not None else None,
+        parts=parts,
+    )

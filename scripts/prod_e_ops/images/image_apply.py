@@ -1,0 +1,138 @@
+"""Builds, pushes and tags the images of a plan."""
+
+import asyncio
+from collections.abc import Sequence
+
+from prod_e.delivery.build_context import read_build_context
+from prod_e.delivery.image_build import content_tag
+from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.images.build_log import failed_step, following
+from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
+from prod_e_ops.images.tags import move_tags
+from prod_e_ops.terraform.prepared import StackPlan, Workspace
+from prod_e_ops.terraform.runner import Event
+
+
+async def apply_images(
+    workspace: Workspace, plan: StackPlan, options: ImageOptions, *, yes: bool
+) -> None:
+    """Applies the plan of the image stack, and sees to it that all tags of a build name one image.
+
+    ECR is asked once more before: if it has changed meanwhile, all is planned anew and agreed to
+    again, unless `yes`.
+
+    Raises `UserMistake` for a build that fails or a source that changed, and `OpsError` if ECR,
+    Docker or Terraform does.
+    """
+    plan = await _as_ecr_is_now(workspace, plan, options, yes=yes)
+    building = [image for image in plan.images if image.builds]
+    if building:
+        await asyncio.to_thread(_check_sources, workspace, building)
+        await _build(workspace, plan, building)
+    moving = [image for image in plan.images if image.moves]
+    if moving:
+        with workspace.terminal.step("Verify the tags in ECR") as step:
+            moved = [tag for image in moving for tag in await _let_tags_agree(image)]
+            step.outcome = f"moved: {', '.join(moved)}" if moved else "each build is one image"
+
+
+async def _as_ecr_is_now(
+    workspace: Workspace, plan: StackPlan, options: ImageOptions, *, yes: bool
+) -> StackPlan:
+    now = await workspace.look_at_images(plan.stack, options)
+    if all(one.does_as(other) for one, other in zip(plan.images, now, strict=True)):
+        return plan
+    terminal = workspace.terminal
+    terminal.say("Somebody has pushed or tagged images meanwhile; what is to be done now:")
+    again = await workspace.plan_images(plan.stack, now)
+    if again is None:
+        raise OpsError(
+            f"{plan.stack.name} has to build now, and cannot here.",
+            next_step="Its images are as they were. Run the command again.",
+        )
+    for image in again.images:
+        for line in image.lines():
+            terminal.say(f"  {line}")
+    if not yes and not again.is_empty:
+        await terminal.confirm("Go on?")
+    return again
+
+
+def _check_sources(workspace: Workspace, building: Sequence[ImagePlan]) -> None:
+    environment, project = workspace.environment, workspace.project
+    for image in building:
+        key = image.synthesised.key
+        service = environment.services[key]
+        folder = project.folder / environment.source_of(key)
+        try:
+            now = read_build_context(
+                folder, architecture=service.architecture, build_args=service.build_args
+            ).content_hash
+        except (ValueError, OSError):
+            now = ""
+        if content_tag(now) != image.synthesised.content_tag:
+            raise UserMistake(
+                f"Files in {project.shown(folder)} have changed since it was planned.",
+                next_step="No image was built. Run the command again.",
+            )
+
+
+async def _build(workspace: Workspace, plan: StackPlan, building: Sequence[ImagePlan]) -> None:
+    terminal = workspace.terminal
+    logs = {image.synthesised.image: image.synthesised.log for image in building}
+    names = {
+        built: " and ".join(i.synthesised.key for i in building if i.synthesised.image == built)
+        for built in logs
+    }
+    with terminal.step(f"Build and push the images of {plan.stack.name}") as step:
+
+        def on_event(event: Event) -> None:
+            if not event.address.startswith("docker_image."):
+                step.update(event.message)
+
+        try:
+            async with following({names[image]: log for image, log in logs.items()}, step.update):
+                await workspace.terraform.apply(plan.stack, on_event=on_event)
+        except asyncio.CancelledError:
+            terminal.say("Stopped. `latest` moves last, and only when its image is pushed.")
+            raise
+        except OpsError as error:
+            for image, log in logs.items():
+                failed = failed_step(log.read_text("utf-8", "replace")) if log.exists() else None
+                if failed is not None:
+                    raise OpsError(
+                        f"The image of {names[image]} was not built: {failed.name} failed.",
+                        details=[*failed.output, failed.reason],
+                        next_step=f"All that the build wrote: {workspace.project.shown(log)}."
+                        " Nothing of it was pushed, and no tag moved. Correct what it says and run"
+                        " the command again.",
+                    ) from None
+            raise error
+        finally:
+            workspace.terraform.forget_plan(plan.stack)
+        step.outcome = ", ".join(
+            f"{image.synthesised.key} {image.synthesised.content_tag}" for image in building
+        )
+
+
+async def _let_tags_agree(plan: ImagePlan) -> Sequence[str]:
+    """Lets the tags that the plan moves name what the content's tag names; gives the others."""
+    image = plan.synthesised
+    repository = image.repository
+    stored = await asyncio.to_thread(repository.image, image.content_tag)
+    if stored is None:
+        raise OpsError(
+            f"{repository.name} has no {image.content_tag}, though it should have it by now.",
+            next_step="Run the command again: what is missing is built and pushed.",
+        )
+    tags = [image.content_tag, *(tag for tag in plan.moves if tag != image.content_tag)]
+    digest, moved = await move_tags(repository, stored.digest, tags)
+    verified = await asyncio.to_thread(repository.image, digest)
+    missing = [tag for tag in tags if verified is None or tag not in verified.tags]
+    if missing:
+        raise OpsError(
+            f"Tags of {repository.name} name other images than {image.content_tag}:",
+            details=missing,
+            next_step="Somebody else moves them at this moment. Run the command again.",
+        )
+    return moved

@@ -1,0 +1,1 @@
+"""The project's folder: environments, synthesised stacks, settings files."""

@@ -1,0 +1,1 @@
+"""What a person sees, and the processes that the command runs."""

@@ -1,0 +1,1 @@
+"""Terraform: run, its plans and failures read, its providers found."""

@@ -1,0 +1,253 @@
+"""One environment made ready for Terraform: synthesised, its account checked, initialised."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from prod_e_ops.aws.account import check_account
+from prod_e_ops.errors import ProviderUnavailable
+from prod_e_ops.images.docker import why_no_docker
+from prod_e_ops.images.image_plan import (
+    ImageOptions,
+    ImagePlan,
+    plan_images,
+    select_builds,
+    synthesised_images,
+)
+from prod_e_ops.project.project import Project, Stack
+from prod_e_ops.project.synthesis import synthesise
+from prod_e_ops.terminal.console import Step, Terminal
+from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terraform.dependency_lock import DependencyLock
+from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.provider_versions import (
+    InstalledVersions,
+    installed_versions,
+    shown,
+    warnings,
+)
+from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Event, Terraform, find_terraform
+
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkippedStack:
+    """A stack that nothing can be done with here, and why."""
+
+    stack: Stack
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackPlan:
+    """A stack's plan, which lies in its folder, and what it does.
+
+    `images`: of the image stack, what is done to each image, by Terraform or in ECR itself.
+    """
+
+    stack: Stack
+    summary: PlanSummary
+    images: Sequence[ImagePlan] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether deploying the stack would do nothing."""
+        return self.summary.is_empty and all(image.is_empty for image in self.images)
+
+    @property
+    def can_be_read(self) -> bool:
+        """Whether the plan may stay in the stack's folder: it holds no secret."""
+        return not self.stack.is_private
+
+    def as_json(self) -> dict[str, object]:
+        """For machines."""
+        folder = self.stack.folder
+        return {
+            "stack": self.stack.name,
+            **self.summary.as_json(),
+            "plan_file": str(folder / PLAN_FILE) if self.can_be_read else None,
+            "plan_json_file": str(folder / PLAN_JSON_FILE) if self.can_be_read else None,
+            **({"images": [image.as_json() for image in self.images]} if self.images else {}),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """`stacks` in the order in which they are deployed, initialised; `skipped`: the others.
+
+    `account`: the number of the AWS account that the credentials open.
+    """
+
+    project: Project
+    environment: "Environment"
+    account: str
+    terraform: Terraform
+    supervisor: Supervisor
+    terminal: Terminal
+    stacks: Sequence[Stack]
+    skipped: Sequence[SkippedStack]
+
+    async def plan(self, options: ImageOptions | None = None) -> list[StackPlan]:
+        """Plans every stack, one after the other; the image stack only as far as it builds.
+
+        ECR is asked for its images before anything is planned. A skipped image stack is planned
+        too, if ECR has all of them.
+        """
+        images = {
+            stack: await self.look_at_images(stack, options or ImageOptions())
+            for stack in self._in_order()
+            if stack.needs_docker
+        }
+        plans = []
+        for stack in self._in_order():
+            if stack not in images:
+                plans.append(await self._plan(stack))
+            elif plan := await self.plan_images(stack, images[stack]):
+                plans.append(plan)
+        return plans
+
+    async def look_at_images(self, stack: Stack, options: ImageOptions) -> Sequence[ImagePlan]:
+        """What is to be done to the images of the image stack, by what ECR has of them now."""
+        with self.terminal.step("Look at the images in ECR") as step:
+            images = await plan_images(synthesised_images(self.environment, stack), options)
+            building = [image.synthesised.key for image in images if image.builds]
+            step.outcome = f"to build: {', '.join(building)}" if building else "nothing to build"
+        return images
+
+    async def plan_images(self, stack: Stack, images: Sequence[ImagePlan]) -> StackPlan | None:
+        """Plans the image stack for these; None if something is to be built, and cannot here."""
+        if not any(image.builds for image in images):
+            return StackPlan(stack=stack, summary=PlanSummary(), images=images)
+        if any(skip.stack == stack for skip in self.skipped):
+            return None
+        selection = await select_builds(images, self.supervisor)
+        with self.terminal.step(f"Plan {stack.name}") as step:
+            summary = await self.terraform.plan(
+                stack,
+                targets=selection.targets,
+                replace=selection.replace,
+                variables=selection.variables,
+                on_event=partial(_show_message, step),
+            )
+            step.outcome = summary.counts
+        return StackPlan(stack=stack, summary=summary, images=images)
+
+    def skipped_besides(self, plans: Sequence[StackPlan]) -> Sequence[SkippedStack]:
+        """The skipped stacks that these plans do without."""
+        planned = [plan.stack for plan in plans]
+        return [skip for skip in self.skipped if skip.stack not in planned]
+
+    async def _plan(self, stack: Stack) -> StackPlan:
+        with self.terminal.step(f"Plan {stack.name}") as step:
+            summary = await self.terraform.plan(stack, on_event=partial(_show_message, step))
+            step.outcome = summary.counts
+        return StackPlan(stack=stack, summary=summary)
+
+    def _in_order(self) -> Sequence[Stack]:
+        """All stacks in the order in which they are deployed, those of a subset only."""
+        known = [*self.stacks, *(skip.stack for skip in self.skipped)]
+        return [stack for stack in self.project.stacks(self.environment.name) if stack in known]
+
+
+def _show_message(step: Step, event: Event) -> None:
+    step.update(event.message)
+
+
+@asynccontextmanager
+async def open_workspace(
+    project: Project,
+    environment_name: str | None,
+    *,
+    supervisor: Supervisor,
+    terminal: Terminal,
+    only: str | None = None,
+) -> AsyncIterator[Workspace]:
+    """Makes an environment ready; what concerns the user's mistakes is checked first.
+
+    `only`: the name of the one stack that is wanted; default: all of them.
+
+    Raises `UserMistake` for settings, credentials or a Terraform that will not do, and `OpsError`
+    if AWS or Terraform fails.
+    """
+    environment = project.environment(environment_name)
+    async with find_terraform(
+        supervisor, cache_folder=project.folder / ".cache" / "terraform-providers"
+    ) as terraform:
+        with terminal.step("Synthesise") as step:
+            await synthesise(project, supervisor, terminal)
+            step.outcome = project.shown(project.output_folder)
+        with terminal.step("Check the AWS account") as step:
+            account = step.outcome = await check_account(environment)
+        with terminal.step("Initialise Terraform") as step:
+            stacks, skipped = await initialise(
+                terraform,
+                [s for s in project.stacks(environment.name) if only in (None, s.name)],
+                supervisor=supervisor,
+                on_stack=step.update,
+                lock=DependencyLock(
+                    folder=project.folder, registry=terraform.registry, tell=terminal.say
+                ),
+            )
+            installed = installed_versions(stacks)
+            step.outcome = describe(terraform, installed)
+        for warning in warnings(installed):
+            terminal.say(warning)
+        for skip in skipped:
+            terminal.say(f"- {skip.stack.name} is skipped: {skip.reason}.")
+        try:
+            yield Workspace(
+                project=project,
+                environment=environment,
+                account=account,
+                terraform=terraform,
+                supervisor=supervisor,
+                terminal=terminal,
+                stacks=stacks,
+                skipped=skipped,
+            )
+        finally:
+            # Whatever becomes of the work, no plan with a secret in it stays behind.
+            for stack in stacks:
+                if stack.is_private:
+                    terraform.forget_plan(stack)
+
+
+async def initialise(
+    terraform: Terraform,
+    stacks: Sequence[Stack],
+    *,
+    supervisor: Supervisor,
+    on_stack: Callable[[str], object],
+    lock: DependencyLock | None = None,
+) -> tuple[list[Stack], list[SkippedStack]]:
+    """Initialises the stacks; the ones that need a Docker that is not to be had are skipped.
+
+    `lock`: see `Terraform.init`.
+    """
+    ready: list[Stack] = []
+    skipped: list[SkippedStack] = []
+    for stack in stacks:
+        on_stack(stack.name)
+        reason = await why_no_docker(supervisor) if stack.needs_docker else None
+        if reason is None:
+            try:
+                await terraform.init(stack, lock=lock)
+            except ProviderUnavailable as error:
+                if not stack.needs_docker:
+                    raise
+                reason = error.reason
+        if reason is None:
+            ready.append(stack)
+        else:
+            skipped.append(SkippedStack(stack=stack, reason=reason))
+    return ready, skipped
+
+
+def describe(terraform: Terraform, installed: InstalledVersions) -> str:
+    """For people: what plans, with which providers, and where they come from."""
+    providers = shown(installed) or "providers"
+    return f"{terraform.name} {terraform.version}, {providers} {terraform.providers.origin}"
