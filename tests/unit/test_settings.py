@@ -624,6 +624,13 @@ def test_environments_may_not_share_names_or_addresses(tmp_path: Path) -> None:
     assert "two.toml: network.cidr: '10.0.0.0/16' overlaps '10.0.0.0/16'" in cidr
 
 
+def test_environments_in_a_vpc_that_is_there_already_share_its_addresses(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        network = f"[network]{EXISTING_NETWORK}"
+        (tmp_path / f"{name}.toml").write_text(with_service(network, name=f"{name}-e"))
+    assert [e.name for e in load_environments(tmp_path)] == ["one-e", "two-e"]
+
+
 SHARED = 'repository = "app"\ntask_family = "app"\nlog_group = "/app"\nservice = "app"'
 
 

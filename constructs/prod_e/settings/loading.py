@@ -46,7 +46,7 @@ def load_environments(folder: Path) -> tuple[Environment, ...]:
             )
         else:
             messages += [f"{_shown(other)}: {k}: {p}" for k, p in second.names_shared_with(first)]
-        if first.account == second.account and first.network.block.overlaps(second.network.block):
+        if first.account == second.account and first.network.overlaps(second.network):
             messages.append(
                 f"{_shown(other)}: network.cidr: {second.network.cidr!r} overlaps"
                 f" {first.network.cidr!r} of {_shown(one)}; take another block, so that the two can"

@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -62,6 +62,11 @@ class Network(Section):
     def block(self) -> ipaddress.IPv4Network:
         """The VPC's address block."""
         return ipaddress.IPv4Network(self.cidr)
+
+    def overlaps(self, other: Self) -> bool:
+        """Whether both make a VPC, and these could never be connected."""
+        both_made = self.vpc_id is None and other.vpc_id is None
+        return both_made and self.block.overlaps(other.block)
 
     def _mistakes(self) -> Iterator[Mistake]:
         try:
