@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from reference import PROJECT, SCHEMA_FILE, pages
+from reference import SCHEMA_FILE, pages
 
+PROJECT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = sorted((PROJECT / "environments").glob("*.toml"))
 
 
@@ -54,3 +55,14 @@ def test_an_editor_marks_a_mistake(
 ) -> None:
     values = {"name": "shop", "services": {"web": {}}} | mistake
     assert [list(error.path) for error in validator.iter_errors(values)] == [where]
+
+
+@pytest.mark.parametrize("construct", ["Network", "LoadBalancer", "FargateService", "Database"])
+def test_every_argument_of_a_construct_is_described(
+    construct: str, generated: dict[str, str]
+) -> None:
+    page = generated["docs/constructs.md"]
+    section = page[page.index(f"\n## `{construct}`") + 1 :].partition("\n## ")[0]
+    arguments = [line for line in section.partition("\n### ")[0].splitlines() if "| `" in line]
+    assert len(arguments) > 5
+    assert [line for line in arguments if line.endswith("|  |")] == []

@@ -1,13 +1,7 @@
-"""Writes the reference pages of the settings from the settings' own documentation.
-
-`npm run reference` writes docs/settings.md for people and docs/settings.schema.json for editors;
-with `--check` it writes nothing and fails where one of them is not what it would write.
-"""
+"""The reference of the settings: a page for people, a JSON Schema for editors."""
 
 import json
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, cast
 
 import griffe
@@ -15,19 +9,7 @@ import griffe
 from prod_e.settings import Environment
 from prod_e.settings.fields import ALLOWED
 
-PROJECT = Path(__file__).resolve().parents[1]
-SCHEMA_FILE = "docs/settings.schema.json"
-
 Schema = dict[str, Any]
-
-
-def pages() -> Mapping[str, str]:
-    """The text of each generated file, by its path from the project's root."""
-    schema = settings_schema()
-    return {
-        SCHEMA_FILE: json.dumps(schema, indent=2) + "\n",
-        "docs/settings.md": "\n".join(_settings_page(schema)) + "\n",
-    }
 
 
 def settings_schema() -> Schema:
@@ -63,7 +45,8 @@ def _text(documented: griffe.Object | griffe.Alias) -> str:
     return " ".join(documented.docstring.value.split())
 
 
-def _settings_page(schema: Schema) -> Iterator[str]:
+def settings_page(schema: Schema) -> Iterator[str]:
+    """The lines of the page about a schema that `settings_schema` made."""
     yield "# Settings"
     yield ""
     yield "Every key of a file in `environments/`. `npm run reference` makes this page from"
@@ -147,21 +130,3 @@ def _range(field: Schema) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", r"\|")
-
-
-def main(arguments: list[str]) -> int:
-    """Writes or checks the files; the exit status is 1 where a check finds a stale one."""
-    stale = []
-    for name, text in pages().items():
-        file = PROJECT / name
-        if "--check" not in arguments:
-            file.write_text(text, "utf-8")
-        elif not file.is_file() or file.read_text("utf-8") != text:
-            stale.append(name)
-    for name in stale:
-        print(f"{name} is stale: run `npm run reference`.", file=sys.stderr)
-    return 1 if stale else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
