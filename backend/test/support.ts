@@ -411,7 +411,7 @@ export class EmbeddedAws {
   }
 
   static async start(): Promise<EmbeddedAws> {
-    const child = spawn(PYTHON, ['-m', 'prod_e_ops.embedded_aws.server'], {
+    const child = spawn(PYTHON, ['-m', 'embedded_aws.control_plane.server'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     started.add(child);

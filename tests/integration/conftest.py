@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prod_e_ops.embedded_aws import EmbeddedAws
+from embedded_aws import EmbeddedAws
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.integration.project_folder import PROJECT, prod_e
 from tests.integration.registry import Registry, RegistryUnavailableError, started_registry
 from tests.integration.tls import TlsFront, tls_in_front_of
 
-from prod_e_ops.embedded_aws import ContainerRegistry, EmbeddedAws
+from embedded_aws import ContainerRegistry, EmbeddedAws
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.image_apply import apply_images
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan

@@ -18,7 +18,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from prod_e_ops.embedded_aws.ecr_password import make_password
+from embedded_aws.ecr_password import make_password
 
 START_SECONDS = 20
 TLS_HANDSHAKE = b"\x16"

@@ -14,7 +14,7 @@ from uuid import uuid4
 import boto3
 from tests.integration.project_folder import PROD_E
 
-from prod_e_ops.embedded_aws import ACCOUNT_ID, EmbeddedAws
+from embedded_aws import ACCOUNT_ID, EmbeddedAws
 
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 

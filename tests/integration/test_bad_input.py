@@ -16,7 +16,7 @@ import boto3
 import pytest
 from tests.integration.project_folder import PROD_E, TINY, make_project, processes_with, prod_e
 
-from prod_e_ops.embedded_aws import EmbeddedAws
+from embedded_aws import EmbeddedAws
 from prod_e_ops.terraform.provider_mirror import find_provider_source
 
 needs_provider = pytest.mark.skipif(

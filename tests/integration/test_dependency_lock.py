@@ -15,6 +15,7 @@ from tests.integration.provider_registry import provider_registry
 from tests.unit.terraform_program import TerraformFolder, needs_terraform
 from tests.unit.test_provider_source import packed_mirror
 
+from embedded_aws import EmbeddedAws
 from prod_e.dependency_lock import (
     LOCK_FILE,
     OPENTOFU_REGISTRY,
@@ -22,7 +23,6 @@ from prod_e.dependency_lock import (
     LockedProvider,
     read_lock,
 )
-from prod_e_ops.embedded_aws import EmbeddedAws
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.dependency_lock import DependencyLock

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from tests.integration.service_on_aws import PROD_E, ServiceOnAws
 
+from embedded_aws import EmbeddedAws
 from prod_e.settings import load_environment
-from prod_e_ops.embedded_aws import EmbeddedAws
 from prod_e_ops.errors import OpsError
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import follow_deployment

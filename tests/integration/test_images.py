@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.integration.service_on_aws import PROD_E, ServiceOnAws
 
-from prod_e_ops.embedded_aws import EmbeddedAws
+from embedded_aws import EmbeddedAws
 
 CONTENT = 'image_tag = "content"'
 

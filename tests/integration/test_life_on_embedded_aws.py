@@ -20,7 +20,7 @@ from tests.integration.project_folder import (
     prod_e,
 )
 
-from prod_e_ops.embedded_aws import EmbeddedAws
+from embedded_aws import EmbeddedAws
 from prod_e_ops.terraform.provider_mirror import find_provider_source
 
 pytestmark = [

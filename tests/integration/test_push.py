@@ -29,8 +29,8 @@ from tests.integration.registry import (
     started_registry,
 )
 
+from embedded_aws import ContainerRegistry, EmbeddedAws
 from prod_e.delivery.build_context import read_build_context
-from prod_e_ops.embedded_aws import ContainerRegistry, EmbeddedAws
 from prod_e_ops.terraform.provider_mirror import find_provider_source
 
 PROJECT = Path(__file__).resolve().parents[2]

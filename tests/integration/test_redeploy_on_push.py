@@ -14,9 +14,9 @@ from tests.integration.docker_engine import DockerEngine, DockerUnavailableError
 from tests.integration.registry import Registry, RegistryUnavailableError, started_registry
 from tests.integration.service_on_aws import ServiceOnAws
 
+from embedded_aws import ACCOUNT_ID, ContainerRegistry, EmbeddedAws
 from prod_e.app.synthesis import synthesise
 from prod_e.settings import load_environment
-from prod_e_ops.embedded_aws import ACCOUNT_ID, ContainerRegistry, EmbeddedAws
 
 EXECUTION_SECONDS = 30
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/any"

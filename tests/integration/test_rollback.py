@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.integration.service_on_aws import ServiceOnAws
 
-from prod_e_ops.embedded_aws import EmbeddedAws
+from embedded_aws import EmbeddedAws
 
 CONTENT = 'image_tag = "content" # pinned to the source'
 

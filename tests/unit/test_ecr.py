@@ -18,8 +18,8 @@ from botocore.exceptions import (
     UnknownServiceError,
 )
 
+from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.aws.clients import aws_errors
-from prod_e_ops.embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.images.ecr import Repository
 

@@ -10,8 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
-from prod_e_ops.embedded_aws import ContainerRegistry, EmbeddedAws
-from prod_e_ops.embedded_aws.ecr_password import make_password
+from embedded_aws import ContainerRegistry, EmbeddedAws
+from embedded_aws.ecr_password import make_password
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from prod_e_ops.embedded_aws import EmbeddedAws, EmbeddedAwsError
-from prod_e_ops.embedded_aws.unanswered import answering_everything
+from embedded_aws import EmbeddedAws, EmbeddedAwsError
+from embedded_aws.control_plane.not_implemented import answering_everything
 
 SUBNET_CIDRS = ("10.0.1.0/24", "10.0.2.0/24")
 
@@ -611,7 +611,7 @@ def test_it_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import time\n"
-        "from prod_e_ops.embedded_aws import EmbeddedAws\n"
+        "from embedded_aws import EmbeddedAws\n"
         "with EmbeddedAws() as aws:\n"
         "    print(aws._process.pid, flush=True)\n"
         "    time.sleep(60)\n"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.unit.terraform_program import TerraformFolder, needs_terraform
 
-from prod_e_ops.embedded_aws import EmbeddedAws
+from embedded_aws import EmbeddedAws
 from prod_e_ops.errors import OpsError, ProviderUnavailable, UserMistake
 from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.commands.local.demo_checks import Clients, check_environment, clients_of
-from prod_e_ops.embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.project.synthesis import synthesise

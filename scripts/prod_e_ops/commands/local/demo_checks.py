@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from prod_e.names import EnvironmentNames, ServiceNames
 
 if TYPE_CHECKING:
+    from embedded_aws import EmbeddedAws
     from prod_e.settings import Database, Environment, Service
-    from prod_e_ops.embedded_aws import EmbeddedAws
 
 Clients = Callable[[str], Any]
 """Gives the boto3 client of a service, for example `ecs`."""

@@ -17,7 +17,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 
-def fill_gaps() -> None:
+def apply() -> None:
     _step_functions_executes()
     _step_functions_names_executions()
     _step_functions_calls_any_action()

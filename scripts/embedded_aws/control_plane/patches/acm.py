@@ -8,7 +8,7 @@ from moto.acm.models import CertBundle
 from moto.route53.models import route53_backends
 
 
-def fill_gaps() -> None:
+def apply() -> None:
     _certificates_are_issued_once_their_records_exist()
 
 

@@ -63,7 +63,7 @@ _REVISION_FIELDS = (
 )
 
 
-def fill_gaps() -> None:
+def apply() -> None:
     # Each look at a task moves moto's on towards STOPPED; a service's runs until it is stopped.
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1_000_000_000})
     # In a VPC without DNS hostnames, moto's interfaces lack the attribute that its tasks read.

@@ -5,7 +5,7 @@ from typing import Any
 from moto.ec2.models.security_groups import SecurityGroupRule
 
 
-def fill_gaps() -> None:
+def apply() -> None:
     _security_group_rules_keep_their_descriptions()
 
 

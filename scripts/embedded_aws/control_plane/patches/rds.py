@@ -6,7 +6,7 @@ from typing import Any
 from moto.rds.models import DBInstance, DBParameterGroup, RDSBackend
 
 
-def fill_gaps() -> None:
+def apply() -> None:
     _instances_remember_performance_insights()
     _instances_have_their_own_resource_id()
     _parameters_say_who_set_them()

@@ -6,7 +6,7 @@ from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.core.responses import ActionResult
 
 
-def fill_gaps() -> None:
+def apply() -> None:
     _scaling_targets_have_tags()
 
 

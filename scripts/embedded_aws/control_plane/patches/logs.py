@@ -7,7 +7,7 @@ from typing import Any
 from moto.logs.responses import LogsResponse
 
 
-def fill_gaps() -> None:
+def apply() -> None:
     _logs_keeps_query_definitions()
 
 

@@ -11,7 +11,7 @@ from moto.stepfunctions.responses import get_backend
 from moto.utilities.arns import parse_arn
 
 
-def fill_gaps() -> None:
+def apply() -> None:
     _events_start_state_machines()
     _events_tests_patterns()
 

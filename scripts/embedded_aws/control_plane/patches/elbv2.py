@@ -5,7 +5,7 @@ from typing import Any
 from moto.elbv2.models import ELBv2Backend
 
 
-def fill_gaps() -> None:
+def apply() -> None:
     _load_balancers_face_the_internet_by_default()
 
 

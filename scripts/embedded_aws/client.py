@@ -135,7 +135,7 @@ class EmbeddedAws:
         # Nameless, so that nothing is left lying about even after a SIGKILL.
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 `_stop` closes it
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "prod_e_ops.embedded_aws.server"],
+            [sys.executable, "-P", "-m", "embedded_aws.control_plane.server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -24,7 +24,7 @@ from moto.ecr.models import ECRBackend, Image, Repository
 from moto.ecr.responses import ECRResponse
 from moto.events.models import events_backends
 
-from prod_e_ops.embedded_aws.ecr_password import expiration_of, make_password
+from embedded_aws.ecr_password import expiration_of, make_password
 
 _TIMEOUT_SECONDS = 10
 
@@ -123,7 +123,7 @@ class _Registry:
 _registry = _Registry.given()
 
 
-def fill_gaps() -> None:
+def apply() -> None:
     Repository.__init__ = _make_repository(Repository.__init__)
     Image.get_image_digest = lambda self: _digest(self.image_manifest)
     Image.get_image_size_in_bytes = _size_in_bytes

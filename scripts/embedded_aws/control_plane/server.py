@@ -15,13 +15,13 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from prod_e_ops.embedded_aws.gaps import fill_gaps
-from prod_e_ops.embedded_aws.unanswered import (
+from embedded_aws.control_plane.not_implemented import (
     Environ,
     StartResponse,
     WsgiApp,
     answering_everything,
 )
+from embedded_aws.control_plane.patches import apply_patches
 
 _PRELOADED_SERVICES = ("sts", "ec2", "iam", "ecs", "elbv2", "rds", "s3", "logs", "cloudwatch")
 """What every stack uses, loaded while the client still starts."""
@@ -47,7 +47,7 @@ def _service_app(service: str | None) -> WsgiApp:
     """The app of one of AWS's services, by moto's name of it; None for one that moto lacks."""
     if service is None:
         return answering_everything(None, "unknown", tell=_tell)
-    fill_gaps(service)
+    apply_patches(service)
     return answering_everything(_one_at_a_time(create_backend_app(service)), service, tell=_tell)
 
 

@@ -1,6 +1,6 @@
-"""An AWS to try things on: moto in a process of its own, with its known gaps filled."""
+"""An AWS to try things on, in processes of its own: it imports nothing of the `prod-e` command."""
 
-from prod_e_ops.embedded_aws.client import (
+from embedded_aws.client import (
     ACCOUNT_ID,
     ContainerRegistry,
     EmbeddedAws,
