@@ -6,5 +6,6 @@ from embedded_aws.client import (
     EmbeddedAws,
     EmbeddedAwsError,
 )
+from embedded_aws.data_plane_process import DataPlane
 
-__all__ = ["ACCOUNT_ID", "ContainerRegistry", "EmbeddedAws", "EmbeddedAwsError"]
+__all__ = ["ACCOUNT_ID", "ContainerRegistry", "DataPlane", "EmbeddedAws", "EmbeddedAwsError"]

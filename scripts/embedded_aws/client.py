@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
+from urllib.request import urlopen
+
+from embedded_aws.data_plane_process import DataPlane, DataPlaneProcess
 
 ACCOUNT_ID = "123456789012"
 """The account that moto plays unless told otherwise."""
@@ -51,8 +55,10 @@ class EmbeddedAws:
     Each instance starts empty, and any number of them can run side by side.
 
     `region`: what other programs are told to use. `account_id`: twelve digits.
-    `deployment_seconds`: how long a deployment of an ECS service takes. `registry`: holds the
-    images of ECR's repositories; default: there are only their manifests.
+    `port`: 0 takes any. `registry`: holds the images of ECR's repositories; default: there are
+    only their manifests. `data_plane`: runs tasks, load balancers and databases for real; default:
+    they are only noted down, and `deployment_seconds` is how long a deployment of an ECS service
+    seems to take.
 
     Raises `EmbeddedAwsError` on entry if the server does not start.
     """
@@ -64,12 +70,18 @@ class EmbeddedAws:
         account_id: str = ACCOUNT_ID,
         deployment_seconds: float = 0,
         registry: ContainerRegistry | None = None,
+        port: int = 0,
+        data_plane: DataPlane | None = None,
     ) -> None:
         self.region = region
         self.account_id = account_id
         self.deployment_seconds = deployment_seconds
         self.registry = registry
+        self.port = port
+        self.data_plane = data_plane
         self.endpoint_url = ""
+        self._state_folder: Path | None = None
+        self._data_plane_process: DataPlaneProcess | None = None
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[str] | None = None
         self._reader: threading.Thread | None = None
@@ -122,6 +134,23 @@ class EmbeddedAws:
         return {**kept, **self.variables(), "CHECKPOINT_DISABLE": "1"}
 
     @property
+    def certificate_authority_file(self) -> Path:
+        """The certificate to trust for HTTPS listeners and databases; there with a data plane."""
+        assert self._state_folder is not None, "there is no data plane"
+        return self._state_folder / "certificate-authority.pem"
+
+    def listeners(self) -> list[dict[str, Any]]:
+        """Where on this machine each listener is: `load_balancer`, `port`, `url` and `arn`."""
+        with urlopen(f"{self.endpoint_url}/_embedded/listeners", timeout=30) as answer:  # noqa: S310
+            found: list[dict[str, Any]] = json.load(answer)
+        return found
+
+    @property
+    def data_plane_pid(self) -> int | None:
+        """The number of the data plane's process, which changes when it is started again."""
+        return self._data_plane_process.pid if self._data_plane_process else None
+
+    @property
     def unimplemented_calls(self) -> tuple[str, ...]:
         """The API actions, as `service.Action`, that were asked for and do not exist here."""
         return tuple(sorted(self._unimplemented))
@@ -143,6 +172,8 @@ class EmbeddedAws:
             env={
                 **_without_any_aws(os.environ),
                 "MOTO_ACCOUNT_ID": self.account_id,
+                "EMBEDDED_AWS_PORT": str(self.port),
+                "EMBEDDED_AWS_DATA_PLANE": "1" if self.data_plane else "",
                 "MOTO_ECS_DEPLOYMENT_SECONDS": str(self.deployment_seconds),
                 "MOTO_ECR_REGISTRY": json.dumps(
                     asdict(self.registry) if self.registry else None, default=str
@@ -155,6 +186,20 @@ class EmbeddedAws:
         if not self._ready.wait(_START_TIMEOUT_SECONDS) or not self.endpoint_url:
             self._errors.seek(0)
             raise EmbeddedAwsError(f"The embedded AWS did not start:\n{self._errors.read()}")
+        if self.data_plane:
+            self._state_folder = Path(tempfile.mkdtemp(prefix="embedded-aws-"))
+            # PostgreSQL may run as somebody else, and has its own folder in it.
+            self._state_folder.chmod(0o711)
+            self._data_plane_process = DataPlaneProcess(
+                self.data_plane.configuration(
+                    endpoint_url=self.endpoint_url,
+                    account_id=self.account_id,
+                    region=self.region,
+                    state_folder=self._state_folder,
+                ),
+                environment=_without_any_aws(os.environ),
+            )
+            self._data_plane_process.start()
 
     def _read_events(self) -> None:
         assert self._process is not None and self._process.stdout is not None
@@ -170,6 +215,12 @@ class EmbeddedAws:
         self._ready.set()
 
     def _stop(self) -> None:
+        if self._data_plane_process is not None:
+            self._data_plane_process.stop()
+            self._data_plane_process = None
+        if self._state_folder is not None:
+            shutil.rmtree(self._state_folder, ignore_errors=True)
+            self._state_folder = None
         if self._process is not None:
             assert self._process.stdin is not None and self._process.stdout is not None
             self._process.stdin.close()

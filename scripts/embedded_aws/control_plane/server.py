@@ -15,6 +15,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from embedded_aws.control_plane.exchange import has_data_plane, with_exchange
 from embedded_aws.control_plane.not_implemented import (
     Environ,
     StartResponse,
@@ -25,6 +26,9 @@ from embedded_aws.control_plane.patches import apply_patches
 
 _PRELOADED_SERVICES = ("sts", "ec2", "iam", "ecs", "elbv2", "rds", "s3", "logs", "cloudwatch")
 """What every stack uses, loaded while the client still starts."""
+
+_WITH_DATA_PLANE = ("ecs", "elbv2", "rds", "cloudwatch", "secretsmanager")
+"""What the data plane's exchange needs."""
 
 _output = threading.Lock()
 _state = threading.Lock()
@@ -60,8 +64,10 @@ def _one_at_a_time(app: WsgiApp) -> WsgiApp:
     return answer
 
 
-def _preload(dispatcher: Any) -> None:
-    for service in _PRELOADED_SERVICES:
+def _load(dispatcher: Any, services: Iterable[str]) -> None:
+    for service in services:
+        if service in dispatcher.app_instances:
+            continue
         # The lock that moto holds while it makes an app on the first request.
         with dispatcher.lock:
             if service not in dispatcher.app_instances:
@@ -72,13 +78,20 @@ def main() -> None:
     """Serves until standard input closes."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     dispatcher = DomainDispatcherApplication(_service_app)
-    server = make_server("127.0.0.1", 0, dispatcher, threaded=True, request_handler=_QuietHandler)
+    app: WsgiApp = dispatcher
+    if has_data_plane():
+        app = with_exchange(
+            dispatcher, state=_state, load=lambda: _load(dispatcher, _WITH_DATA_PLANE)
+        )
+    port = int(os.environ.get("EMBEDDED_AWS_PORT") or 0)
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
     # Where moto's state machines find the other services.
     os.environ["MOTO_PORT"] = str(server.server_port)
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     _tell({"endpoint_url": f"http://127.0.0.1:{server.server_port}"})
-    threading.Thread(target=_preload, args=(dispatcher,), daemon=True).start()
+    preloaded = (dispatcher, _PRELOADED_SERVICES)
+    threading.Thread(target=_load, args=preloaded, daemon=True).start()
     sys.stdin.read()
     # Nothing here is worth the second that an orderly end takes.
     os._exit(0)

@@ -1,0 +1,29 @@
+"""Secrets Manager."""
+
+from typing import Any
+
+from moto.secretsmanager.models import SecretsManagerBackend
+
+from embedded_aws.control_plane.exchange import has_data_plane
+
+
+def apply() -> None:
+    if has_data_plane():
+        _managed_secrets_rotate_with_their_database()
+
+
+def _managed_secrets_rotate_with_their_database() -> None:
+    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_managed.html
+    from embedded_aws.control_plane import databases
+
+    rotate = SecretsManagerBackend.rotate_secret
+
+    def rotate_secret(self: Any, secret_id: str, *arguments: Any, **named: Any) -> Any:
+        secret = self.secrets.get(secret_id)
+        instance = databases.instance_of_secret(secret.arn) if secret else None
+        if instance is None:
+            return rotate(self, secret_id, *arguments, **named)
+        databases.rotate(instance, version_id=named.get("client_request_token"))
+        return secret.to_short_dict(version_id=instance.server.pending_version)
+
+    SecretsManagerBackend.rotate_secret = rotate_secret

@@ -1,0 +1,1 @@
+"""The data plane: tasks, load balancers and databases, run as the control plane desires."""

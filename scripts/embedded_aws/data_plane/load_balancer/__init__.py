@@ -1,0 +1,1 @@
+"""Application Load Balancers: an HTTP server on loopback for each listener."""

@@ -1,0 +1,85 @@
+"""What containers of tasks run on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Definition = Mapping[str, Any]
+"""A ContainerDefinition of ECS."""
+
+
+class StartError(Exception):
+    """A container cannot be started; the message is the task's stopped reason, as ECS words it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a container ended. `exit_code`: None if nobody knows. `reason`: where ECS gives one."""
+
+    exit_code: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A container to be started.
+
+    `task_id`: of its task. `image_digest`: what its tag named when the deployment began, if the
+    registry knows. `source_key`: the same for all tasks that must run the same content.
+    `ports`: the port of this machine for each container port. `task_cpu`, `task_memory_mib`: of the
+    whole task.
+    """
+
+    task_id: str
+    task_arn: str
+    definition: Definition
+    environment: Mapping[str, str]
+    image_digest: str | None
+    source_key: str
+    ports: Mapping[int, int]
+    task_cpu: int | None = None
+    task_memory_mib: int | None = None
+    architecture: str = "X86_64"
+    volumes: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return str(self.definition["name"])
+
+    @property
+    def stop_timeout_seconds(self) -> float:
+        """From SIGTERM to SIGKILL."""
+        return float(self.definition.get("stopTimeout") or 30)
+
+
+class Container(Protocol):
+    """A container that was started."""
+
+    image_digest: str | None
+    runtime_id: str
+
+    async def wait(self) -> Ended:
+        """Waits for its end."""
+
+    async def stop(self) -> None:
+        """Asks for its end; it is killed when its stop timeout is over. Does not wait."""
+
+    async def run(self, command: Sequence[str], *, timeout_seconds: float) -> bool:
+        """Whether a program inside ends with status 0 in time."""
+
+    async def remove(self) -> None:
+        """Removes what is left of one that has ended."""
+
+
+LogLine = Callable[[str], None]
+
+
+class Runtime(Protocol):
+    """Starts containers."""
+
+    async def start(self, start: Start, *, log: LogLine) -> Container:
+        """Starts one; each line that it writes is given to `log`. Raises `StartError`."""
+
+    async def adopt(self, start: Start, *, log: LogLine) -> "Container | None":
+        """One that an earlier data plane started; None if it is gone."""

@@ -1,0 +1,120 @@
+"""The environment of a task's containers: what its definition says, with secrets and credentials.
+
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specifying-sensitive-data.html
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+"""
+
+import asyncio
+import json
+import re
+import secrets
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from embedded_aws.data_plane.aws import Clients
+from embedded_aws.data_plane.configuration import Configuration
+from embedded_aws.data_plane.runtime import Definition, StartError
+
+_SECRET_ARN_PARTS = 7
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class TaskEnvironment:
+    """Makes the environment of containers, and hands out the credentials of task roles.
+
+    `credentials_url`: where `credentials` is served.
+    """
+
+    def __init__(self, configuration: Configuration, clients: Clients) -> None:
+        self._configuration = configuration
+        self._clients = clients
+        self._roles: dict[str, str] = {}
+        self.credentials_url = ""
+
+    async def of(
+        self,
+        definition: Definition,
+        *,
+        ports: Mapping[int, int],
+        role_arn: str | None,
+        token: str | None,
+        overrides: Mapping[str, Any],
+    ) -> dict[str, str]:
+        """The variables of a container; raises `StartError` if a secret cannot be read.
+
+        `ports`: the port of this machine for each container port; `PORT` becomes the first.
+        `token`: of the task, for its credentials.
+        """
+        own = {each["name"]: each["value"] for each in definition.get("environment") or ()}
+        own |= {each["name"]: each["value"] for each in overrides.get("environment") or ()}
+        for each in definition.get("secrets") or ():
+            own[each["name"]] = await asyncio.to_thread(self._secret, each["valueFrom"])
+        if ports:
+            own["PORT"] = str(next(iter(ports.values())))
+        for name, value in self._configuration.task_environment.items():
+            own[name] = value.replace("{free_port}", str(free_port())).replace(
+                "{certificate_authority_file}", str(self._configuration.certificate_authority_file)
+            )
+        own |= {
+            "AWS_ENDPOINT_URL": self._configuration.endpoint_url,
+            "AWS_REGION": self._configuration.region,
+            "AWS_DEFAULT_REGION": self._configuration.region,
+            "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
+        if role_arn and token:
+            self._roles[token] = role_arn
+            own["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{self.credentials_url}/{token}"
+        return own
+
+    def new_token(self) -> str:
+        """By which a task asks for its role's credentials."""
+        return secrets.token_urlsafe(24)
+
+    def credentials(self, token: str) -> dict[str, str] | None:
+        """Credentials of the task role, as the container credentials endpoint gives them."""
+        role_arn = self._roles.get(token)
+        if role_arn is None:
+            return None
+        given = self._clients("sts").assume_role(RoleArn=role_arn, RoleSessionName=token[:32])[
+            "Credentials"
+        ]
+        return {
+            "RoleArn": role_arn,
+            "AccessKeyId": given["AccessKeyId"],
+            "SecretAccessKey": given["SecretAccessKey"],
+            "Token": given["SessionToken"],
+            "Expiration": given["Expiration"].isoformat(),
+        }
+
+    def _secret(self, value_from: str) -> str:
+        """A secret's value. An ARN may name a key of the secret's JSON, a stage and a version."""
+        try:
+            if ":secretsmanager:" not in value_from:
+                name = re.sub(r"^arn:[^/]*:parameter(?=/)|^arn:.*:parameter/", "", value_from)
+                answer = self._clients("ssm").get_parameter(Name=name, WithDecryption=True)
+                return str(answer["Parameter"]["Value"])
+            parts = value_from.split(":")
+            key, stage, version = [*parts[_SECRET_ARN_PARTS:], "", "", ""][:3]
+            text: str = self._clients("secretsmanager").get_secret_value(
+                SecretId=":".join(parts[:_SECRET_ARN_PARTS]),
+                **({"VersionStage": stage} if stage else {}),
+                **({"VersionId": version} if version else {}),
+            )["SecretString"]
+            return str(json.loads(text)[key]) if key else text
+        except (ClientError, BotoCoreError, KeyError, ValueError) as error:
+            raise StartError(
+                "ResourceInitializationError: unable to pull secrets or registry auth: execution"
+                f" resource retrieval failed: unable to retrieve secret {value_from}: {error}"
+            ) from None

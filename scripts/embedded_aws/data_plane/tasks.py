@@ -1,0 +1,266 @@
+"""Tasks: their containers, health checks and how they end."""
+
+import asyncio
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from embedded_aws.data_plane.configuration import Configuration
+from embedded_aws.data_plane.health_check import HealthCheck
+from embedded_aws.data_plane.logs import LogStreams
+from embedded_aws.data_plane.runtime import Container, Runtime, Start, StartError
+from embedded_aws.data_plane.task_environment import TaskEnvironment, free_port
+
+
+@dataclass(kw_only=True)
+class ContainerState:
+    """What is reported of a container."""
+
+    definition: Mapping[str, Any]
+    status: str = "PENDING"
+    health: str = "UNKNOWN"
+    exit_code: int | None = None
+    reason: str | None = None
+    container: Container | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For the report."""
+        return {
+            "status": self.status,
+            "health": self.health,
+            "exit_code": self.exit_code,
+            "reason": self.reason,
+            "image_digest": self.container.image_digest if self.container else None,
+            "runtime_id": self.container.runtime_id if self.container else None,
+        }
+
+
+@dataclass(kw_only=True)
+class Task:
+    """A task that the control plane asked for. `desired`: as the control plane has it."""
+
+    desired: Mapping[str, Any]
+    folder: Path
+    status: str = "PENDING"
+    stop_code: str | None = None
+    reason: str | None = None
+    ports: dict[int, int] = field(default_factory=dict)
+    containers: dict[str, ContainerState] = field(default_factory=dict)
+    stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    runner: "asyncio.Task[None] | None" = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For the report."""
+        return {
+            "status": self.status,
+            "stop_code": self.stop_code,
+            "reason": self.reason,
+            "health": self._health(),
+            "containers": {name: each.as_json() for name, each in self.containers.items()},
+        }
+
+    def _health(self) -> str:
+        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+        checked = [
+            each.health
+            for each in self.containers.values()
+            if each.definition.get("healthCheck") and each.definition.get("essential", True)
+        ]
+        if "UNHEALTHY" in checked:
+            return "UNHEALTHY"
+        return "HEALTHY" if checked and set(checked) == {"HEALTHY"} else "UNKNOWN"
+
+
+class Tasks:
+    """All tasks of this data plane."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        runtime_of: Any,
+        environment: TaskEnvironment,
+        logs: LogStreams,
+    ) -> None:
+        self._folder = configuration.state_folder / "tasks"
+        self._runtime_of = runtime_of
+        self._environment = environment
+        self._logs = logs
+        self._tasks: dict[str, Task] = {}
+
+    def follow(self, desired: Mapping[str, Mapping[str, Any]]) -> None:
+        """Starts and stops tasks until they are what is desired, by ARN."""
+        for arn, wanted in desired.items():
+            task = self._tasks.get(arn)
+            if task is None:
+                task = Task(desired=wanted, folder=self._folder / arn.rpartition("/")[2])
+                for definition in wanted["containers"]:
+                    task.containers[definition["name"]] = ContainerState(definition=definition)
+                self._tasks[arn] = task
+                task.runner = asyncio.ensure_future(self._run(task))
+            if wanted["desired"] == "STOPPED":
+                task.stop_asked.set()
+        for arn in set(self._tasks) - set(desired):
+            task = self._tasks[arn]
+            task.stop_asked.set()
+            if task.status == "STOPPED":
+                del self._tasks[arn]
+                shutil.rmtree(task.folder, ignore_errors=True)
+
+    def report(self) -> dict[str, dict[str, Any]]:
+        """What is, by ARN."""
+        return {arn: task.as_json() for arn, task in self._tasks.items()}
+
+    def address(self, arn: str, port: int) -> tuple[str, int] | None:
+        """Where a running task's port is reached; None while it does not run."""
+        task = self._tasks.get(arn)
+        if task is None or task.status != "RUNNING":
+            return None
+        return "127.0.0.1", task.ports.get(port, port)
+
+    async def stop_all(self, *, within_seconds: float) -> None:
+        """Asks all tasks to stop, and waits for a while until they have ended."""
+        runners = [task.runner for task in self._tasks.values() if task.runner]
+        self.follow({})
+        if runners:
+            await asyncio.wait(runners, timeout=within_seconds)
+
+    async def _run(self, task: Task) -> None:
+        try:
+            await self._run_containers(task)
+        except StartError as error:
+            task.stop_code, task.reason = "TaskFailedToStart", str(error)
+        except Exception as error:  # noqa: BLE001 nothing may end the data plane
+            task.stop_code = "TaskFailedToStart"
+            task.reason = f"CannotStartContainerError: {type(error).__name__}: {error}"
+        finally:
+            await self._stop_containers(task)
+            task.status = "STOPPED"
+
+    async def _run_containers(self, task: Task) -> None:
+        record = task.folder / "task.json"
+        was_started = record.exists()
+        if was_started:
+            known = json.loads(record.read_text("utf-8"))
+            task.ports = {int(port): host for port, host in known["ports"].items()}
+            token = known["token"]
+        elif task.desired["last_status"] == "RUNNING":
+            raise StartError("The data plane of the embedded AWS was away for too long.")
+        else:
+            token = self._environment.new_token()
+            task.ports = {
+                mapping["containerPort"]: free_port()
+                for definition in task.desired["containers"]
+                for mapping in definition.get("portMappings") or ()
+            }
+            task.folder.mkdir(parents=True, exist_ok=True)
+            # Only its owner may look: what a task is told may be secret.
+            task.folder.chmod(0o700)
+            record.write_text(json.dumps({"ports": task.ports, "token": token}), "utf-8")
+        ends: dict[asyncio.Task[Any], str] = {}
+        for name, state in task.containers.items():
+            if task.stop_asked.is_set():
+                break
+            await self._start_container(task, state, token, adopt=was_started)
+            assert state.container is not None
+            ends[asyncio.ensure_future(self._end_of(state))] = name
+        task.status = "RUNNING"
+        checks = [
+            asyncio.ensure_future(HealthCheck(_with_ports(definition, task.ports)).follow(state))
+            for state in task.containers.values()
+            if (definition := state.definition.get("healthCheck")) and state.container
+        ]
+        asked = asyncio.ensure_future(task.stop_asked.wait())
+        try:
+            await self._wait_for_end(task, ends, asked)
+        finally:
+            for each in (*checks, asked):
+                each.cancel()
+            await self._stop_containers(task)
+            await asyncio.gather(*ends, return_exceptions=True)
+
+    async def _wait_for_end(
+        self, task: Task, ends: "dict[asyncio.Task[Any], str]", asked: "asyncio.Task[Any]"
+    ) -> None:
+        left = set(ends)
+        while left:
+            ended, _ = await asyncio.wait({*left, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if asked in ended:
+                return
+            left -= ended
+            for each in ended:
+                if task.containers[ends[each]].definition.get("essential", True):
+                    task.stop_code = "EssentialContainerExited"
+                    task.reason = "Essential container in task exited"
+                    return
+
+    async def _start_container(
+        self, task: Task, state: ContainerState, token: str, *, adopt: bool
+    ) -> None:
+        desired, definition = task.desired, dict(state.definition)
+        override: Mapping[str, Any] = next(
+            (o for o in desired["overrides"] if o["name"] == definition["name"]), {}
+        )
+        if override.get("command"):
+            definition["command"] = override["command"]
+        ports = {
+            mapping["containerPort"]: task.ports[mapping["containerPort"]]
+            for mapping in definition.get("portMappings") or ()
+        }
+        start = Start(
+            task_id=task.folder.name,
+            task_arn=desired["arn"],
+            definition=definition,
+            environment=await self._environment.of(
+                definition,
+                ports=ports,
+                role_arn=desired["task_role_arn"],
+                token=token,
+                overrides=override,
+            ),
+            image_digest=desired["image_digests"].get(definition["name"]),
+            source_key=desired["source_key"],
+            ports=ports,
+            task_cpu=desired["cpu"],
+            task_memory_mib=desired["memory"],
+            architecture=desired["architecture"],
+            volumes=desired["volumes"],
+        )
+        runtime: Runtime = await self._runtime_of(definition["image"])
+        log = self._logs.of(definition, task_id=start.task_id)
+        if adopt:
+            state.container = await runtime.adopt(start, log=log)
+            if state.container is None:
+                raise StartError("The data plane of the embedded AWS was away for too long.")
+        else:
+            state.container = await runtime.start(start, log=log)
+        state.status = "RUNNING"
+
+    async def _end_of(self, state: ContainerState) -> None:
+        assert state.container is not None
+        ended = await state.container.wait()
+        state.status, state.exit_code, state.reason = "STOPPED", ended.exit_code, ended.reason
+
+    async def _stop_containers(self, task: Task) -> None:
+        for state in task.containers.values():
+            if state.container and state.status == "RUNNING":
+                await state.container.stop()
+        for state in task.containers.values():
+            if state.container:
+                if state.status != "STOPPED":
+                    await self._end_of(state)
+                await state.container.remove()
+            state.status = "STOPPED"
+
+
+def _with_ports(health_check: Mapping[str, Any], ports: Mapping[int, int]) -> dict[str, Any]:
+    """A health check that asks the container's port, where it is on this machine."""
+    command = list(health_check["command"])
+    for port, here in ports.items():
+        pattern = rf"(?<=127\.0\.0\.1:){port}\b|(?<=localhost:){port}\b"
+        command = [re.sub(pattern, str(here), part) for part in command]
+    return {**health_check, "command": command}
