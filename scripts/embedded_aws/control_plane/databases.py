@@ -76,9 +76,9 @@ def instance_of_secret(secret_arn: str) -> Any:
     """The instance whose managed secret it is; None for any other secret."""
     for backend in _backends():
         for instance in backend.databases.values():
-            if has_server(instance) and getattr(instance, "master_user_secret", None):
-                if instance.master_user_secret.secret.arn == secret_arn:
-                    return instance
+            managed = getattr(instance, "master_user_secret", None)
+            if has_server(instance) and managed and managed.secret.arn == secret_arn:
+                return instance
     return None
 
 

@@ -77,7 +77,7 @@ def _task(backend: Any, task: Any) -> dict[str, Any]:
         "cpu": _number(overrides.get("cpu") or definition.cpu),
         "memory": _number(overrides.get("memory") or definition.memory),
         "architecture": platform.get("cpuArchitecture") or "X86_64",
-        "task_role_arn": overrides.get("taskRoleArn") or definition.task_role_arn,
+        "task_role_arn": overrides.get("taskRoleArn") or getattr(definition, "task_role_arn", None),
         "volumes": definition.volumes or [],
         "containers": definition.container_definitions,
         "overrides": overrides.get("containerOverrides") or [],

@@ -48,6 +48,16 @@ _REASONS = {
 _CONNECT_SECONDS = 10
 
 
+class _Relayed(web.StreamResponse):
+    """A target's answer, to which nothing is added."""
+
+    async def _prepare_headers(self) -> None:
+        is_named = "Server" in self.headers
+        await super()._prepare_headers()
+        if not is_named:
+            del self.headers["Server"]
+
+
 class Proxy:
     """Answers the requests of one listener."""
 
@@ -182,7 +192,7 @@ class Proxy:
         async with upstream:
             exchange.target_seconds = time.monotonic() - begun
             exchange.target_status = exchange.status = upstream.status
-            answer = web.StreamResponse(status=upstream.status, reason=upstream.reason)
+            answer = _Relayed(status=upstream.status, reason=upstream.reason)
             for name, value in upstream.headers.items():
                 if name.lower() not in _HOP_BY_HOP:
                     answer.headers.add(name, value)
