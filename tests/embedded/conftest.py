@@ -6,8 +6,10 @@ import pytest
 from tests.embedded.world import World, write_source
 
 from embedded_aws import DataPlane, EmbeddedAws
+from embedded_aws.data_plane.postgresql import PostgreSqlError, find_programs
 
 REPOSITORY = "app"
+BACKEND = Path(__file__).resolve().parents[2] / "backend"
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +38,12 @@ def world(aws: EmbeddedAws, source: Path) -> Iterator[World]:
     world = World(aws, source, repository=REPOSITORY)
     yield world
     world.remove()
+
+
+@pytest.fixture(scope="session")
+def with_postgresql() -> None:
+    """Skips where there are no programs of PostgreSQL."""
+    try:
+        find_programs(None, near=[BACKEND])
+    except PostgreSqlError as error:
+        pytest.skip(str(error))

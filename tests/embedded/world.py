@@ -259,7 +259,8 @@ class World:
 
     def task_pids(self) -> set[int]:
         """The processes of running tasks that run as such."""
-        ids = [c["runtimeId"] for task in self.tasks() for c in task["containers"]]
+        containers = [c for task in self.tasks() for c in task["containers"]]
+        ids = [c["runtimeId"] for c in containers if c["lastStatus"] == "RUNNING"]
         return {int(id.removeprefix("process-")) for id in ids}
 
     def health(self) -> list[str]:

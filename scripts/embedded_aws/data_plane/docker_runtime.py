@@ -233,6 +233,7 @@ class DockerContainer:
         self._start = start
         self._following: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._is_running = True
 
     def follow(self, log: LogLine, *, since: str) -> None:
         """Passes on what it writes from now on."""
@@ -244,12 +245,17 @@ class DockerContainer:
 
         self._following = asyncio.ensure_future(pass_on())
 
+    @property
+    def is_running(self) -> bool:
+        return self._is_running
+
     async def wait(self) -> Ended:
         try:
             ended = await self._engine.call("POST", f"/containers/{self.runtime_id}/wait")
             state = (await self._engine.call("GET", f"/containers/{self.runtime_id}/json"))["State"]
         except (DockerError, aiohttp.ClientError):
             return Ended(exit_code=None, reason="CannotInspectContainerError: it is gone")
+        self._is_running = False
         if self._following:
             await asyncio.wait({self._following}, timeout=5)
         # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html

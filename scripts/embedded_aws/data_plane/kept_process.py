@@ -44,6 +44,7 @@ class KeptProcess:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None
 
     @classmethod
     async def start(
@@ -72,6 +73,17 @@ class KeptProcess:
     def pid(self) -> int | None:
         """The process's number; None if there is none."""
         return self._pids().get("child")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is there, even if its keeper has not told yet that it is not."""
+        if self._child is None:
+            self._child = self.pid
+        try:
+            os.kill(self._child or 0, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return self._child is not None
 
     def exit_status(self) -> int | None:
         """As `subprocess.Popen.returncode` has it; None while the process runs."""

@@ -117,6 +117,10 @@ class ProcessContainer:
         self._environment = environment
         self._tail = asyncio.ensure_future(self._follow(log))
 
+    @property
+    def is_running(self) -> bool:
+        return self._kept.is_alive
+
     async def wait(self) -> Ended:
         status = await self._kept.wait()
         await self._tail

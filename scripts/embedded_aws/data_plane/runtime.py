@@ -59,6 +59,10 @@ class Container(Protocol):
     image_digest: str | None
     runtime_id: str
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs, as far as can be seen at once."""
+
     async def wait(self) -> Ended:
         """Waits for its end."""
 

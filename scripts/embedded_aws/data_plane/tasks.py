@@ -120,6 +120,9 @@ class Tasks:
         task = self._tasks.get(arn)
         if task is None or task.status != "RUNNING":
             return None
+        # A network interface is gone with its task; nobody finds a closed port there.
+        if not all(c.container.is_running for c in task.containers.values() if c.container):
+            return None
         return "127.0.0.1", task.ports.get(port, port)
 
     async def stop_all(self, *, within_seconds: float) -> None:

@@ -13,6 +13,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores, utcnow
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ecs.models import EC2ContainerServiceBackend
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.moto_api import state_manager
 
@@ -60,6 +61,7 @@ def apply() -> None:
     actions.update_service = _update_service(actions.update_service)
     actions.delete_service = _delete_service(actions.delete_service)
     actions.list_tasks = _list_tasks(actions.list_tasks)
+    actions.list_services = _list_services(actions.list_services)
     actions.stop_task = _stop_task(actions.stop_task)
     actions.list_service_deployments = _list_service_deployments
     actions.describe_service_deployments = _describe_service_deployments
@@ -67,6 +69,10 @@ def apply() -> None:
     if has_data_plane():
         actions.run_task = _run_task(actions.run_task)
         actions.stop_service_deployment = _stop_service_deployment
+        # moto adds up what containers reserve, which those of a Fargate task need not.
+        EC2ContainerServiceBackend._calculate_task_resource_requirements = staticmethod(  # noqa: SLF001
+            lambda _: {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
+        )
 
 
 def _driver() -> ModuleType:
@@ -176,6 +182,18 @@ def _list_tasks(list_all: Callable[[Any], Any]) -> Callable[[Any], Any]:
         )
 
     return list_tasks
+
+
+def _list_services(list_all: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html
+    def list_services(self: Any) -> Any:
+        answer = list_all(self)
+        inactive = {s.arn for s in self.ecs_backend.services.values() if s.status == "INACTIVE"}
+        arns = answer.result["serviceArns"]
+        answer.result["serviceArns"] = [arn for arn in arns if arn not in inactive]
+        return answer
+
+    return list_services
 
 
 def _stop_task(stop: Callable[[Any], Any]) -> Callable[[Any], Any]:

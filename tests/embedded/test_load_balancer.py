@@ -1,0 +1,334 @@
+"""Load balancers serve, as an Application Load Balancer does."""
+
+import asyncio
+import gzip
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+from tests.embedded.world import World, eventually, get
+
+FIXED = {
+    "Type": "fixed-response",
+    "FixedResponseConfig": {
+        "StatusCode": "404",
+        "ContentType": "application/json",
+        "MessageBody": '{"error":"no route"}',
+    },
+}
+
+
+@pytest.fixture
+def serving(world: World) -> World:
+    world.create()
+    world.until_steady()
+    return world
+
+
+def fixed(text: str) -> dict[str, Any]:
+    return {
+        "Type": "fixed-response",
+        "FixedResponseConfig": {
+            "StatusCode": "200",
+            "ContentType": "text/plain",
+            "MessageBody": text,
+        },
+    }
+
+
+def test_rules_are_tried_by_priority_and_meet_paths_and_hosts(world: World) -> None:
+    listener = world.listen(FIXED, port=81)
+    rules = [
+        (30, {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/a*"]}}, "a path"),
+        (20, {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/a/?"]}}, "one letter"),
+        (
+            10,
+            {"Field": "host-header", "HostHeaderConfig": {"Values": ["*.example.com"]}},
+            "a host",
+        ),
+    ]
+    for priority, condition, text in rules:
+        world.elb.create_rule(
+            ListenerArn=listener,
+            Priority=priority,
+            Conditions=[condition],
+            Actions=[fixed(text)],
+        )
+    world.url(listener)
+    eventually("rules hold", lambda: world.get("/abc", listener=listener)[2] == "a path")
+    assert world.get("/a/b", listener=listener)[2] == "one letter"
+    assert world.get("/a/bc", listener=listener)[2] == "a path"
+    assert world.get("/a/b", listener=listener, Host="API.example.com")[2] == "a host"
+    status, headers, body = world.get("/none", listener=listener)
+    assert (status, headers["content-type"]) == (404, "application/json")
+    assert json.loads(body) == {"error": "no route"}
+    assert headers["server"] == "awselb/2.0"
+
+
+def test_a_redirect_leads_to_the_other_listener(world: World) -> None:
+    redirect = {
+        "Type": "redirect",
+        "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"},
+    }
+    plain = world.listen(redirect, port=81)
+    secure = world.listen(FIXED, port=443, Protocol="HTTPS", Certificates=[certificate(world)])
+    port = urlsplit(world.url(secure)).port
+    status, headers, _ = eventually(
+        "it redirects",
+        lambda: (answer := world.get("/a?b=c", listener=plain))[0] == 301 and answer,
+    )
+    assert status == 301
+    assert headers["location"] == f"https://127.0.0.1:{port}/a?b=c"
+
+
+def certificate(world: World) -> dict[str, str]:
+    arn = world.client("acm").request_certificate(DomainName="example.com")["CertificateArn"]
+    return {"CertificateArn": arn}
+
+
+def test_an_https_listener_speaks_tls_with_a_certificate_of_its_own_authority(
+    world: World,
+) -> None:
+    secure = world.listen(FIXED, port=443, Protocol="HTTPS", Certificates=[certificate(world)])
+    place = urlsplit(world.url(secure))
+    context = ssl.create_default_context(cafile=str(world.aws.certificate_authority_file))
+    with (
+        socket.create_connection((place.hostname, place.port)) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as connection,
+    ):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 404")
+
+
+def test_without_targets_it_answers_503(world: World) -> None:
+    status, headers, body = world.get("/")
+    assert (status, headers["server"]) == (503, "awselb/2.0")
+    assert "<h1>503 Service Temporarily Unavailable</h1>" in body
+
+
+def test_a_target_that_hangs_up_is_a_502(serving: World) -> None:
+    assert serving.get("/hang-up")[0] == 502
+
+
+def test_a_target_that_does_not_answer_in_time_is_a_504(serving: World) -> None:
+    serving.elb.modify_load_balancer_attributes(
+        LoadBalancerArn=serving.balancer,
+        Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "1"}],
+    )
+    eventually("the idle timeout holds", lambda: serving.get("/slow?ms=2500")[0] == 504)
+
+
+def test_where_no_target_is_healthy_all_get_requests(world: World) -> None:
+    world.create(healthCheckGracePeriodSeconds=300)
+    world.until_steady()
+    world.elb.modify_target_group(TargetGroupArn=world.group, HealthCheckPath="/fail")
+    eventually("all are unhealthy", lambda: world.health() == ["unhealthy"] * 2)
+    descriptions = world.elb.describe_target_health(TargetGroupArn=world.group)
+    health = descriptions["TargetHealthDescriptions"][0]["TargetHealth"]
+    assert health["Reason"] == "Target.ResponseCodeMismatch"
+    assert health["Description"] == "Health checks failed with these codes: [500]"
+    assert world.get("/")[0] == 200
+
+
+def test_a_target_that_is_unhealthy_gets_no_requests(world: World) -> None:
+    world.create(healthCheckGracePeriodSeconds=300)
+    world.until_steady()
+    victim, other = sorted(world.task_pids())
+    os.kill(victim, signal.SIGSTOP)
+    try:
+        eventually("one is unhealthy", lambda: "unhealthy" in world.health())
+        assert {world.json("/")["pid"] for _ in range(10)} == {other}
+    finally:
+        os.kill(victim, signal.SIGCONT)
+
+
+def test_a_target_learns_who_asked(serving: World) -> None:
+    _, _, body = serving.get("/headers", X_Forwarded_For="192.0.2.1", Host="example.com")
+    headers = json.loads(body)
+    assert headers["x-forwarded-for"] == "192.0.2.1, 127.0.0.1"
+    assert headers["x-forwarded-proto"] == "http"
+    assert headers["x-forwarded-port"] == "80"
+    assert headers["host"] == "example.com"
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", headers["x-amzn-trace-id"])
+    _, _, body = serving.get("/headers", X_Amzn_Trace_Id="Root=1-5759e988-bd862e3fe1be46a994272793")
+    assert re.fullmatch(
+        r"Self=1-[0-9a-f]{8}-[0-9a-f]{24};Root=1-5759e988-bd862e3fe1be46a994272793",
+        json.loads(body)["x-amzn-trace-id"],
+    )
+
+
+def test_requests_are_shared_by_weight(world: World) -> None:
+    groups = [world.target_group(), world.target_group()]
+    listener = world.listen(
+        {
+            "Type": "forward",
+            "ForwardConfig": {
+                "TargetGroups": [
+                    {"TargetGroupArn": groups[0], "Weight": 0},
+                    {"TargetGroupArn": groups[1], "Weight": 1},
+                ]
+            },
+        },
+        port=81,
+    )
+    world.create(
+        loadBalancers=[{"targetGroupArn": groups[1], "containerName": "app", "containerPort": 3000}]
+    )
+    world.until_steady()
+    assert {world.get("/", listener=listener)[0] for _ in range(20)} == {200}
+    world.elb.modify_listener(
+        ListenerArn=listener,
+        DefaultActions=[
+            {
+                "Type": "forward",
+                "ForwardConfig": {
+                    "TargetGroups": [
+                        {"TargetGroupArn": groups[0], "Weight": 1},
+                        {"TargetGroupArn": groups[1], "Weight": 1},
+                    ]
+                },
+            }
+        ],
+    )
+    # The first has no targets.
+    eventually("half of them fail", lambda: world.get("/", listener=listener)[0] == 503)
+    statuses = {world.get("/", listener=listener)[0] for _ in range(60)}
+    assert statuses == {200, 503}
+
+
+def test_bodies_are_passed_on_as_they_come_and_websockets_stay_open(serving: World) -> None:
+    url = serving.url()
+
+    async def talk() -> tuple[bytes, bytes, str]:
+        goes_on = asyncio.Event()
+
+        async def body() -> Any:
+            yield b"second\n"
+            await goes_on.wait()
+            yield b"third\n"
+
+        async with aiohttp.ClientSession() as session:
+            async with session.post(f"{url}/stream", data=body()) as answer:
+                first = await answer.content.readexactly(len("first\nsecond\n"))
+                # The request's end is not yet sent.
+                goes_on.set()
+                rest = await answer.content.read()
+            async with session.ws_connect(f"{url}/socket") as websocket:
+                await websocket.send_str("hello")
+                echoed = await websocket.receive_str(timeout=10)
+        return first, rest, echoed
+
+    assert asyncio.run(talk()) == (b"first\nsecond\n", b"third\n", "hello")
+
+
+def test_a_connection_is_kept_for_the_next_request(serving: World) -> None:
+    place = urlsplit(serving.url())
+    with socket.create_connection((place.hostname, place.port)) as connection:
+        for _ in range(3):
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
+
+
+def test_requests_are_counted_in_cloudwatch(serving: World) -> None:
+    for _ in range(5):
+        serving.get("/")
+    for _ in range(3):
+        serving.get("/fail")
+    dimensions = [
+        {"Name": "LoadBalancer", "Value": serving.balancer.rpartition(":loadbalancer/")[2]},
+        {"Name": "TargetGroup", "Value": serving.group.rpartition(":")[2]},
+    ]
+
+    def total(metric: str) -> float:
+        from datetime import UTC, datetime, timedelta
+
+        now = datetime.now(UTC)
+        data = serving.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/ApplicationELB",
+            MetricName=metric,
+            Dimensions=dimensions,
+            StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=5),
+            Period=60,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return float(sum(point["Sum"] for point in data))
+
+    eventually("they are counted", lambda: total("RequestCount") == 8, seconds=20)
+    assert total("HTTPCode_Target_5XX_Count") == 3
+    assert total("HTTPCode_Target_2XX_Count") == 5
+
+
+def test_an_alarm_rings_from_real_requests(serving: World) -> None:
+    cloudwatch = serving.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=serving.name,
+        Namespace="AWS/ApplicationELB",
+        MetricName="HTTPCode_Target_5XX_Count",
+        Dimensions=[
+            {"Name": "LoadBalancer", "Value": serving.balancer.rpartition(":loadbalancer/")[2]}
+        ],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=2,
+        DatapointsToAlarm=1,
+        Threshold=2,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+
+    def state() -> str:
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=[serving.name])["MetricAlarms"]
+        return str(alarm["StateValue"])
+
+    assert state() == "OK"
+    for _ in range(4):
+        serving.get("/fail")
+    eventually("it rings", lambda: state() == "ALARM", seconds=30)
+
+
+def test_access_logs_are_in_the_bucket(serving: World) -> None:
+    s3 = serving.client("s3")
+    s3.create_bucket(
+        Bucket=serving.name, CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+    )
+    serving.elb.modify_load_balancer_attributes(
+        LoadBalancerArn=serving.balancer,
+        Attributes=[
+            {"Key": "access_logs.s3.enabled", "Value": "true"},
+            {"Key": "access_logs.s3.bucket", "Value": serving.name},
+        ],
+    )
+
+    def objects() -> list[str]:
+        serving.get("/?a=b")
+        listed = s3.list_objects_v2(Bucket=serving.name).get("Contents", [])
+        return [each["Key"] for each in listed]
+
+    (key, *_) = eventually("there is one", objects, seconds=80)
+    assert key.startswith("AWSLogs/123456789012/elasticloadbalancing/us-west-2/")
+    text = gzip.decompress(s3.get_object(Bucket=serving.name, Key=key)["Body"].read()).decode()
+    assert '"GET /?a=b HTTP/1.1"' in text
+    assert serving.group in text
+
+
+def test_an_address_off_this_machine_is_never_asked(world: World) -> None:
+    world.elb.register_targets(
+        TargetGroupArn=world.group, Targets=[{"Id": "192.0.2.1", "Port": 80}]
+    )
+    assert world.get("/")[0] == 503
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        world.elb.register_targets(
+            TargetGroupArn=world.group, Targets=[{"Id": "127.0.0.1", "Port": port}]
+        )
+        # It is asked, and nothing listens there.
+        eventually("it is asked", lambda: get(world.url())[0] == 502)
