@@ -109,8 +109,9 @@ class DataPlaneProcess:
 
     def _start_again(self) -> None:
         while not self._is_stopping.is_set():
-            assert self._process is not None
+            assert self._process is not None and self._process.stdin is not None
             self._process.wait()
+            self._process.stdin.close()
             if self._is_stopping.wait(_PAUSE_SECONDS):
                 return
             self._process = self._started()

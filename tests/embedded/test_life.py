@@ -119,7 +119,8 @@ with EmbeddedAws(data_plane=data_plane) as aws:
     eventually("the database is there", lambda:
         rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "available")
     state = aws._state_folder
-    databases = [json.loads(path.read_text())["child"] for path in state.glob("databases/*/process/pids.json")]
+    databases = [json.loads(path.read_text())["child"]
+        for path in state.glob("databases/*/process/pids.json")]
     keepers = [json.loads(path.read_text())["keeper"] for path in state.glob("**/pids.json")]
     print(json.dumps({"own": [aws._process.pid, aws.data_plane_pid], "keepers": keepers,
         "run": [*world.task_pids(), *databases], "state": str(state)}), flush=True)

@@ -59,6 +59,7 @@ class DataPlane:
             figures=self._figures,
             tls=authority.tls(tls_folder, names=("localhost", "127.0.0.1")),
             address=self._tasks.address,
+            ports_file=tls_folder / "ports.json",
         )
 
     async def run(self) -> None:

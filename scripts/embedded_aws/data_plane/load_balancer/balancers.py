@@ -2,9 +2,11 @@
 
 import contextlib
 import errno
+import json
 import socket
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -23,8 +25,20 @@ _KEEP_ALIVE_SECONDS = 4
 class Balancers:
     """Follows the load balancers and target groups that are desired."""
 
-    def __init__(self, *, figures: Figures, tls: ssl.SSLContext, address: AddressOfTask) -> None:
+    def __init__(
+        self,
+        *,
+        figures: Figures,
+        tls: ssl.SSLContext,
+        address: AddressOfTask,
+        ports_file: Path,
+    ) -> None:
+        """`ports_file`: remembers where listeners are, for the data plane after this one."""
         self._figures = figures
+        self._ports_file = ports_file
+        self._ports: dict[str, int] = (
+            json.loads(ports_file.read_text("utf-8")) if ports_file.exists() else {}
+        )
         self._tls = tls
         self._address = address
         self._groups: dict[str, TargetGroup] = {}
@@ -68,7 +82,9 @@ class Balancers:
                 proxy = Proxy(session=session, groups=self._groups, figures=self._figures)
                 server = _Server(proxy, listener)
                 server.follow(balancer, listener, {})
-                await server.start(self._tls)
+                await server.start(self._tls, known_port=self._ports.get(arn))
+                self._ports[arn] = server.port_here
+                self._ports_file.write_text(json.dumps(self._ports), "utf-8")
                 self._servers[arn] = server
         for arn, (balancer, listener) in wanted.items():
             ports = {
@@ -118,11 +134,11 @@ class _Server:
     ) -> None:
         self._proxy.balancer, self._proxy.listener, self._proxy.ports = balancer, listener, ports
 
-    async def start(self, tls: ssl.SSLContext) -> None:
+    async def start(self, tls: ssl.SSLContext, *, known_port: int | None) -> None:
         server = web.Server(self._proxy, keepalive_timeout=3600, max_line_size=16_384)
         self._runner = web.ServerRunner(server, shutdown_timeout=1)
         await self._runner.setup()
-        listening = _listen(self.port)
+        listening = _listen(self.port, known_port)
         self.port_here = listening.getsockname()[1]
         is_tls = self.protocol == "HTTPS"
         await web.SockSite(self._runner, listening, ssl_context=tls if is_tls else None).start()
@@ -140,10 +156,13 @@ class _Server:
         }
 
 
-def _listen(port: int) -> socket.socket:
-    """Listens on 8080 for 80, 8443 for 443 and so on, or on any port where that one is taken."""
+def _listen(port: int, known_port: int | None) -> socket.socket:
+    """Listens on 8080 for 80, 8443 for 443 and so on, or on any port where that one is taken.
+
+    `known_port`: where the listener was before.
+    """
     preferred = port if port > 1023 else port + _ABOVE_PRIVILEGED
-    for candidate in (preferred, 0):
+    for candidate in (known_port or preferred, 0):
         listening = socket.socket()
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
