@@ -1,0 +1,279 @@
+"""Where a Docker daemon answers, tasks are containers, as their task definition says."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.embedded.world import APP, World, eventually, write_source
+from tests.integration.docker_engine import DockerEngine, DockerUnavailableError
+from tests.integration.registry import (
+    Registry,
+    RegistryUnavailableError,
+    network,
+    started_registry,
+)
+
+from embedded_aws import ContainerRegistry, DataPlane, EmbeddedAws
+
+BASE = "node:16-slim"
+DOCKERFILE = f"""\
+FROM {BASE}
+WORKDIR /app
+COPY app.js version.txt ./
+USER 10001
+ENTRYPOINT ["node", "app.js"]
+"""
+
+
+@pytest.fixture(scope="module")
+def docker() -> DockerEngine:
+    try:
+        engine = DockerEngine.connect()
+        engine.need_image(BASE)
+    except DockerUnavailableError as missing:
+        unavailable(str(missing))
+        raise
+    return engine
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[Registry]:
+    try:
+        with started_registry() as registry:
+            yield registry
+    except RegistryUnavailableError as missing:
+        unavailable(str(missing))
+
+
+def unavailable(reason: str) -> None:
+    if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
+        pytest.fail(f"{reason} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def images(
+    docker: DockerEngine, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["Images"]:
+    with network(registry) as passing:
+        container_registry = ContainerRegistry(
+            host=passing.host,
+            url=f"http://{passing.host}",
+            password_file=registry.password_file,
+        )
+        with EmbeddedAws(
+            registry=container_registry, data_plane=DataPlane(runtime="docker")
+        ) as aws:
+            images = Images(docker, aws, passing.host, tmp_path_factory.mktemp("images"))
+            images.login(registry.password)
+            images.push("first")
+            yield images
+        images.remove()
+
+
+class Images:
+    """Builds and pushes the tests' service."""
+
+    def __init__(self, docker: DockerEngine, aws: EmbeddedAws, host: str, folder: Path) -> None:
+        self.docker = DockerEngine(
+            environment={**docker.environment, "DOCKER_CONFIG": str(folder / "docker")}
+        )
+        self.aws = aws
+        self.folder = folder
+        self.host = host
+        self.reference = f"{host}/app:latest"
+        self.made: list[str] = []
+
+    def login(self, password: str) -> None:
+        subprocess.run(
+            ["docker", "login", "--username", "AWS", "--password-stdin", self.host],
+            env=dict(self.docker.environment),
+            input=password,
+            text=True,
+            check=True,
+            capture_output=True,
+        )
+        World(self.aws, self.folder / "app", repository="app").client("ecr").create_repository(
+            repositoryName="app"
+        )
+
+    def push(self, version: str) -> None:
+        folder = self.folder / "app"
+        write_source(folder, version)
+        assert APP.exists()
+        (folder / "Dockerfile").write_text(DOCKERFILE)
+        self.docker.run("build", "--network", "host", "--tag", self.reference, str(folder))
+        self.docker.run("push", self.reference)
+        self.made.append(self.docker.inspect("image", self.reference)["Id"])
+        # As on Fargate: nothing is here before it is pulled.
+        self.docker.run("image", "rm", "--force", self.reference)
+
+    def remove(self) -> None:
+        for id in self.made:
+            subprocess.run(
+                ["docker", "image", "rm", "--force", id],
+                env=dict(self.docker.environment),
+                capture_output=True,
+                check=False,
+            )
+
+
+@pytest.fixture
+def world(images: Images) -> Iterator[World]:
+    world = World(images.aws, images.folder / "app", repository="app")
+    world.image = images.reference
+    yield world
+    world.remove()
+    eventually(
+        "containers are gone",
+        lambda: not container_ids(images, world),
+        seconds=30,
+    )
+
+
+def container_ids(images: Images, world: World) -> list[str]:
+    """The containers of the world's tasks."""
+    listed = images.docker.run(
+        *("ps", "--all", "--no-trunc", "--filter", "label=embedded-aws.task"),
+        *("--format", '{{.ID}} {{.Label "embedded-aws.task"}}'),
+    )
+    pairs = [line.split() for line in listed.splitlines()]
+    return [id for id, arn in pairs if f":task/{world.name}/" in arn]
+
+
+def hardened(world: World) -> dict[str, Any]:
+    return world.container(
+        readonlyRootFilesystem=True,
+        linuxParameters={"initProcessEnabled": True, "capabilities": {"drop": ["ALL"]}},
+        mountPoints=[{"sourceVolume": "scratch", "containerPath": "/scratch", "readOnly": False}],
+        healthCheck={
+            "command": [
+                "CMD",
+                "node",
+                "-e",
+                "require('http').get('http://127.0.0.1:3000/health', r =>"
+                " process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))",
+            ],
+            "interval": 5,
+            "timeout": 5,
+            "retries": 3,
+        },
+    )
+
+
+def test_a_container_is_as_its_task_definition_says(world: World, images: Images) -> None:
+    definition = world.define(hardened(world), volumes=[{"name": "scratch"}])
+    world.create(definition, desiredCount=1)
+    world.until_steady()
+    (task,) = world.tasks()
+    (id,) = container_ids(images, world)
+    container = images.docker.inspect("container", id)
+    host = container["HostConfig"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert host["Init"] is True
+    assert host["Memory"] == 512 * 1024 * 1024
+    assert host["CpuQuota"] == 25_000
+    assert container["Config"]["StopTimeout"] == 5
+    assert any(mount["Destination"] == "/scratch" for mount in container["Mounts"])
+    # And as the process itself finds it.
+    status = world.json("/status")
+    assert status["uid"] == 10001
+    assert "CapEff:\t0000000000000000" in status["status"]
+    assert world.json("/write") == {"written": False, "code": "EROFS"}
+    assert task["healthStatus"] == "HEALTHY"
+    (described,) = world.client("ecr").describe_images(
+        repositoryName="app", imageIds=[{"imageTag": "latest"}]
+    )["imageDetails"]
+    assert task["containers"][0]["imageDigest"] == described["imageDigest"]
+
+
+def test_a_push_is_deployed_without_a_lost_request(world: World, images: Images) -> None:
+    world.create()
+    world.until_steady()
+    with world.load() as load:
+        images.push("second")
+        world.update(forceNewDeployment=True)
+        world.until_steady()
+        assert world.json("/")["version"] == "second"
+    assert load.lost == 0, load
+
+
+def test_a_version_that_cannot_start_is_rolled_back_to_the_digest_before(
+    world: World, images: Images
+) -> None:
+    images.push("good")
+    world.create()
+    world.until_steady()
+    with world.load() as load:
+        images.push("crash")
+        world.update(forceNewDeployment=True)
+        world.until_deployment("ROLLBACK_SUCCESSFUL")
+        # The tag still names the version that crashes.
+        world.update(desiredCount=3)
+        world.until_steady()
+    assert load.lost == 0, load
+    assert load.versions == {"good"}
+    images.push("good")
+
+
+def test_an_image_that_is_not_there_says_so(world: World) -> None:
+    missing = world.image.replace("latest", "missing")
+    world.create(world.define(world.container(image=missing)), desiredCount=1)
+    stopped = eventually("a task has failed", lambda: world.tasks("STOPPED"))
+    assert stopped[0]["stopCode"] == "TaskFailedToStart"
+    assert stopped[0]["stoppedReason"].startswith("CannotPullContainerError: ")
+
+
+def test_an_image_of_another_architecture_says_so(world: World) -> None:
+    definition = world.define(
+        runtimePlatform={"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}
+    )
+    world.create(definition, desiredCount=1)
+    stopped = eventually("a task has failed", lambda: world.tasks("STOPPED"))
+    assert "matching platform 'linux/arm64'" in stopped[0]["stoppedReason"]
+
+
+def test_a_task_without_enough_memory_is_killed_and_says_why(world: World) -> None:
+    world.create(world.define(cpu="256", memory="128"), desiredCount=1)
+    world.until_steady()
+    assert world.get("/fill")[0] == 502
+    stopped = eventually("it has ended", lambda: world.tasks("STOPPED"))
+    (container,) = stopped[0]["containers"]
+    assert container["exitCode"] == 137
+    assert container["reason"].startswith("OutOfMemoryError")
+
+
+def test_its_output_is_in_cloudwatch_logs(world: World) -> None:
+    world.create(desiredCount=1)
+    world.until_steady()
+    world.get("/log?text=from-a-container")
+    eventually("it is there", lambda: "from-a-container" in world.log_lines(), seconds=10)
+
+
+def test_a_data_plane_that_is_killed_finds_its_containers_again(
+    world: World, images: Images
+) -> None:
+    world.create()
+    world.until_steady()
+    before = set(container_ids(images, world))
+    pid = images.aws.data_plane_pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    eventually("another one runs", lambda: images.aws.data_plane_pid not in (None, pid))
+
+    def serves() -> bool:
+        try:
+            return world.get("/")[0] == 200
+        except OSError:
+            return False
+
+    eventually("it serves", serves)
+    world.until_steady()
+    assert set(container_ids(images, world)) == before
+    assert json.dumps(world.tasks("STOPPED")) == "[]"
