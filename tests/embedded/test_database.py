@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,9 +229,6 @@ def test_what_it_writes_is_exported_to_cloudwatch_logs(database: Database) -> No
 
 
 def test_a_server_that_crashes_recovers(aws: EmbeddedAws, database: Database) -> None:
-    import os
-    import signal
-
     database.query("CREATE TABLE recovered (id int)")
     resource_id = database.describe()["DbiResourceId"]
     assert aws._state_folder is not None

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import ssl
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,6 +71,52 @@ def test_rules_are_tried_by_priority_and_meet_paths_and_hosts(world: World) -> N
     assert (status, headers["content-type"]) == (404, "application/json")
     assert json.loads(body) == {"error": "no route"}
     assert headers["server"] == "awselb/2.0"
+
+
+@pytest.mark.parametrize(
+    ("condition", "headers", "path"),
+    [
+        (
+            {
+                "Field": "http-header",
+                "HttpHeaderConfig": {"HttpHeaderName": "X-Kind", "Values": ["good*"]},
+            },
+            {"X_Kind": "Goods"},
+            "/",
+        ),
+        (
+            {
+                "Field": "query-string",
+                "QueryStringConfig": {"Values": [{"Key": "a", "Value": "b?"}]},
+            },
+            {},
+            "/?c=d&a=bb",
+        ),
+        ({"Field": "source-ip", "SourceIpConfig": {"Values": ["127.0.0.0/8"]}}, {}, "/"),
+        (
+            {"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["GET"]}},
+            {},
+            "/",
+        ),
+    ],
+    ids=lambda value: value.get("Field") if isinstance(value, dict) else None,
+)
+def test_rules_meet_what_else_a_request_has(
+    world: World, condition: dict[str, Any], headers: dict[str, str], path: str
+) -> None:
+    listener = world.listen(FIXED, port=81)
+    never = {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/never"]}}
+    for priority, conditions, text in ((1, [condition, never], "both"), (2, [condition], "met")):
+        world.elb.create_rule(
+            ListenerArn=listener,
+            Priority=priority,
+            Conditions=conditions,
+            Actions=[fixed(text)],
+        )
+    world.url(listener)
+    eventually("it is met", lambda: world.get(path, listener=listener, **headers)[2] == "met")
+    if condition["Field"] in ("http-header", "query-string"):
+        assert world.get("/", listener=listener)[0] == 404
 
 
 def test_a_redirect_leads_to_the_other_listener(world: World) -> None:
@@ -247,8 +294,6 @@ def test_requests_are_counted_in_cloudwatch(serving: World) -> None:
     ]
 
     def total(metric: str) -> float:
-        from datetime import UTC, datetime, timedelta
-
         now = datetime.now(UTC)
         data = serving.client("cloudwatch").get_metric_statistics(
             Namespace="AWS/ApplicationELB",
@@ -292,6 +337,52 @@ def test_an_alarm_rings_from_real_requests(serving: World) -> None:
     for _ in range(4):
         serving.get("/fail")
     eventually("it rings", lambda: state() == "ALARM", seconds=30)
+
+
+def test_an_alarm_on_an_expression_rings_from_real_requests(serving: World) -> None:
+    cloudwatch = serving.client("cloudwatch")
+    dimensions = [
+        {"Name": "LoadBalancer", "Value": serving.balancer.rpartition(":loadbalancer/")[2]},
+        {"Name": "TargetGroup", "Value": serving.group.rpartition(":")[2]},
+    ]
+
+    def metric(id: str, name: str) -> dict[str, Any]:
+        of = {"Namespace": "AWS/ApplicationELB", "MetricName": name, "Dimensions": dimensions}
+        stat = {"Metric": of, "Period": 60, "Stat": "Sum"}
+        return {"Id": id, "MetricStat": stat, "ReturnData": False}
+
+    def make(name: str, threshold: float) -> None:
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Metrics=[
+                metric("errors", "HTTPCode_Target_5XX_Count"),
+                metric("requests", "RequestCount"),
+                {
+                    "Id": "share",
+                    "Expression": "100 * FILL(errors, 0) / requests",
+                    "ReturnData": True,
+                },
+            ],
+            EvaluationPeriods=2,
+            DatapointsToAlarm=1,
+            Threshold=threshold,
+            ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="notBreaching",
+        )
+
+    rings, is_silent = f"{serving.name}-10", f"{serving.name}-90"
+    make(rings, 10)
+    make(is_silent, 90)
+    for _ in range(4):
+        serving.get("/fail")
+        serving.get("/")
+
+    def states() -> dict[str, str]:
+        alarms = cloudwatch.describe_alarms(AlarmNames=[rings, is_silent])["MetricAlarms"]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+
+    # One request in two fails: more than 10 %, not more than 90 %.
+    eventually("one rings", lambda: states() == {rings: "ALARM", is_silent: "OK"}, seconds=30)
 
 
 def test_access_logs_are_in_the_bucket(serving: World) -> None:

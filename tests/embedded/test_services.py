@@ -1,11 +1,13 @@
 """Services of ECS run their tasks for real, and replace them as ECS does."""
 
+import json
 import os
 import re
 import signal
 
+import boto3
 import pytest
-from tests.embedded.world import World, eventually, write_source
+from tests.embedded.world import World, eventually, get, write_source
 
 
 def test_a_service_is_steady_once_its_tasks_are_healthy_behind_the_load_balancer(
@@ -310,3 +312,63 @@ def test_a_deleted_service_is_draining_until_its_last_task_has_ended(world: Worl
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_task_role_gives_its_task_credentials(world: World) -> None:
+    role = world.client("iam").create_role(RoleName=world.name, AssumeRolePolicyDocument="{}")
+    arn = role["Role"]["Arn"]
+    world.create(world.define(taskRoleArn=arn), desiredCount=1)
+    world.until_steady()
+    address = world.json("/env")["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
+    status, _, body = get(address)
+    assert status == 200
+    given = json.loads(body)
+    assert given["RoleArn"] == arn
+    identity = boto3.client(
+        "sts",
+        endpoint_url=world.aws.endpoint_url,
+        region_name="us-west-2",
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["Token"],
+    ).get_caller_identity()
+    assert f":assumed-role/{world.name}/" in identity["Arn"]
+    assert get(address[:-1] + "x")[0] == 404
+
+
+def test_a_task_goes_on_without_a_container_that_is_not_essential(world: World) -> None:
+    helper = world.container(
+        name="helper",
+        essential=False,
+        portMappings=[],
+        command=["node", "-e", "console.log('helped'); process.exit(4)"],
+    )
+    definition = world.define(containerDefinitions=[world.container(), helper])
+    world.create(definition, desiredCount=1)
+    world.until_steady()
+    eventually("it has helped", lambda: "helped" in world.log_lines())
+
+    def codes() -> dict[str, int | None]:
+        (task,) = world.tasks()
+        return {c["name"]: c.get("exitCode") for c in task["containers"]}
+
+    eventually("it has ended", lambda: codes() == {"app": None, "helper": 4})
+    assert world.get("/")[0] == 200
+
+
+def test_a_container_that_does_not_stop_is_killed_when_its_stop_timeout_is_over(
+    world: World,
+) -> None:
+    stubborn = "process.on('SIGTERM', () => console.log('no')); setInterval(() => {}, 1000)"
+    container = world.container(command=["node", "-e", stubborn], stopTimeout=2)
+    world.create(world.define(container), desiredCount=1, loadBalancers=[])
+    world.until_steady()
+    (task,) = world.tasks()
+    world.ecs.stop_task(cluster=world.name, task=task["taskArn"])
+
+    def ended() -> bool:
+        (found,) = world.ecs.describe_tasks(cluster=world.name, tasks=[task["taskArn"]])["tasks"]
+        return found["containers"][0].get("exitCode") == 137
+
+    eventually("it is killed", ended, seconds=20)
+    eventually("it was asked", lambda: "no" in world.log_lines())

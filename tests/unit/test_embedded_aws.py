@@ -197,6 +197,20 @@ class TestService:
         described = Service(clients, **fields).describe()
         assert {field: described[field] for field in fields} == fields
 
+    def test_its_task_definition_has_both_lists_of_capabilities(self, clients: Clients) -> None:
+        # https://github.com/terraform-aws-modules/terraform-aws-ecs/issues/176
+        container = {
+            "name": "app",
+            "image": "app",
+            "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+        }
+        ecs = clients("ecs")
+        given = ecs.register_task_definition(family="f", containerDefinitions=[container])
+        described = ecs.describe_task_definition(taskDefinition="f")
+        for answer in (given, described):
+            (answered,) = answer["taskDefinition"]["containerDefinitions"]
+            assert answered["linuxParameters"]["capabilities"] == {"add": [], "drop": ["ALL"]}
+
     def test_with_capacity_providers_it_has_no_launch_type(self, clients: Clients) -> None:
         described = Service(clients).describe()
         assert "launchType" not in described

@@ -67,7 +67,7 @@ def test_the_task_has_256_cpu_units_and_512_mib_and_listens_on_port_3000(seed: A
 def test_the_container_cannot_write_its_file_system_or_use_capabilities(seed: Any) -> None:
     found = container(seed["prod-e"])
     assert found["readonlyRootFilesystem"] is True
-    assert found["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}
+    assert found["linuxParameters"]["capabilities"] == {"add": [], "drop": ["ALL"]}
 
 
 def test_health_is_asked_for_in_the_container_and_by_the_load_balancer(seed: Any) -> None:

@@ -77,7 +77,9 @@ class ContainerDefinition:
     def _linux_parameters(self) -> dict[str, Any]:
         parameters: dict[str, Any] = {
             "initProcessEnabled": True,
-            "capabilities": {"drop": ["ALL"]},
+            # Both lists, because ECS gives both back and the provider compares:
+            # https://github.com/terraform-aws-modules/terraform-aws-ecs/issues/176
+            "capabilities": {"add": [], "drop": ["ALL"]},
         }
         if self.tmp_mib:
             # On Fargate since January 2026:

@@ -121,7 +121,12 @@ class Tasks:
         if task is None or task.status != "RUNNING":
             return None
         # A network interface is gone with its task; nobody finds a closed port there.
-        if not all(c.container.is_running for c in task.containers.values() if c.container):
+        essential = (
+            each.container
+            for each in task.containers.values()
+            if each.definition.get("essential", True)
+        )
+        if not all(each.is_running for each in essential if each):
             return None
         return "127.0.0.1", task.ports.get(port, port)
 

@@ -13,7 +13,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores, utcnow
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
-from moto.ecs.models import EC2ContainerServiceBackend
+from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.moto_api import state_manager
 
@@ -55,6 +55,7 @@ def apply() -> None:
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 1_000_000_000})
     # In a VPC without DNS hostnames, moto's interfaces lack the attribute that its tasks read.
     NetworkInterface.private_dns_name = None
+    TaskDefinition.__init__ = _make_task_definition(TaskDefinition.__init__)
     actions = EC2ContainerServiceResponse
     actions.call_action = _call_action(actions.call_action)
     actions.create_service = _create_service(actions.create_service)
@@ -73,6 +74,20 @@ def apply() -> None:
         EC2ContainerServiceBackend._calculate_task_resource_requirements = staticmethod(  # noqa: SLF001
             lambda _: {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
         )
+
+
+def _make_task_definition(make: Callable[..., None]) -> Callable[..., None]:
+    # ECS answers with both lists of capabilities, whichever it was given:
+    # https://github.com/terraform-aws-modules/terraform-aws-ecs/issues/176
+    def init(self: Any, *arguments: Any, **named: Any) -> None:
+        make(self, *arguments, **named)
+        for container in self.container_definitions:
+            linux = container.get("linuxParameters") or {}
+            if "capabilities" in linux:
+                given = linux["capabilities"] or {}
+                linux["capabilities"] = {"add": [], "drop": [], **given}
+
+    return init
 
 
 def _driver() -> ModuleType:
