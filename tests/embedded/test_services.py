@@ -324,6 +324,7 @@ def test_a_task_role_gives_its_task_credentials(world: World) -> None:
     assert status == 200
     given = json.loads(body)
     assert given["RoleArn"] == arn
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", given["Expiration"])
     identity = boto3.client(
         "sts",
         endpoint_url=world.aws.endpoint_url,

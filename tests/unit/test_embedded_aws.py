@@ -202,6 +202,7 @@ class TestService:
         container = {
             "name": "app",
             "image": "app",
+            "memory": 128,
             "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
         }
         ecs = clients("ecs")

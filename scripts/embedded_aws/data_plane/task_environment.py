@@ -95,7 +95,8 @@ class TaskEnvironment:
             "AccessKeyId": given["AccessKeyId"],
             "SecretAccessKey": given["SecretAccessKey"],
             "Token": given["SessionToken"],
-            "Expiration": given["Expiration"].isoformat(),
+            # Exactly so: SDKs read no other form of it.
+            "Expiration": f"{given['Expiration']:%Y-%m-%dT%H:%M:%SZ}",
         }
 
     def _secret(self, value_from: str) -> str:
