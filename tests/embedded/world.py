@@ -302,7 +302,7 @@ class World:
                     body = answer.read()
                     with lock:
                         seen.statuses[answer.status] += 1
-                        if answer.status == 200:
+                        if answer.status == 200 and b'"version"' in body:
                             seen.versions.add(json.loads(body)["version"])
                 except (OSError, http.client.HTTPException):
                     connection.close()
