@@ -62,7 +62,7 @@ def test_a_data_plane_that_is_killed_finds_its_tasks_again(own: World) -> None:
     own.deploy("second")
     own.until_steady()
     assert own.json("/")["version"] == "second"
-    assert not any(is_alive(each) for each in before)
+    eventually("the old ones have ended", lambda: not any(map(is_alive, before)))
 
 
 def try_get(world: World) -> int:

@@ -306,7 +306,8 @@ def test_requests_are_counted_in_cloudwatch(serving: World) -> None:
         )["Datapoints"]
         return float(sum(point["Sum"] for point in data))
 
-    eventually("they are counted", lambda: total("RequestCount") == 8, seconds=20)
+    eventually("they are counted", lambda: total("RequestCount") >= 8)
+    assert total("RequestCount") == 8
     assert total("HTTPCode_Target_5XX_Count") == 3
     assert total("HTTPCode_Target_2XX_Count") == 5
 

@@ -97,15 +97,24 @@ class Figures:
 
     async def flush(self, *, with_logs: bool = True) -> None:
         """Hands over all that was counted."""
-        with contextlib.suppress(BotoCoreError, ClientError):
-            await asyncio.to_thread(self._put_metrics)
+        sums, self._sums = self._sums, Counter()
+        times, self._times = self._times, defaultdict(list)
+        try:
+            await asyncio.to_thread(self._put_metrics, sums, times)
+        except (BotoCoreError, ClientError):
+            # Not there for a while: counted with what comes next.
+            self._sums.update(sums)
+            for key, seconds in times.items():
+                self._times[key] += seconds
         if with_logs:
             with contextlib.suppress(BotoCoreError, ClientError):
                 await asyncio.to_thread(self._put_logs)
 
-    def _put_metrics(self) -> None:
-        sums, self._sums = self._sums, Counter()
-        times, self._times = self._times, defaultdict(list)
+    def _put_metrics(
+        self,
+        sums: Mapping[tuple[str, str, str | None], int],
+        times: Mapping[tuple[str, str | None], list[float]],
+    ) -> None:
         now = datetime.now(UTC)
         data: list[dict[str, Any]] = [
             {"MetricName": name, "Value": float(count), "Unit": "Count", **_at(balancer, group)}
