@@ -49,6 +49,10 @@ class ProviderCrashed(OpsError):
         super().__init__(f"{context}: {self.reason}.", details=details, next_step=next_step)
 
 
+class PlanIsStale(OpsError):
+    """The state is not the one that a plan was made from: Terraform has applied nothing of it."""
+
+
 class DeploymentFailed(OpsError):
     """A deployment has ended, and the service does not run what it was to run."""
 

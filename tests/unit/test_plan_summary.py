@@ -57,7 +57,7 @@ def test_a_first_plan_creates_everything(terraform: TerraformFolder) -> None:
     ]
     assert summary.counts == "3 to create"
     assert summary.outputs == ("url",)
-    assert summary.resource_count == 3
+    assert summary.change_count == 3
     assert not summary.is_empty
 
 
@@ -91,7 +91,7 @@ def test_every_fate_is_told_apart(terraform: TerraformFolder) -> None:
     )
     assert summary.destroyed == (data("destroyed"),)
     assert summary.counts == "1 to create, 1 to change, 2 to replace, 1 to destroy"
-    assert summary.resource_count == 7
+    assert summary.change_count == 7
 
 
 @needs_terraform
@@ -102,7 +102,7 @@ def test_a_second_plan_is_empty(terraform: TerraformFolder) -> None:
     assert summary == PlanSummary()
     assert summary.is_empty
     assert summary.counts == "no changes"
-    assert summary.resource_count == 0
+    assert summary.change_count == 0
 
 
 @needs_terraform
@@ -153,7 +153,7 @@ def test_a_move_alone_is_worth_a_deployment(terraform: TerraformFolder) -> None:
     summary = terraform.plan()
     assert not summary.is_empty
     assert summary.counts == "1 to move"
-    assert summary.resource_count == 0
+    assert summary.change_count == 0
 
 
 @needs_terraform

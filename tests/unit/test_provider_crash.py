@@ -152,11 +152,11 @@ def test_it_is_found_in_lines_that_terraform_has_broken_for_a_terminal(tmp_path:
         output=output,
         logs=tmp_path,
         environment={},
-        left="3 of 9 changes were made before that, and are in the state.",
+        left="Changes made before that, and kept in the state: 3 of 9.",
     )
     assert failure is not None
     assert failure.reason == "the provider hashicorp/aws crashed"
-    assert "3 of 9 changes were made before that, and are in the state." in failure.details
+    assert "Changes made before that, and kept in the state: 3 of 9." in failure.details
 
 
 def test_another_failure_is_none_of_a_provider_and_keeps_nothing(tmp_path: Path) -> None:

@@ -42,20 +42,6 @@ while True:
     time.sleep(0.05)
 """
 
-# Ends at once when it is told to stop, as cdktf does, whatever the program that it runs on a
-# terminal of its own is doing.
-CARELESS = f"""
-import os, pty, signal, sys, time
-signal.signal(signal.SIGINT, lambda *_: os._exit(1))
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execv(sys.executable, [sys.executable, "-c", {PATIENT!r}])
-os.read(terminal, 100)
-print("ready", flush=True)
-_, status = os.waitpid(pid, 0)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
 
 class Told:
     """What the user is told, and what a running command waits for."""
@@ -286,19 +272,6 @@ def test_one_key_press_that_arrives_twice_counts_once(told: Told, tmp_path: Path
         told.run(tmp_path, slow, on_stdout=on_line)
     assert not told.supervisor.hurried
     assert (tmp_path / "finished").exists()
-
-
-def test_ctrl_c_reaches_what_a_careless_command_runs_and_waits_for_it(
-    told: Told, tmp_path: Path
-) -> None:
-    with pytest.raises(Interrupted):
-        told.run(tmp_path, CARELESS, on_stdout=press(), interrupts_children=True)
-    assert (tmp_path / "finished").read_text() == "its work"
-
-
-def test_ctrl_c_ends_a_careless_command_that_runs_nothing(told: Told, tmp_path: Path) -> None:
-    with pytest.raises(Interrupted):
-        told.run(tmp_path, STUBBORN, on_stdout=press(), interrupts_children=True)
 
 
 def test_work_without_a_command_can_be_interrupted_too(told: Told) -> None:

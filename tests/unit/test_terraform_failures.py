@@ -272,7 +272,7 @@ def test_a_failed_apply_says_what_was_applied_before_and_keeps_it(
     assert failure.exit_status == 1
     assert "terraform_data.broken" in failure.details[0]
     assert "exit status 3" in failure.details[0]
-    assert failure.details[-1] == "1 resources were applied before that, and are in the state."
+    assert failure.details[-1] == "Changes made before that, and kept in the state: 1."
     state = json.loads((terraform.stack.folder / "terraform.tfstate").read_text())
     assert {resource["name"] for resource in state["resources"]} == {"made", "broken"}
 

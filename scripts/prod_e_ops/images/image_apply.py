@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from prod_e.delivery.build_context import read_build_context
 from prod_e.delivery.image_build import content_tag
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import OpsError, PlanIsStale, UserMistake
 from prod_e_ops.images.build_log import failed_step, following
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.images.tags import move_tags
@@ -18,17 +18,28 @@ async def apply_images(
 ) -> None:
     """Applies the plan of the image stack, and sees to it that all tags of a build name one image.
 
-    ECR is asked once more before: if it has changed meanwhile, all is planned anew and agreed to
-    again, unless `yes`.
+    ECR is asked once more before: if it or the state has changed meanwhile, all is planned anew and
+    agreed to again, unless `yes`.
 
     Raises `UserMistake` for a build that fails or a source that changed, and `OpsError` if ECR,
     Docker or Terraform does.
     """
-    plan = await _as_ecr_is_now(workspace, plan, options, yes=yes)
-    building = [image for image in plan.images if image.builds]
-    if building:
-        await asyncio.to_thread(_check_sources, workspace, building)
-        await _build(workspace, plan, building)
+    now = await workspace.look_at_images(plan.stack, options)
+    if not all(one.does_as(other) for one, other in zip(plan.images, now, strict=True)):
+        workspace.terminal.say(
+            "Somebody has pushed or tagged images meanwhile; what is to be done now:"
+        )
+        plan = await _plan_again(workspace, plan, now, yes=yes)
+    try:
+        await _build(workspace, plan)
+    except PlanIsStale:
+        workspace.terminal.say(
+            f"The state of {plan.stack.name} has changed since it was planned; what is to be done"
+            " now:"
+        )
+        now = await workspace.look_at_images(plan.stack, options)
+        plan = await _plan_again(workspace, plan, now, yes=yes)
+        await _build(workspace, plan)
     moving = [image for image in plan.images if image.moves]
     if moving:
         with workspace.terminal.step("Verify the tags in ECR") as step:
@@ -36,14 +47,10 @@ async def apply_images(
             step.outcome = f"moved: {', '.join(moved)}" if moved else "each build is one image"
 
 
-async def _as_ecr_is_now(
-    workspace: Workspace, plan: StackPlan, options: ImageOptions, *, yes: bool
+async def _plan_again(
+    workspace: Workspace, plan: StackPlan, now: Sequence[ImagePlan], *, yes: bool
 ) -> StackPlan:
-    now = await workspace.look_at_images(plan.stack, options)
-    if all(one.does_as(other) for one, other in zip(plan.images, now, strict=True)):
-        return plan
     terminal = workspace.terminal
-    terminal.say("Somebody has pushed or tagged images meanwhile; what is to be done now:")
     again = await workspace.plan_images(plan.stack, now)
     if again is None:
         raise OpsError(
@@ -54,7 +61,7 @@ async def _as_ecr_is_now(
         for line in image.lines():
             terminal.say(f"  {line}")
     if not yes and not again.is_empty:
-        await terminal.confirm("Go on?")
+        await terminal.confirm("Go on?", declined="No image was built, and no tag moved.")
     return again
 
 
@@ -77,7 +84,11 @@ def _check_sources(workspace: Workspace, building: Sequence[ImagePlan]) -> None:
             )
 
 
-async def _build(workspace: Workspace, plan: StackPlan, building: Sequence[ImagePlan]) -> None:
+async def _build(workspace: Workspace, plan: StackPlan) -> None:
+    building = [image for image in plan.images if image.builds]
+    if not building:
+        return
+    await asyncio.to_thread(_check_sources, workspace, building)
     terminal = workspace.terminal
     logs = {image.synthesised.image: image.synthesised.log for image in building}
     names = {
@@ -96,6 +107,8 @@ async def _build(workspace: Workspace, plan: StackPlan, building: Sequence[Image
         except asyncio.CancelledError:
             terminal.say("Stopped. `latest` moves last, and only when its image is pushed.")
             raise
+        except PlanIsStale:
+            raise
         except OpsError as error:
             for image, log in logs.items():
                 failed = failed_step(log.read_text("utf-8", "replace")) if log.exists() else None
@@ -108,8 +121,6 @@ async def _build(workspace: Workspace, plan: StackPlan, building: Sequence[Image
                         " the command again.",
                     ) from None
             raise error
-        finally:
-            workspace.terraform.forget_plan(plan.stack)
         step.outcome = ", ".join(
             f"{image.synthesised.key} {image.synthesised.content_tag}" for image in building
         )

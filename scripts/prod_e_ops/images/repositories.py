@@ -6,8 +6,8 @@ from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import Project
 from prod_e_ops.terminal.console import Terminal
 from prod_e_ops.terminal.processes import Supervisor
-from prod_e_ops.terraform.cdktf import run_cdktf
-from prod_e_ops.terraform.prepared import open_workspace
+from prod_e_ops.terraform.apply import apply_plan
+from prod_e_ops.terraform.prepared import StackPlan, open_workspace
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
@@ -18,22 +18,28 @@ async def create_repositories(
 ) -> None:
     """Deploys the registry stack of an environment, as `deploy` would, and no other stack.
 
+    It is not asked about: it changes and destroys nothing.
+
     Raises `UserMistake` if that would do more than create, and `OpsError` if Terraform fails.
     """
     stack = f"{environment.name}-registry"
     async with open_workspace(
         project, environment.name, supervisor=supervisor, terminal=terminal, only=stack
     ) as workspace:
-        plans = [plan for plan in await workspace.plan() if not plan.summary.is_empty]
-        for plan in plans:
-            summary = plan.summary
-            others = (*summary.changed, *summary.replaced, *summary.destroyed)
-            if others:
-                raise UserMistake(
-                    f"Deploying {stack} would do more than create what is missing:"
-                    f" {summary.counts}.",
-                    details=[change.address for change in others],
-                    next_step="Nothing was changed. Look at it and deploy it yourself: npm run"
-                    f" deploy -- {environment.name}",
-                )
-        await run_cdktf(workspace, "deploy", plans)
+        for plan in await workspace.plan():
+            if not plan.is_empty:
+                await _refuse_more_than_create(plan)
+                await apply_plan(workspace, plan, agree=_refuse_more_than_create)
+
+
+async def _refuse_more_than_create(plan: StackPlan) -> None:
+    summary = plan.summary
+    others = (*summary.changed, *summary.replaced, *summary.destroyed)
+    if others:
+        raise UserMistake(
+            f"Deploying {plan.stack.name} would do more than create what is missing:"
+            f" {summary.counts}.",
+            details=[change.address for change in others],
+            next_step="Nothing was changed. Look at it and deploy it yourself: npm run"
+            f" deploy -- {plan.stack.name.removesuffix('-registry')}",
+        )

@@ -38,17 +38,23 @@ class Terminal:
             cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
             self.result("  ".join(cells).rstrip())
 
-    async def confirm(self, question: str, *, expected: str | None = None) -> None:
+    async def confirm(
+        self,
+        question: str,
+        *,
+        expected: str | None = None,
+        declined: str = "Nothing was changed.",
+    ) -> None:
         """Asks before something is changed; returns only if the user agrees.
 
-        `expected`: what must be typed; default: y or yes.
+        `expected`: what must be typed; default: y or yes. `declined`: what then holds.
 
         Raises `UserMistake` if there is no terminal to ask on, `OpsError` if the user declines.
         """
         hint = "" if expected else " [y/N]"
         answer = await self._answer(f"{question}{hint} ", instead="Repeat it with --yes.")
         if answer != expected if expected else answer.lower() not in ("y", "yes"):
-            raise OpsError("Nothing was changed.")
+            raise OpsError(declined)
 
     async def choose(self, question: str, *, proposal: str, instead: str) -> str:
         """Asks for one of several things before something is changed; Enter takes the proposal.

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,24 +37,11 @@ class _Child:
 
     process: asyncio.SubprocessTransport
     finishes: str
-    passes_on: bool
 
     def interrupt(self) -> None:
         """Does what Ctrl-C on a terminal of its own would do to it."""
-        if self.process.get_returncode() is not None:
-            return
-        if not self.passes_on:
+        if self.process.get_returncode() is None:
             self.process.send_signal(signal.SIGINT)
-            return
-        children = _children_of(self.process.get_pid())
-        for pid in children:
-            with suppress(ProcessLookupError, PermissionError):
-                if os.getpgid(pid) == pid:
-                    os.killpg(pid, signal.SIGINT)
-                else:
-                    os.kill(pid, signal.SIGINT)
-        if not children:
-            self.kill()
 
     def kill(self) -> None:
         """Kills what is left of the process group that it leads."""
@@ -127,17 +113,14 @@ class Supervisor:
         on_stderr: Callable[[str], object] | None = None,
         patience: float | None = None,
         finishes: str = "",
-        interrupts_children: bool = False,
         private: bool = False,
     ) -> Finished:
         """Runs one command, handing on its lines as they come.
 
         `stdin`: what it can read, such as a password; absent: nothing.
         `patience`: seconds that it may take to end after Ctrl-C; absent: as long as it needs.
-        `finishes`: what it does meanwhile, for the user who waits. `interrupts_children`: Ctrl-C
-        goes to the programs that it runs instead of to itself, and it is killed if it runs none:
-        for a program that would not wait for them. `private`: nobody else may read the files that
-        it makes.
+        `finishes`: what it does meanwhile, for the user who waits. `private`: nobody else may read
+        the files that it makes.
         """
         process, output = await asyncio.get_running_loop().subprocess_exec(
             lambda: _Output({1: on_stdout, 2: on_stderr}),
@@ -148,7 +131,7 @@ class Supervisor:
             start_new_session=True,
             umask=0o077 if private else -1,
         )
-        child = _Child(process, finishes, passes_on=interrupts_children)
+        child = _Child(process, finishes)
         self._children.append(child)
         if stdin is not None:
             pipe = process.get_pipe_transport(0)
@@ -262,12 +245,3 @@ class _Output(asyncio.SubprocessProtocol):
         except Exception as error:  # noqa: BLE001 - it is raised where the child is waited for
             if not self.broken.done():
                 self.broken.set_exception(error)
-
-
-def _children_of(parent: int) -> Sequence[int]:
-    """The processes that a process has started and that still run."""
-    listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    )
-    pairs = (map(int, line.split()) for line in listed.stdout.splitlines())
-    return [pid for pid, its_parent in pairs if its_parent == parent]

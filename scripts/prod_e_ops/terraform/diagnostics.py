@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prod_e.dependency_lock import LOCK_FILE
-from prod_e_ops.errors import OpsError, ProviderUnavailable, UserMistake
+from prod_e_ops.errors import OpsError, PlanIsStale, ProviderUnavailable, UserMistake
 from prod_e_ops.terminal.processes import without_colour
 from prod_e_ops.terraform.dependency_lock import RENEW
 
@@ -91,6 +91,12 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
             details=details[:1],
             next_step="Check the network, or set TF_PLUGIN_MIRROR_DIR to a folder that"
             " `terraform providers mirror` made.",
+        )
+    if found(r"saved plan is stale|saved plan does not match the given state"):
+        return PlanIsStale(
+            f"{failed}: its state has changed since it was planned.",
+            next_step="Nothing of the plan was applied. Somebody else deploys this stack: run the"
+            " command again once they are done.",
         )
     if found(r"unsupported state file format"):
         return OpsError(

@@ -67,8 +67,8 @@ class PlanSummary:
         return not (self.outputs or any(changes for _, changes in self._fates))
 
     @property
-    def resource_count(self) -> int:
-        """How many resources it touches, a replacement counting for its two halves."""
+    def change_count(self) -> int:
+        """How many changes Terraform makes in AWS, a replacement counting for its two halves."""
         replaced = 2 * len(self.replaced)
         return len(self.created) + len(self.changed) + len(self.destroyed) + replaced
 
@@ -84,6 +84,12 @@ class PlanSummary:
             if change.type in STATEFUL_TYPES
             and not (change.is_unfinished and change.type == "aws_cloudwatch_log_group")
         ]
+
+    @property
+    def kept_addresses(self) -> Sequence[str]:
+        """The addresses that it touches and does not destroy."""
+        kept = (self.created, self.changed, self.replaced, self.imported, self.moved)
+        return sorted({change.address for changes in kept for change in changes})
 
     @property
     def counts(self) -> str:

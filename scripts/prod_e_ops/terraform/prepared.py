@@ -21,6 +21,7 @@ from prod_e_ops.project.synthesis import synthesise
 from prod_e_ops.terminal.console import Step, Terminal
 from prod_e_ops.terminal.processes import Supervisor
 from prod_e_ops.terraform.dependency_lock import DependencyLock
+from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.plan_changes import PlanSummary
 from prod_e_ops.terraform.provider_versions import (
     InstalledVersions,
@@ -47,30 +48,28 @@ class StackPlan:
     """A stack's plan, which lies in its folder, and what it does.
 
     `images`: of the image stack, what is done to each image, by Terraform or in ECR itself.
+    `destroy`, `targets`: as it was planned, see `Terraform.plan`.
     """
 
     stack: Stack
     summary: PlanSummary
     images: Sequence[ImagePlan] = ()
+    destroy: bool = False
+    targets: Sequence[str] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether deploying the stack would do nothing."""
         return self.summary.is_empty and all(image.is_empty for image in self.images)
 
-    @property
-    def can_be_read(self) -> bool:
-        """Whether the plan may stay in the stack's folder: it holds no secret."""
-        return not self.stack.is_private
-
     def as_json(self) -> dict[str, object]:
         """For machines."""
-        folder = self.stack.folder
+        folder, private = self.stack.folder, self.stack.is_private
         return {
             "stack": self.stack.name,
             **self.summary.as_json(),
-            "plan_file": str(folder / PLAN_FILE) if self.can_be_read else None,
-            "plan_json_file": str(folder / PLAN_JSON_FILE) if self.can_be_read else None,
+            "plan_file": None if private else str(folder / PLAN_FILE),
+            "plan_json_file": None if private else str(folder / PLAN_JSON_FILE),
             **({"images": [image.as_json() for image in self.images]} if self.images else {}),
         }
 
@@ -92,23 +91,41 @@ class Workspace:
     skipped: Sequence[SkippedStack]
 
     async def plan(self, options: ImageOptions | None = None) -> list[StackPlan]:
-        """Plans every stack, one after the other; the image stack only as far as it builds.
+        """Plans every stack, beside each other; the image stack only as far as it builds.
 
-        ECR is asked for its images before anything is planned. A skipped image stack is planned
-        too, if ECR has all of them.
+        No stack's plan reads what another one makes, so none has to be applied before. ECR is asked
+        for its images before anything is planned. A skipped image stack is planned too, if ECR has
+        all of them.
         """
         images = {
             stack: await self.look_at_images(stack, options or ImageOptions())
             for stack in self._in_order()
             if stack.needs_docker
         }
+        skipped = [skip.stack for skip in self.skipped]
+        planned = [
+            stack
+            for stack in self._in_order()
+            if stack not in images
+            or (stack not in skipped and any(image.builds for image in images[stack]))
+        ]
+        by_terraform = {
+            plan.stack: plan
+            for plan in await self._plan([_Planning(s, images.get(s, ())) for s in planned])
+        }
         plans = []
         for stack in self._in_order():
-            if stack not in images:
-                plans.append(await self._plan(stack))
+            if stack in by_terraform:
+                plans.append(by_terraform[stack])
             elif plan := await self.plan_images(stack, images[stack]):
                 plans.append(plan)
         return plans
+
+    async def plan_stacks(
+        self, stacks: Sequence[Stack], *, destroy: bool = False, targets: Sequence[str] = ()
+    ) -> list[StackPlan]:
+        """Plans these, without images, beside each other; for the others see `Terraform.plan`."""
+        return await self._plan([_Planning(s, (), destroy, targets) for s in stacks])
 
     async def look_at_images(self, stack: Stack, options: ImageOptions) -> Sequence[ImagePlan]:
         """What is to be done to the images of the image stack, by what ECR has of them now."""
@@ -124,28 +141,45 @@ class Workspace:
             return StackPlan(stack=stack, summary=PlanSummary(), images=images)
         if any(skip.stack == stack for skip in self.skipped):
             return None
-        selection = await select_builds(images, self.supervisor)
-        with self.terminal.step(f"Plan {stack.name}") as step:
-            summary = await self.terraform.plan(
-                stack,
-                targets=selection.targets,
-                replace=selection.replace,
-                variables=selection.variables,
-                on_event=partial(_show_message, step),
-            )
-            step.outcome = summary.counts
-        return StackPlan(stack=stack, summary=summary, images=images)
+        (plan,) = await self._plan([_Planning(stack, images)])
+        return plan
 
     def skipped_besides(self, plans: Sequence[StackPlan]) -> Sequence[SkippedStack]:
         """The skipped stacks that these plans do without."""
         planned = [plan.stack for plan in plans]
         return [skip for skip in self.skipped if skip.stack not in planned]
 
-    async def _plan(self, stack: Stack) -> StackPlan:
-        with self.terminal.step(f"Plan {stack.name}") as step:
-            summary = await self.terraform.plan(stack, on_event=partial(_show_message, step))
-            step.outcome = summary.counts
-        return StackPlan(stack=stack, summary=summary)
+    async def _plan(self, plannings: Sequence["_Planning"]) -> list[StackPlan]:
+        if not plannings:
+            return []
+        with self.terminal.step(f"Plan {', '.join(p.stack.name for p in plannings)}") as step:
+
+            async def plan(planning: _Planning) -> StackPlan:
+                stack, images = planning.stack, planning.images
+                selection = await select_builds(images, self.supervisor) if images else None
+                summary = await self.terraform.plan(
+                    stack,
+                    destroy=planning.destroy,
+                    targets=selection.targets if selection else planning.targets,
+                    replace=selection.replace if selection else (),
+                    variables=selection.variables if selection else None,
+                    on_event=partial(_show_message, step),
+                )
+                return StackPlan(
+                    stack=stack,
+                    summary=summary,
+                    images=images,
+                    destroy=planning.destroy,
+                    targets=planning.targets,
+                )
+
+            plans = await for_each(plannings, plan)
+            step.outcome = (
+                plans[0].summary.counts
+                if len(plans) == 1
+                else "; ".join(f"{plan.stack.name} {plan.summary.counts}" for plan in plans)
+            )
+        return list(plans)
 
     def _in_order(self) -> Sequence[Stack]:
         """All stacks in the order in which they are deployed, those of a subset only."""
@@ -153,8 +187,18 @@ class Workspace:
         return [stack for stack in self.project.stacks(self.environment.name) if stack in known]
 
 
+@dataclass(frozen=True)
+class _Planning:
+    """What is to be planned: see `StackPlan`."""
+
+    stack: Stack
+    images: Sequence[ImagePlan] = ()
+    destroy: bool = False
+    targets: Sequence[str] = ()
+
+
 def _show_message(step: Step, event: Event) -> None:
-    step.update(event.message)
+    step.update(f"{event.stack}: {event.message}")
 
 
 @asynccontextmanager
@@ -165,17 +209,21 @@ async def open_workspace(
     supervisor: Supervisor,
     terminal: Terminal,
     only: str | None = None,
+    keeps_plans: bool = False,
 ) -> AsyncIterator[Workspace]:
     """Makes an environment ready; what concerns the user's mistakes is checked first.
 
-    `only`: the name of the one stack that is wanted; default: all of them.
+    `only`: the name of the one stack that is wanted; default: all of them. `keeps_plans`: see
+    `Terraform`.
 
     Raises `UserMistake` for settings, credentials or a Terraform that will not do, and `OpsError`
     if AWS or Terraform fails.
     """
     environment = project.environment(environment_name)
     async with find_terraform(
-        supervisor, cache_folder=project.folder / ".cache" / "terraform-providers"
+        supervisor,
+        cache_folder=project.folder / ".cache" / "terraform-providers",
+        keeps_plans=keeps_plans,
     ) as terraform:
         with terminal.step("Synthesise") as step:
             await synthesise(project, supervisor, terminal)
@@ -198,22 +246,16 @@ async def open_workspace(
             terminal.say(warning)
         for skip in skipped:
             terminal.say(f"- {skip.stack.name} is skipped: {skip.reason}.")
-        try:
-            yield Workspace(
-                project=project,
-                environment=environment,
-                account=account,
-                terraform=terraform,
-                supervisor=supervisor,
-                terminal=terminal,
-                stacks=stacks,
-                skipped=skipped,
-            )
-        finally:
-            # Whatever becomes of the work, no plan with a secret in it stays behind.
-            for stack in stacks:
-                if stack.is_private:
-                    terraform.forget_plan(stack)
+        yield Workspace(
+            project=project,
+            environment=environment,
+            account=account,
+            terraform=terraform,
+            supervisor=supervisor,
+            terminal=terminal,
+            stacks=stacks,
+            skipped=skipped,
+        )
 
 
 async def initialise(

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -19,10 +18,10 @@ from prod_e_ops.terminal.processes import Finished, Supervisor
 from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
 from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.program import quiet, read_version, with_providers
 from prod_e_ops.terraform.provider_crash import crash_of
 from prod_e_ops.terraform.provider_mirror import ProviderSource, find_provider_source
 
-OLDEST_VERSION = (1, 10)
 PLAN_FILE = "prod-e.tfplan"
 PLAN_JSON_FILE = "prod-e.tfplan.json"
 
@@ -39,6 +38,11 @@ class Event:
     address: str
     message: str
 
+    @property
+    def completes_change(self) -> bool:
+        """Whether it is the end of a change; data that is read while a plan is applied is none."""
+        return self.kind == "apply_complete" and not self.address.startswith("data.")
+
 
 def _ignore(_: Event) -> None:
     """Wants no events."""
@@ -50,7 +54,9 @@ class Terraform:
 
     `name`: which of the two. `patience`: seconds that it may take to stop after Ctrl-C; absent: as
     long as it needs, which is what a real state wants. `logs`: where the output of a run that a
-    provider ended is kept; absent: in the stack's folder.
+    provider ended is kept; absent: in the stack's folder. `scratch`: a folder of this run alone,
+    which goes away at its end. `keeps_plans`: whether plans are saved in the stacks' folders, for
+    others to look at; otherwise in `scratch`, where no other run can put another in their place.
     """
 
     name: str
@@ -59,6 +65,8 @@ class Terraform:
     providers: ProviderSource
     environment: Mapping[str, str]
     supervisor: Supervisor = field(repr=False)
+    scratch: Path
+    keeps_plans: bool = True
     patience: float | None = None
     logs: Path | None = None
 
@@ -140,42 +148,63 @@ class Terraform:
         variables: Mapping[str, str] | None = None,
         on_event: Callable[[Event], None] = _ignore,
     ) -> PlanSummary:
-        """Plans, and leaves the plan and its JSON in the stack's folder.
+        """Plans, and saves the plan; where it is kept, its JSON lies beside it.
 
         `targets`: the addresses that it is about, with what they need; none: everything.
         `replace`: those that are made anew. `variables`: of the stack.
         """
-        arguments = ["-input=false", "-lock-timeout=5s", _PARALLELISM, f"-out={PLAN_FILE}"]
+        self.forget_plan(stack)
+        out = f"-out={self.plan_file(stack)}"
+        arguments = ["-input=false", "-lock-timeout=5s", _PARALLELISM, out]
         arguments += ["-destroy"] if destroy else []
         arguments += [] if refresh else ["-refresh=false"]
         arguments += [f"-target={address}" for address in targets]
         arguments += [f"-replace={address}" for address in replace]
         arguments += [f"-var={name}={value}" for name, value in (variables or {}).items()]
-        self.forget_plan(stack)
         await self._call_with_events(stack, "plan", arguments, on_event)
-        return await self.show_plan(stack)
-
-    async def show_plan(self, stack: Stack) -> PlanSummary:
-        """Reads the plan in the stack's folder, and leaves it there as JSON.
-
-        Not that of a private stack: it is enough that the plan itself holds the secret.
-        """
-        finished = await self._call(stack, "show", "-json", PLAN_FILE)
+        finished = await self._call(stack, "show", "-json", str(self.plan_file(stack)))
         if finished.status:
             raise self.failure(stack, "show", finished)
-        if not stack.is_private:
-            (stack.folder / PLAN_JSON_FILE).write_text(finished.stdout, "utf-8")
+        if self.keeps_plan(stack):
+            file = stack.folder / PLAN_JSON_FILE
+            file.touch(mode=0o600)
+            file.write_text(finished.stdout, "utf-8")
         return PlanSummary.of(json.loads(finished.stdout))
 
-    def forget_plan(self, stack: Stack) -> None:
-        """Removes the plan from the stack's folder."""
-        for name in (PLAN_FILE, PLAN_JSON_FILE):
-            (stack.folder / name).unlink(missing_ok=True)
+    def keeps_plan(self, stack: Stack) -> bool:
+        """Whether the stack's plan stays for others: never that of a private stack."""
+        return self.keeps_plans and not stack.is_private
 
-    async def apply(self, stack: Stack, *, on_event: Callable[[Event], None] = _ignore) -> None:
-        """Applies the plan in the stack's folder."""
-        arguments = ["-input=false", "-lock-timeout=5s", _PARALLELISM, PLAN_FILE]
-        await self._call_with_events(stack, "apply", arguments, on_event)
+    def plan_file(self, stack: Stack) -> Path:
+        """Where the stack's plan is saved."""
+        if self.keeps_plan(stack):
+            return stack.folder / PLAN_FILE
+        return self.scratch / f"{stack.name}.tfplan"
+
+    def forget_plan(self, stack: Stack) -> None:
+        """Removes the stack's plan."""
+        self.plan_file(stack).unlink(missing_ok=True)
+        if self.keeps_plan(stack):
+            (stack.folder / PLAN_JSON_FILE).unlink(missing_ok=True)
+
+    async def apply(
+        self,
+        stack: Stack,
+        *,
+        change_count: int | None = None,
+        on_event: Callable[[Event], None] = _ignore,
+    ) -> None:
+        """Applies the saved plan, and nothing else, and removes it.
+
+        `change_count`: how many changes it makes, for the message of a failure.
+
+        Raises `PlanIsStale`, with nothing changed, if the state is not the planned one any more.
+        """
+        arguments = ["-input=false", "-lock-timeout=5s", _PARALLELISM, str(self.plan_file(stack))]
+        try:
+            await self._call_with_events(stack, "apply", arguments, on_event, change_count)
+        finally:
+            self.forget_plan(stack)
 
     async def outputs(self, stack: Stack) -> Mapping[str, str]:
         """The outputs in the stack's state, sensitive ones left out."""
@@ -239,7 +268,8 @@ class Terraform:
                 if arguments[0] == "apply" and self.patience is None
                 else ""
             ),
-            private=stack.is_private,
+            # A plan holds every value that it sets.
+            private=stack.is_private or arguments[0] == "plan",
         )
 
     async def _call_with_events(
@@ -248,6 +278,7 @@ class Terraform:
         action: str,
         arguments: Sequence[str],
         on_event: Callable[[Event], None],
+        change_count: int | None = None,
     ) -> None:
         errors: list[Diagnostic] = []
         completed = 0
@@ -262,19 +293,19 @@ class Terraform:
                 if values["diagnostic"]["severity"] == "error":
                     errors.append(Diagnostic.of(values["diagnostic"]))
                 return
-            completed += values.get("type") == "apply_complete"
             resource = (values.get("hook") or values.get("change") or {}).get("resource", {})
             address = resource.get("addr", "")
-            on_event(Event(stack.name, values.get("type", ""), address, values.get("@message", "")))
+            event = Event(stack.name, values.get("type", ""), address, values.get("@message", ""))
+            completed += event.completes_change
+            on_event(event)
 
         finished = await self._call(stack, action, "-json", *arguments, on_stdout=read)
         if finished.status:
-            left = (
-                f"{completed} resources were applied before that, and are in the state."
-                if action == "apply"
-                else ""
+            made = str(completed) if change_count is None else f"{completed} of {change_count}"
+            left = f"Changes made before that, and kept in the state: {made}."
+            raise self.failure(
+                stack, action, finished, errors, left=left if action == "apply" else ""
             )
-            raise self.failure(stack, action, finished, errors, left=left)
 
 
 def keep_private(stack: Stack) -> None:
@@ -291,11 +322,12 @@ async def find_terraform(
     *,
     cache_folder: Path,
     environment: Mapping[str, str] | None = None,
+    keeps_plans: bool = True,
 ) -> AsyncIterator[Terraform]:
     """Finds Terraform and its providers; raises `UserMistake` if it is missing or too old.
 
     `cache_folder`: where providers from the registry are kept for all stacks, unless the user has
-    set a folder for that.
+    set a folder for that. `keeps_plans`: see `Terraform`.
     """
     given = dict(os.environ if environment is None else environment)
     name = given.get("TERRAFORM_BINARY_NAME") or "terraform"
@@ -307,75 +339,22 @@ async def find_terraform(
             " (https://developer.hashicorp.com/terraform/install), or name OpenTofu in"
             " TERRAFORM_BINARY_NAME; `npm run synth` and `npm run test:unit` work without them.",
         )
-    variables = _quiet(given)
-    product, version = await _version(supervisor, Path(program), variables)
+    variables = quiet(given)
+    product, version = await read_version(supervisor, Path(program), variables)
     registry = OPENTOFU_REGISTRY if product == "OpenTofu" else TERRAFORM_REGISTRY
     providers = await asyncio.to_thread(find_provider_source, variables, registry=registry)
     providers = providers.for_registry(
         registry, link_folder=cache_folder.with_name("opentofu-mirror")
     )
     with tempfile.TemporaryDirectory(prefix="prod-e-terraform-") as scratch:
-        complete = _variables(variables, providers, Path(scratch), cache_folder)
-        yield Terraform(product, Path(program), version, providers, complete, supervisor)
-
-
-def _quiet(given: Mapping[str, str]) -> dict[str, str]:
-    variables = {**given, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
-    configured = variables.get("TF_CLI_CONFIG_FILE")
-    if configured and not Path(configured).is_file():
-        # Terraform warns about it on every call, and OpenTofu refuses to run.
-        del variables["TF_CLI_CONFIG_FILE"]
-    return variables
-
-
-def _variables(
-    given: Mapping[str, str], providers: ProviderSource, scratch: Path, cache_folder: Path
-) -> dict[str, str]:
-    variables = dict(given)
-    # The docker provider's BuildKit reads it: attestations would make an index of what is one
-    # image, and another digest of it with each build.
-    variables["BUILDX_NO_DEFAULT_ATTESTATIONS"] = "1"
-    configuration = providers.cli_configuration()
-    if configuration is not None:
-        file = scratch / "terraform.rc"
-        file.write_text(configuration, "utf-8")
-        variables["TF_CLI_CONFIG_FILE"] = str(file)
-    elif "TF_PLUGIN_CACHE_DIR" not in variables and providers.origin.endswith("registry"):
-        cache_folder.mkdir(parents=True, exist_ok=True)
-        variables["TF_PLUGIN_CACHE_DIR"] = str(cache_folder)
-    return variables
-
-
-async def _version(
-    supervisor: Supervisor, program: Path, given: Mapping[str, str]
-) -> tuple[str, str]:
-    """The product's name, which only the answer for people has, and its version."""
-    for_machines, for_people = await asyncio.gather(
-        *(
-            supervisor.call(
-                [program, "version", *options],
-                folder=Path.cwd(),
-                environment=given,
-                patience=1,
-            )
-            for options in (["-json"], [])
+        complete = with_providers(variables, providers, Path(scratch), cache_folder)
+        yield Terraform(
+            name=product,
+            program=Path(program),
+            version=version,
+            providers=providers,
+            environment=complete,
+            supervisor=supervisor,
+            scratch=Path(scratch),
+            keeps_plans=keeps_plans,
         )
-    )
-    try:
-        version = str(json.loads(for_machines.stdout)["terraform_version"])
-    except (ValueError, KeyError):
-        said = for_machines.stderr.strip() or for_machines.stdout.strip()
-        raise OpsError(
-            f"{program} does not answer `version` as Terraform does.",
-            details=said.splitlines()[:5],
-            next_step="Install Terraform 1.10 or newer, or name it or OpenTofu in"
-            " TERRAFORM_BINARY_NAME.",
-        ) from None
-    name = "OpenTofu" if for_people.stdout.startswith("OpenTofu") else "Terraform"
-    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-    if numbers < OLDEST_VERSION:
-        raise UserMistake(
-            f"{name} {version} ({program}) is too old: prod-e needs 1.10 or newer.",
-            next_step="Install a newer one (https://developer.hashicorp.com/terraform/install).",
-        )
-    return name, version

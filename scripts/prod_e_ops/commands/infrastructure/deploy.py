@@ -1,7 +1,8 @@
-"""`prod-e deploy` and `prod-e destroy`: through cdktf, after a look at what it will do."""
+"""`prod-e deploy` and `prod-e destroy`: the plan that is shown is the one that is applied."""
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from prod_e_ops.commands.infrastructure.plan import show_plans
 from prod_e_ops.errors import OpsError, UserMistake
@@ -12,8 +13,9 @@ from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import service_statuses
 from prod_e_ops.terminal.console import Terminal
 from prod_e_ops.terminal.processes import Supervisor
-from prod_e_ops.terraform.cdktf import run_cdktf
+from prod_e_ops.terraform.apply import apply_plan
 from prod_e_ops.terraform.diagnostics import untaint
+from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.plan_changes import Change
 from prod_e_ops.terraform.prepared import StackPlan, Workspace, open_workspace
 
@@ -29,11 +31,7 @@ async def deploy(
     supervisor: Supervisor,
     terminal: Terminal,
 ) -> None:
-    """Plans, asks, applies, and looks whether ECS kept what was deployed.
-
-    Images are built by Terraform itself, which is given the plan that was shown; the other stacks
-    are applied through cdktf.
-    """
+    """Plans, asks, applies what was shown, and looks whether ECS kept what was deployed."""
     async with open_workspace(
         project, environment_name, supervisor=supervisor, terminal=terminal
     ) as workspace:
@@ -45,20 +43,15 @@ async def deploy(
                 next_step='Put that right, or set build = "external" for its services and push'
                 " their images yourself.",
             )
-        plans = [plan for plan in planned if not plan.is_empty]
-        if plans:
-            if not as_json:
-                shown = [plan for plan in planned if plan.images or not plan.is_empty]
-                show_plans(project, shown, (), terminal=terminal)
-            if not allow_data_loss:
-                _refuse_data_loss(plans)
-            if not yes:
-                await terminal.confirm(f"Deploy {name} to the account {workspace.account}?")
-            for plan in plans:
-                if plan.images:
-                    await apply_images(workspace, plan, images, yes=yes)
-                else:
-                    await run_cdktf(workspace, "deploy", [plan])
+        if any(not plan.is_empty for plan in planned):
+            deployment = _Deployment(
+                workspace=workspace,
+                images=images,
+                yes=yes,
+                allow_data_loss=allow_data_loss,
+                quiet=as_json,
+            )
+            await deployment.make(planned)
             await _verify_services(workspace)
         else:
             terminal.say(f"{name} is up to date.")
@@ -79,6 +72,92 @@ async def deploy(
             terminal.table(sorted(outputs.items()))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Deployment:
+    """What the user wants of a deployment. `quiet`: stdout is for the result alone."""
+
+    workspace: Workspace
+    images: ImageOptions
+    yes: bool
+    allow_data_loss: bool
+    quiet: bool
+
+    async def make(self, planned: Sequence[StackPlan]) -> None:
+        """Shows the plans, asks once for all of them, and applies them in their order.
+
+        What the main stack may still hold is removed after that, by a plan with a question of its
+        own: the repository of a service that is taken away, say.
+        """
+        lost = [] if self.allow_data_loss else _lost_data(planned)
+        now, later = (planned, []) if lost else await self._split(planned)
+        self._show([plan for plan in now if plan.images or not plan.is_empty])
+        _refuse_data_loss(lost, left="Nothing was changed.")
+        for plan in later:
+            self.workspace.terminal.say(
+                f"{plan.stack.name} is to lose what {self.workspace.environment.name} may still"
+                " use: its removal is planned, and asked about, after that is deployed."
+            )
+        await self._ask(
+            f"Deploy {self.workspace.environment.name} to the account {self.workspace.account}?",
+            declined="Nothing was changed.",
+        )
+        for plan in now:
+            await self._apply(plan)
+        for plan in await self.workspace.plan_stacks([plan.stack for plan in later]):
+            if not plan.is_empty:
+                await self._agree(plan)
+                await self._apply(plan)
+
+    async def _split(
+        self, planned: Sequence[StackPlan]
+    ) -> tuple[Sequence[StackPlan], Sequence[StackPlan]]:
+        """The plans to apply now, and those to make again once these are applied."""
+        *others, main = planned
+        # What a service runs from is in ECR: the local images of the image stack may go at once.
+        later = (
+            []
+            if main.is_empty
+            else [plan for plan in others if plan.summary.destroyed and not plan.images]
+        )
+        now = []
+        for plan in planned:
+            if plan not in later:
+                now.append(plan)
+            elif kept := plan.summary.kept_addresses:
+                now += await self.workspace.plan_stacks([plan.stack], targets=kept)
+        return now, later
+
+    async def _apply(self, plan: StackPlan) -> None:
+        if plan.is_empty:
+            return
+        if plan.images:
+            await apply_images(self.workspace, plan, self.images, yes=self.yes)
+        else:
+            await apply_plan(self.workspace, plan, agree=self._agree)
+
+    async def _agree(self, plan: StackPlan) -> None:
+        """Shows, judges and asks about a plan that is made after others were applied."""
+        left = f"{plan.stack.name} is as it was; what was deployed before it stays."
+        self._show([plan])
+        _refuse_data_loss([] if self.allow_data_loss else _lost_data([plan]), left=left)
+        await self._ask(f"Apply this plan of {plan.stack.name}?", declined=left)
+
+    def _show(self, plans: Sequence[StackPlan]) -> None:
+        workspace = self.workspace
+        if not self.quiet:
+            show_plans(
+                workspace.project,
+                plans,
+                (),
+                terminal=workspace.terminal,
+                terraform=None if self.yes else workspace.terraform,
+            )
+
+    async def _ask(self, question: str, *, declined: str) -> None:
+        if not self.yes:
+            await self.workspace.terminal.confirm(question, declined=declined)
+
+
 async def destroy(
     project: Project,
     environment_name: str | None,
@@ -87,34 +166,46 @@ async def destroy(
     supervisor: Supervisor,
     terminal: Terminal,
 ) -> None:
-    """Shows what exists, says what is protected, asks, and destroys it through cdktf."""
+    """Shows what exists, says what is protected, asks, and applies what was shown."""
     async with open_workspace(
         project, environment_name, supervisor=supervisor, terminal=terminal
     ) as workspace:
         environment = workspace.environment
-        plans = []
-        for stack in reversed(workspace.stacks):
-            if not await workspace.terraform.resources(stack):
-                continue
-            _refuse_protected(workspace)
-            with terminal.step(f"Plan {stack.name}") as step:
-                summary = await workspace.terraform.plan(stack, destroy=True)
-                step.outcome = summary.counts
-            plans.append(StackPlan(stack=stack, summary=summary))
-        if not plans:
+        stacks = list(reversed(workspace.stacks))
+        existing = await for_each(stacks, workspace.terraform.resources)
+        stacks = [stack for stack, found in zip(stacks, existing, strict=True) if found]
+        if not stacks:
             terminal.say(f"Nothing of {environment.name} exists.")
             return
-        show_plans(project, plans, (), terminal=terminal)
-        terminal.result("")
-        for line in _what_stays(workspace):
-            terminal.say(line)
-        if not yes:
-            await terminal.confirm(
-                f"Destroy {environment.name} in the account {workspace.account}?"
-                " Type its name to go on:",
-                expected=environment.name,
+        _refuse_protected(workspace)
+
+        async def ask(plans: Sequence[StackPlan], *, declined: str) -> None:
+            show_plans(
+                project,
+                plans,
+                (),
+                terminal=terminal,
+                terraform=None if yes else workspace.terraform,
             )
-        await run_cdktf(workspace, "destroy", plans)
+            terminal.result("")
+            for line in _what_stays(workspace):
+                terminal.say(line)
+            if not yes:
+                await terminal.confirm(
+                    f"Destroy {environment.name} in the account {workspace.account}?"
+                    " Type its name to go on:",
+                    expected=environment.name,
+                    declined=declined,
+                )
+
+        async def agree(plan: StackPlan) -> None:
+            await ask([plan], declined=f"{plan.stack.name} is as it was.")
+
+        plans = await workspace.plan_stacks(stacks, destroy=True)
+        await ask(plans, declined="Nothing was changed.")
+        for plan in plans:
+            if not plan.is_empty:
+                await apply_plan(workspace, plan, agree=agree)
         terminal.say(f"{environment.name} is gone.")
 
 
@@ -125,18 +216,21 @@ def _what_is_not_followed(plans: Sequence[StackPlan]) -> Iterator[str]:
             yield from image.lines()
 
 
-def _refuse_data_loss(plans: Sequence[StackPlan]) -> None:
-    lost = [
+def _lost_data(plans: Sequence[StackPlan]) -> list[str]:
+    return [
         change.address + (_how_to_keep(plan, change) if change.is_unfinished else "")
         for plan in plans
         for change in plan.summary.loses_data
     ]
+
+
+def _refuse_data_loss(lost: Sequence[str], *, left: str) -> None:
     if lost:
         raise UserMistake(
             "This deployment would destroy resources that hold data:",
             details=lost,
-            next_step="Nothing was changed. Take the setting back that asks for it, or repeat the"
-            " command with --allow-data-loss.",
+            next_step=f"{left} Take the setting back that asks for it, or repeat the command with"
+            " --allow-data-loss.",
         )
 
 

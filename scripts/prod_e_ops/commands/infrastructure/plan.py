@@ -9,7 +9,7 @@ from prod_e_ops.terminal.console import Terminal
 from prod_e_ops.terminal.processes import Supervisor
 from prod_e_ops.terraform.plan_changes import Change, PlanSummary
 from prod_e_ops.terraform.prepared import SkippedStack, StackPlan, open_workspace
-from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE
+from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Terraform
 
 _MOST_KEYS = 5
 
@@ -24,7 +24,11 @@ async def plan(
 ) -> None:
     """Plans every stack of an environment and shows what each plan does."""
     async with open_workspace(
-        project, environment_name, supervisor=supervisor, terminal=terminal
+        project,
+        environment_name,
+        supervisor=supervisor,
+        terminal=terminal,
+        keeps_plans=True,
     ) as workspace:
         plans = await workspace.plan()
         skipped = workspace.skipped_besides(plans)
@@ -42,7 +46,7 @@ async def plan(
                 )
             )
             return
-        show_plans(project, plans, skipped, terminal=terminal)
+        show_plans(project, plans, skipped, terminal=terminal, terraform=workspace.terraform)
         if any(not plan.is_empty for plan in plans):
             terminal.say(f"Next: npm run deploy -- {workspace.environment.name}")
 
@@ -53,8 +57,12 @@ def show_plans(
     skipped: Sequence[SkippedStack],
     *,
     terminal: Terminal,
+    terraform: Terraform | None,
 ) -> None:
-    """Prints what each plan does, and where all of it can be read."""
+    """Prints what each plan does, and where `terraform` has saved it.
+
+    `terraform`: absent where nobody is given the time to read more of it.
+    """
     stacks = [*(plan.stack for plan in plans), *(skip.stack for skip in skipped)]
     width = max((len(stack.name) for stack in stacks), default=0)
     for plan in plans:
@@ -65,10 +73,13 @@ def show_plans(
         for image in plan.images:
             for text in image.lines():
                 terminal.result(f"  {text}")
-        if plan.can_be_read:
+        if terraform and not plan.stack.is_private:
             folder = project.shown(plan.stack.folder)
-            terminal.result(f"  full plan: terraform -chdir={folder} show {PLAN_FILE}")
-            terminal.result(f"  as JSON:   {folder}/{PLAN_JSON_FILE}")
+            kept = terraform.keeps_plan(plan.stack)
+            file = PLAN_FILE if kept else terraform.plan_file(plan.stack)
+            terminal.result(f"  full plan: terraform -chdir={folder} show {file}")
+            if kept:
+                terminal.result(f"  as JSON:   {folder}/{PLAN_JSON_FILE}")
     for skip in skipped:
         terminal.result("")
         terminal.result(f"{skip.stack.name:{width}}  skipped: {skip.reason}", style="yellow")

@@ -1,0 +1,66 @@
+"""Applies the plan of a stack that was shown, and no other."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from prod_e_ops.errors import PlanIsStale
+from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terraform.prepared import StackPlan, Workspace
+from prod_e_ops.terraform.runner import Event
+
+
+async def apply_plan(
+    workspace: Workspace, plan: StackPlan, *, agree: Callable[[StackPlan], Awaitable[None]]
+) -> None:
+    """Has Terraform apply a saved plan; where it is stale by now, it is made anew, once.
+
+    `agree`: shows what the new plan does, judges it and asks; it raises if it is not to be applied.
+
+    Raises `PlanIsStale` if the new one is stale too, and `OpsError` if Terraform fails.
+    """
+    try:
+        await _apply(workspace, plan)
+    except PlanIsStale:
+        workspace.terminal.say(
+            f"The state of {plan.stack.name} has changed since it was planned. Nothing of that plan"
+            " was applied; what is to be done now:"
+        )
+        (again,) = await workspace.plan_stacks(
+            [plan.stack], destroy=plan.destroy, targets=plan.targets
+        )
+        if not again.is_empty:
+            await agree(again)
+            await _apply(workspace, again)
+
+
+async def _apply(workspace: Workspace, plan: StackPlan) -> None:
+    name = plan.stack.name
+    total = plan.summary.change_count
+    done = 0
+    with workspace.terminal.step(f"{'Destroy' if plan.destroy else 'Deploy'} {name}") as step:
+
+        def on_event(event: Event) -> None:
+            nonlocal done
+            done += event.completes_change
+            step.update(f"{done} of {total}: {event.message}")
+
+        try:
+            await workspace.terraform.apply(plan.stack, change_count=total, on_event=on_event)
+        except asyncio.CancelledError:
+            for line in _what_is_left(name, done, total, workspace.supervisor):
+                workspace.terminal.say(line)
+            raise
+        step.outcome = "1 change" if done == 1 else f"{done} changes"
+
+
+def _what_is_left(stack: str, done: int, total: int, supervisor: Supervisor) -> Sequence[str]:
+    if supervisor.hurried:
+        return (
+            f"Terraform was stopped in the middle of {stack}: AWS may hold what its state does not"
+            " know of.",
+            "Look with `npm run plan` before the command is run again.",
+        )
+    return (
+        f"{done} of {total} changes of {stack} were made before that, and are in the state.",
+        "Run the command again to go on from there.",
+    )
