@@ -367,7 +367,7 @@ def test_ctrl_c_during_a_plan_changes_nothing_and_gives_the_lock_back(
 ) -> None:
     before = written(project)
     running = Running(project, "plan", variables=aws.environment())
-    running.wait_for_step("Plan tiny-e-registry")
+    running.wait_for_step("Plan tiny-e-registry, tiny-e")
     running.wait_for(lambda: any("terraform-provider" in line for line in running.programs()))
     running.interrupt()
     left = {name: text for name, text in written(project).items() if "prod-e.tfplan" not in name}

@@ -22,7 +22,7 @@ from tests.integration.image_stack import (
     empty_account,
 )
 
-from prod_e_ops.errors import OpsError
+from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.images.ecr import Repository
 from prod_e_ops.images.image_apply import apply_images
 from prod_e_ops.images.image_plan import ImageOptions
@@ -165,6 +165,42 @@ def test_what_somebody_pushes_before_the_apply_is_not_built_again(
     assert "Somebody has pushed or tagged images meanwhile" in capsys.readouterr().err
     assert world.log == ""
     assert world.tags()[content] == world.tags()[f"git-{commit}"] == before
+
+
+def test_a_source_that_changes_after_the_plan_was_shown_is_not_built(world: World) -> None:
+    before = world.tags()
+    world.change()
+    (world.stack / "api-image.log").unlink()
+
+    async def work(workspace: Workspace) -> StackPlan:
+        plan = await world.plan_with(workspace)
+        assert [image.builds for image in plan.images] == [True, True]
+        (world.source / "content").write_text("nobody has seen this")
+        await apply_images(workspace, plan, ImageOptions(), yes=True)
+        return plan
+
+    with pytest.raises(UserMistake, match="have changed since it was planned") as refused:
+        world.with_the_stack(work)
+    assert refused.value.next_step == "No image was built. Run the command again."
+    assert world.log == ""
+    assert world.tags() == before
+
+
+def test_images_are_planned_anew_where_their_state_has_changed_meanwhile(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.change()
+
+    async def work(workspace: Workspace) -> StackPlan:
+        plan = await world.plan_with(workspace)
+        state = json.loads(world.state.read_text())
+        world.state.write_text(json.dumps({**state, "serial": state["serial"] + 1}))
+        await apply_images(workspace, plan, ImageOptions(), yes=True)
+        return plan
+
+    content = world.with_the_stack(work).images[0].synthesised.content_tag
+    assert "The state of tiny-e-image has changed since it was planned" in capsys.readouterr().err
+    assert world.tags()["latest"] == world.tags()[content]
 
 
 def test_what_ecr_has_needs_no_docker(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Real Terraform, the real AWS provider and the real cdktf, on the embedded AWS."""
+"""Real Terraform and the real AWS provider on the embedded AWS."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def test_the_demo_plans_deploys_checks_and_destroys_the_seed_system(tmp_path: Pa
     assert not processes_with(tmp_path)
 
 
-def test_deploy_and_destroy_go_through_cdktf_and_a_change_changes_only_what_it_should(
+def test_what_is_deployed_needs_no_more_and_a_change_changes_only_what_it_should(
     tmp_path: Path, aws: EmbeddedAws
 ) -> None:
     folder = make_project(tmp_path / "project", tiny=TINY)

@@ -1,0 +1,210 @@
+"""What is applied is the plan that was saved: with the real Terraform, without a provider."""
+
+import json
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from tests.unit.terraform_program import TerraformFolder, needs_terraform
+
+from prod_e_ops.errors import OpsError, PlanIsStale
+from prod_e_ops.project.project import Project
+from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terraform.apply import apply_plan
+from prod_e_ops.terraform.prepared import StackPlan, Workspace
+from prod_e_ops.terraform.runner import Terraform
+
+pytestmark = needs_terraform
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> TerraformFolder:
+    folder = TerraformFolder(tmp_path)
+    folder.write_resources(first={"input": "planned"})
+    return folder
+
+
+def in_workspace(folder: TerraformFolder, work: Callable[[Workspace], Awaitable[None]]) -> None:
+    """Does the work where the stack is initialised, and plans are kept from others."""
+
+    async def run(terraform: Terraform) -> None:
+        await terraform.init(folder.stack)
+        terraform = replace(terraform, keeps_plans=False)
+        await work(
+            Workspace(
+                project=Project(folder.folder, folder.folder),
+                environment=cast("Any", None),
+                account="123456789012",
+                terraform=terraform,
+                supervisor=terraform.supervisor,
+                terminal=Terminal(),
+                stacks=[folder.stack],
+                skipped=[],
+            )
+        )
+
+    folder.run(run)
+
+
+def inputs(folder: TerraformFolder) -> dict[str, str]:
+    """What the state says of each resource."""
+    state = json.loads((folder.stack.folder / "terraform.tfstate").read_text())
+    return {
+        resource["name"]: resource["instances"][0]["attributes"]["input"]["value"]
+        for resource in state["resources"]
+    }
+
+
+async def change_the_state(workspace: Workspace, **resources: str) -> None:
+    """Another run that deploys the stack meanwhile."""
+    other = TerraformFolder(workspace.project.folder)
+    other.write_resources(**{name: {"input": text} for name, text in resources.items()})
+    terraform = replace(workspace.terraform, keeps_plans=True)
+    await terraform.plan(other.stack)
+    await terraform.apply(other.stack)
+
+
+class Agreed:
+    """Takes note of the plans that it is asked about, and agrees to them."""
+
+    def __init__(self) -> None:
+        self.plans: list[StackPlan] = []
+
+    async def __call__(self, plan: StackPlan) -> None:
+        self.plans.append(plan)
+
+
+async def refuse(plan: StackPlan) -> None:
+    raise OpsError("Not that one.")
+
+
+def test_settings_that_change_after_the_plan_was_shown_are_not_applied(
+    stack: TerraformFolder,
+) -> None:
+    asked = Agreed()
+
+    async def work(workspace: Workspace) -> None:
+        (plan,) = await workspace.plan_stacks([stack.stack])
+        stack.write_resources(first={"input": "changed meanwhile"}, second={"input": "unseen"})
+        await apply_plan(workspace, plan, agree=asked)
+
+    in_workspace(stack, work)
+    assert inputs(stack) == {"first": "planned"}
+    assert asked.plans == []
+
+
+def test_another_run_that_plans_meanwhile_does_not_change_what_is_applied(
+    stack: TerraformFolder,
+) -> None:
+    async def work(workspace: Workspace) -> None:
+        (plan,) = await workspace.plan_stacks([stack.stack])
+        stack.write_resources(first={"input": "of the other plan"})
+        await replace(workspace.terraform, keeps_plans=True).plan(stack.stack)
+        await apply_plan(workspace, plan, agree=refuse)
+
+    in_workspace(stack, work)
+    assert inputs(stack) == {"first": "planned"}
+
+
+def test_where_the_state_has_changed_it_is_planned_anew_and_asked_about_again(
+    stack: TerraformFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = Agreed()
+
+    async def work(workspace: Workspace) -> None:
+        (plan,) = await workspace.plan_stacks([stack.stack])
+        assert [change.address for change in plan.summary.created] == ["terraform_data.first"]
+        await change_the_state(workspace, second="of another run")
+        stack.write_resources(first={"input": "planned"})
+        await apply_plan(workspace, plan, agree=asked)
+
+    in_workspace(stack, work)
+    (again,) = asked.plans
+    assert [change.address for change in again.summary.destroyed] == ["terraform_data.second"]
+    assert inputs(stack) == {"first": "planned"}
+    assert "The state of tried-e has changed since it was planned." in capsys.readouterr().err
+
+
+def test_a_new_plan_that_is_declined_leaves_what_the_other_run_has_made(
+    stack: TerraformFolder,
+) -> None:
+    async def work(workspace: Workspace) -> None:
+        (plan,) = await workspace.plan_stacks([stack.stack])
+        await change_the_state(workspace, second="of another run")
+        stack.write_resources(first={"input": "planned"})
+        await apply_plan(workspace, plan, agree=refuse)
+
+    with pytest.raises(OpsError, match="Not that one"):
+        in_workspace(stack, work)
+    assert inputs(stack) == {"second": "of another run"}
+
+
+def test_nobody_is_asked_about_what_another_run_has_done_already(stack: TerraformFolder) -> None:
+    async def work(workspace: Workspace) -> None:
+        (plan,) = await workspace.plan_stacks([stack.stack])
+        await change_the_state(workspace, first="planned")
+        await apply_plan(workspace, plan, agree=refuse)
+
+    in_workspace(stack, work)
+    assert inputs(stack) == {"first": "planned"}
+
+
+def test_it_is_planned_anew_once_only(stack: TerraformFolder) -> None:
+    async def work(workspace: Workspace) -> None:
+        async def deploy_meanwhile(plan: StackPlan) -> None:
+            await change_the_state(workspace, first="again")
+            stack.write_resources(first={"input": "planned"})
+
+        (plan,) = await workspace.plan_stacks([stack.stack])
+        await change_the_state(workspace, first="of another run")
+        stack.write_resources(first={"input": "planned"})
+        await apply_plan(workspace, plan, agree=deploy_meanwhile)
+
+    with pytest.raises(PlanIsStale) as stale:
+        in_workspace(stack, work)
+    assert inputs(stack) == {"first": "again"}
+    assert "Nothing of the plan was applied." in str(stale.value.next_step)
+
+
+def test_a_destruction_that_is_planned_anew_is_one_again(stack: TerraformFolder) -> None:
+    asked = Agreed()
+
+    async def work(workspace: Workspace) -> None:
+        await change_the_state(workspace, first="planned")
+        (plan,) = await workspace.plan_stacks([stack.stack], destroy=True)
+        await change_the_state(workspace, first="planned", second="of another run")
+        await apply_plan(workspace, plan, agree=asked)
+
+    in_workspace(stack, work)
+    assert len(asked.plans[0].summary.destroyed) == 2
+    assert inputs(stack) == {}
+
+
+def test_only_its_owner_can_read_a_plan_and_it_goes_once_it_is_applied(
+    stack: TerraformFolder,
+) -> None:
+    found: list[Path] = []
+
+    async def work(workspace: Workspace) -> None:
+        (plan,) = await workspace.plan_stacks([stack.stack])
+        file = workspace.terraform.plan_file(stack.stack)
+        found.append(file)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+        await apply_plan(workspace, plan, agree=refuse)
+        assert not file.exists()
+        await workspace.plan_stacks([stack.stack])
+
+    in_workspace(stack, work)
+    assert not found[0].exists()
+    assert not list(stack.stack.folder.glob("*.tfplan*"))
+
+
+def test_a_plan_that_is_kept_for_others_is_kept_from_strangers(stack: TerraformFolder) -> None:
+    stack.plan()
+    kept = sorted(stack.stack.folder.glob("prod-e.tfplan*"))
+    assert [file.name for file in kept] == ["prod-e.tfplan", "prod-e.tfplan.json"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in kept} == {0o600}
