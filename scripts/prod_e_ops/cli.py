@@ -126,7 +126,7 @@ def deploy(
         ),
     ] = False,
 ) -> None:
-    """Deploy an environment with cdktf: plan, ask, apply, verify.
+    """Deploy an environment: plan, ask, apply that plan, verify.
 
     Stacks without changes are left alone. What ECR has is not built again. A deployment that ECS
     rolls back fails.
@@ -346,7 +346,7 @@ def images(
 def destroy(environment: Environment = None, yes: Yes = False) -> None:
     """Destroy an environment, unless its settings protect it.
 
-    It shows what exists, asks, and lets cdktf destroy it.
+    It shows what exists, asks, and has Terraform destroy it.
 
     Example: npm run destroy -- staging-e
     """
