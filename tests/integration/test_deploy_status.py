@@ -1,4 +1,4 @@
-"""`prod-e deploy-status` against the embedded AWS: what it says of each kind of deployment."""
+"""`prod-e status` against the embedded AWS: what it says of each kind of deployment."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ def slow_aws() -> Iterator[EmbeddedAws]:
 
 
 def test_a_deployment_that_succeeded_is_shown_with_its_image(service: ServiceOnAws) -> None:
-    done = service.prod_e("deploy-status", "backend")
+    done = service.prod_e("status", "backend")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == f"backend ({service.service}): succeeded"
@@ -53,7 +53,7 @@ def test_a_deployment_that_succeeded_is_shown_with_its_image(service: ServiceOnA
 
 
 def test_json_tells_a_script_the_same(service: ServiceOnAws) -> None:
-    done = service.prod_e("deploy-status", "--json")
+    done = service.prod_e("status", "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["environment"] == service.name
@@ -75,7 +75,7 @@ def test_one_that_ecs_rolled_back_is_told_with_the_reason(
     service: ServiceOnAws, options: tuple[str, ...]
 ) -> None:
     service.deploy(service.define("latest", command=FAILS))
-    done = service.prod_e("deploy-status", "backend", *options)
+    done = service.prod_e("status", "backend", *options)
     assert done.returncode == 1
     assert done.stdout.startswith(f"backend ({service.service}): rolled back")
     assert "ECS deployment circuit breaker: tasks failed to start." in done.stderr
@@ -86,7 +86,7 @@ def test_one_that_ecs_rolled_back_is_told_with_the_reason(
 
 def test_one_whose_image_is_not_there_names_the_image(service: ServiceOnAws) -> None:
     service.deploy(service.define("v9.9.9"))
-    done = service.prod_e("deploy-status", "backend", "--json")
+    done = service.prod_e("status", "backend", "--json")
     assert done.returncode == 1
     deployment = json.loads(done.stdout)["services"][0]["deployment"]
     assert deployment["status"] == "ROLLBACK_SUCCESSFUL"
@@ -98,7 +98,7 @@ def test_one_whose_image_is_not_there_names_the_image(service: ServiceOnAws) -> 
 def test_the_reasons_told_are_those_of_the_last_deployment(service: ServiceOnAws) -> None:
     service.deploy(service.define("latest", command=FAILS))
     service.deploy(service.define("latest", command=("sh", "-c", "exit 4")))
-    done = service.prod_e("deploy-status", "backend")
+    done = service.prod_e("status", "backend")
     assert "exited with 4" in done.stderr
     assert "exited with 3" not in done.stderr
 
@@ -117,7 +117,7 @@ def test_a_task_that_scaling_stopped_has_not_failed(
 def test_the_next_deployment_that_succeeds_ends_the_bad_news(service: ServiceOnAws) -> None:
     service.deploy(service.define("v9.9.9"))
     service.deploy(f"{service.family}:1")
-    assert service.prod_e("deploy-status", "backend").returncode == 0
+    assert service.prod_e("status", "backend").returncode == 0
 
 
 def test_a_first_deployment_that_fails_says_that_nothing_may_run(
@@ -126,14 +126,14 @@ def test_a_first_deployment_that_fails_says_that_nothing_may_run(
     service = ServiceOnAws(aws, tmp_path / "project")
     service.push("one", "latest")
     service.create(service.define("latest", command=FAILS))
-    done = service.prod_e("deploy-status", "backend")
+    done = service.prod_e("status", "backend")
     assert done.returncode == 1
     assert "0 running, 0 pending, 2 desired" in done.stdout
     assert "Nothing may be running" in done.stderr
 
 
 def test_an_unknown_service_is_refused_with_those_there_are(service: ServiceOnAws) -> None:
-    done = service.prod_e("deploy-status", "frontend")
+    done = service.prod_e("status", "frontend")
     assert done.returncode == 2
     assert "Name one of backend" in done.stderr
 
@@ -142,7 +142,7 @@ def test_a_service_that_is_not_deployed_is_told_with_the_way_there(
     aws: EmbeddedAws, tmp_path: Path
 ) -> None:
     service = ServiceOnAws(aws, tmp_path / "project")
-    done = service.prod_e("deploy-status")
+    done = service.prod_e("status")
     assert done.returncode == 2
     assert f"npm run deploy -- {service.name}" in done.stderr
 
@@ -157,11 +157,11 @@ class TestUnderWay:
         return service
 
     def test_it_is_shown_and_then_followed_to_its_end(self, service: ServiceOnAws) -> None:
-        now = service.prod_e("deploy-status", "backend")
+        now = service.prod_e("status", "backend")
         assert now.returncode == 0, now.stderr
         assert "under way" in now.stdout
         assert "--wait follows it" in now.stderr
-        done = service.prod_e("deploy-status", "backend", "--wait", "--json")
+        done = service.prod_e("status", "backend", "--wait", "--json")
         assert done.returncode == 0, done.stderr
         (status,) = json.loads(done.stdout)["services"]
         assert status["deployment"]["status"] == "SUCCESSFUL"
@@ -169,11 +169,11 @@ class TestUnderWay:
         assert "deployment completed." in done.stderr
 
     def test_the_old_tasks_run_until_ecs_has_rolled_back(self, service: ServiceOnAws) -> None:
-        assert service.prod_e("deploy-status", "--wait").returncode == 0
+        assert service.prod_e("status", "--wait").returncode == 0
         service.deploy(service.define("v9.9.9"))
-        now = service.prod_e("deploy-status", "backend")
+        now = service.prod_e("status", "backend")
         assert "2 of the running are old" in now.stdout
-        done = service.prod_e("deploy-status", "backend", "--follow")
+        done = service.prod_e("status", "backend", "--follow")
         assert done.returncode == 1
         assert "rolled back" in done.stdout
         assert "rolling back to deployment" in done.stderr
@@ -182,13 +182,13 @@ class TestUnderWay:
     def test_one_that_another_replaces_is_told_so(self, service: ServiceOnAws) -> None:
         service.deploy()
         assert service.deployments() == ["IN_PROGRESS", "STOPPED"]
-        now = service.prod_e("deploy-status", "backend")
+        now = service.prod_e("status", "backend")
         assert now.returncode == 0
         assert "under way" in now.stdout
 
     def test_ctrl_c_leaves_the_deployment_to_ecs_and_says_so(self, service: ServiceOnAws) -> None:
         with subprocess.Popen(
-            [PROD_E, "deploy-status", "backend", "--wait"],
+            [PROD_E, "status", "backend", "--wait"],
             cwd=service.folder,
             env=service.aws.environment(),
             stdin=subprocess.DEVNULL,
@@ -263,4 +263,4 @@ class TestFollowing:
             )
         assert any("exited with 3" in line for line in failure.value.details)
         assert failure.value.next_step is not None
-        assert "deploy-status backend" in failure.value.next_step
+        assert "status backend" in failure.value.next_step

@@ -453,7 +453,7 @@ class TestWhatStandsInTheWay:
         assert "111122223333" in done.stderr
         assert followed.state() == before
 
-    @pytest.mark.parametrize("command", ["rollback", "deploy-status", "images"])
+    @pytest.mark.parametrize("command", ["rollback", "status", "images"])
     def test_without_credentials_the_way_to_some_is_told(
         self, followed: ServiceOnAws, command: str
     ) -> None:
@@ -462,7 +462,7 @@ class TestWhatStandsInTheWay:
         assert "no AWS credentials" in done.stderr
         assert "Traceback" not in done.stderr
 
-    @pytest.mark.parametrize("command", ["rollback", "deploy-status", "images"])
+    @pytest.mark.parametrize("command", ["rollback", "status", "images"])
     def test_an_aws_that_cannot_be_reached_is_told(
         self, followed: ServiceOnAws, command: str
     ) -> None:
@@ -471,7 +471,7 @@ class TestWhatStandsInTheWay:
         assert "AWS cannot be reached" in done.stderr
         assert "Traceback" not in done.stderr
 
-    @pytest.mark.parametrize("command", ["rollback", "deploy-status", "images"])
+    @pytest.mark.parametrize("command", ["rollback", "status", "images"])
     def test_help_teaches_with_an_example(self, followed: ServiceOnAws, command: str) -> None:
         done = followed.prod_e(command, "--help")
         assert done.returncode == 0

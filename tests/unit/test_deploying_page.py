@@ -27,7 +27,7 @@ def typed() -> list[str]:
             command = command.replace("npm run prod-e -- ", "")
             for door, name in DOORS.items():
                 command = command.replace(door, name)
-            if command.split(" ")[0] in {"push", "rollback", "deploy", "deploy-status", "images"}:
+            if command.split(" ")[0] in {"push", "rollback", "deploy", "status", "images"}:
                 found.append(command)
     return found
 
@@ -37,7 +37,7 @@ def test_the_page_shows_every_command_that_it_is_about() -> None:
         "push",
         "rollback",
         "deploy",
-        "deploy-status",
+        "status",
         "images",
     }
 

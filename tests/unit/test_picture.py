@@ -1,4 +1,4 @@
-"""The picture shows what the synthesised JSON has, and nothing else."""
+"""The diagram shows what the synthesised JSON has, and nothing else."""
 
 import shutil
 import subprocess
@@ -58,7 +58,7 @@ github_repository = "us/app"
 """
 
 
-def picture(stacks: Any) -> str:
+def diagram(stacks: Any) -> str:
     name = min(stacks, key=len)
     return draw(read_architecture(name, {key: stack.values for key, stack in stacks.items()}))
 
@@ -75,12 +75,12 @@ def links(svg: str) -> list[str]:
 
 def test_the_readme_shows_the_picture_of_what_prod_e_is_today(seed: Any) -> None:
     committed = (PROJECT / "docs" / "architecture.svg").read_text("utf-8")
-    assert committed == picture(seed), "docs/architecture.svg is stale: run `npm run picture`"
+    assert committed == diagram(seed), "docs/architecture.svg is stale: run `npm run diagram`"
     assert "](docs/architecture.svg)" in (PROJECT / "README.md").read_text("utf-8")
 
 
 def test_the_seed_is_drawn_with_its_names_addresses_ports_and_sizes(seed: Any) -> None:
-    shown = words(picture(seed))
+    shown = words(diagram(seed))
     for text in (
         "AWS region us-west-2",
         "VPC 10.0.0.0/16",
@@ -116,7 +116,7 @@ def test_the_seed_is_drawn_with_its_names_addresses_ports_and_sizes(seed: Any) -
 
 
 def test_three_zones_two_services_a_domain_and_a_firewall_are_drawn(synthesised: Any) -> None:
-    shown = words(picture(synthesised(RICH)))
+    shown = words(diagram(synthesised(RICH)))
     for text in (
         "AWS region eu-central-1",
         "availability zone 3",
@@ -150,11 +150,11 @@ def test_the_hash_of_the_code_is_not_in_the_picture(synthesised: Any) -> None:
         for image in stacks["rich-e-image"].all("docker_image")
         if "amd64" in image["build"]["platform"]
     }
-    assert content_hash not in picture(stacks)
+    assert content_hash not in diagram(stacks)
 
 
 def test_without_nat_the_endpoints_are_the_only_way_out(synthesised: Any) -> None:
-    svg = picture(synthesised(MINIMAL + '[network]\negress = "endpoints"\n'))
+    svg = diagram(synthesised(MINIMAL + '[network]\negress = "endpoints"\n'))
     shown = words(svg)
     assert shown.count("ecr.api · ecr.dkr · logs") == 2
     assert "NAT gateway" not in shown
@@ -163,13 +163,13 @@ def test_without_nat_the_endpoints_are_the_only_way_out(synthesised: Any) -> Non
 
 
 def test_without_a_database_none_is_drawn(synthesised: Any) -> None:
-    shown = words(picture(synthesised(MINIMAL)))
+    shown = words(diagram(synthesised(MINIMAL)))
     assert "isolated 10.0.128.0/20" in shown
     assert not any(text in ("RDS", "Secrets Manager") or "5432" in text for text in shown)
 
 
 def test_a_single_nat_gateway_serves_every_zone(staging: Any) -> None:
-    shown = words(picture(staging))
+    shown = words(diagram(staging))
     assert [text for text in shown if "-nat-" in text] == ["staging-e-nat-1"]
     assert "1 to 2 tasks on Fargate Spot" in shown
 
@@ -178,7 +178,7 @@ def test_without_access_logs_alarm_addresses_or_redeployment_none_is_drawn(
     synthesised: Any,
 ) -> None:
     toml = MINIMAL + 'build = "external"\nimage_tag = "v1"\n[load_balancer]\naccess_logs = false\n'
-    shown = words(picture(synthesised(toml)))
+    shown = words(diagram(synthesised(toml)))
     assert not {"EventBridge", "Step Functions", "E-mail"} & set(shown)
     assert not any(text.startswith("access logs") for text in shown)
     assert "external" in shown
@@ -187,7 +187,7 @@ def test_without_access_logs_alarm_addresses_or_redeployment_none_is_drawn(
 
 def test_an_arrow_is_drawn_only_where_a_security_group_lets_through(synthesised: Any) -> None:
     stacks = synthesised(MINIMAL + "database = false\n[database]\n")
-    svg = picture(stacks)
+    svg = diagram(stacks)
     assert "tiny-e-database" in words(svg)
     assert not any("5432" in text for text in words(svg))
     # Internet, gateway, load balancer, services; and the legend's.
@@ -197,7 +197,7 @@ def test_an_arrow_is_drawn_only_where_a_security_group_lets_through(synthesised:
 @pytest.mark.parametrize("toml", [MINIMAL, RICH], ids=["minimal", "rich"])
 def test_the_same_json_gives_the_same_bytes(synthesised: Any, toml: str) -> None:
     stacks = synthesised(toml)
-    assert picture(stacks) == picture(dict(reversed(stacks.items())))
+    assert diagram(stacks) == diagram(dict(reversed(stacks.items())))
 
 
 def rectangles(svg: str, *styles: str) -> list[Box]:
@@ -210,7 +210,7 @@ def rectangles(svg: str, *styles: str) -> list[Box]:
 
 @pytest.mark.parametrize("name", ["rich-e", "an-environment-of-23-ch"])
 def test_cards_lie_apart_and_hold_their_words(synthesised: Any, name: str) -> None:
-    svg = picture(synthesised(RICH.replace("rich-e", name).replace("worker", "job")))
+    svg = diagram(synthesised(RICH.replace("rich-e", name).replace("worker", "job")))
     cards = rectangles(svg, "card", "label")
     for one, other in combinations(cards, 2):
         beside = one.x >= other.right or other.x >= one.right
@@ -229,12 +229,12 @@ def test_cards_lie_apart_and_hold_their_words(synthesised: Any, name: str) -> No
 def test_names_that_are_too_long_keep_the_end_that_tells_them_apart(synthesised: Any) -> None:
     name = "an-environment-of-23-ch"
     toml = RICH.replace("rich-e", name).replace("worker", "job")
-    shown = words(picture(synthesised(toml)))
+    shown = words(diagram(synthesised(toml)))
     assert sum("…" in text and text.endswith(("nat-1", "nat-2", "nat-3")) for text in shown) == 3
 
 
 def test_it_can_be_read_on_a_light_and_on_a_dark_page(seed: Any) -> None:
-    style = ET.fromstring(picture(seed)).findtext(f"{SVG}style") or ""
+    style = ET.fromstring(diagram(seed)).findtext(f"{SVG}style") or ""
     light, dark = style.split("@media (prefers-color-scheme: dark)")
     assert ".page { fill: #ffffff" in light
     assert ".page { fill: #0d1117" in dark
@@ -249,13 +249,13 @@ def test_the_command_writes_the_picture_where_it_is_wanted(tmp_path: Path) -> No
     shutil.copy(PROJECT / "main.py", tmp_path)
 
     def prod_e(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).with_name("prod-e")), "picture", *arguments]
+        command = [str(Path(sys.executable).with_name("prod-e")), "diagram", *arguments]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     finished = prod_e()
     assert (finished.returncode, finished.stdout) == (0, "docs/architecture-tiny-e.svg\n")
     written = (tmp_path / "docs" / "architecture-tiny-e.svg").read_text("utf-8")
     assert prod_e("tiny-e", "--output", "-").stdout == written
-    refused = prod_e("--output", "gone/picture.svg")
+    refused = prod_e("--output", "gone/diagram.svg")
     assert refused.returncode == 2
-    assert "cannot be written to gone/picture.svg: No such file or directory" in refused.stderr
+    assert "cannot be written to gone/diagram.svg: No such file or directory" in refused.stderr

@@ -77,7 +77,7 @@ async def follow_deployment(
     """
     deployments = Deployments(environment, key)
     service = deployments.names.service
-    again = f"prod-e deploy-status {key} --environment {environment.name}"
+    again = f"prod-e status {key} --environment {environment.name}"
     try:
         with terminal.step(f"Deploy {service}") as step:
             if since is None:
@@ -143,7 +143,7 @@ async def failure(deployments: Deployments, deployment: Deployment) -> Deploymen
         return DeploymentFailed(
             f"The deployment of {service} was stopped before it was complete{because}",
             details=reasons,
-            next_step=f"Another one may have taken its place: prod-e deploy-status {at} --wait",
+            next_step=f"Another one may have taken its place: prod-e status {at} --wait",
         )
     followed = deployments.settings.image_tag
     still = f"the tag {followed} still names" if followed == "latest" else "the settings still pin"

@@ -1,1 +1,1 @@
-"""The picture of an environment, drawn from its synthesised JSON."""
+"""The diagram of an environment, drawn from its synthesised JSON."""

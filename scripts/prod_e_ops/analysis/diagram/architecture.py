@@ -1,4 +1,4 @@
-"""What an environment consists of, as far as the picture shows it."""
+"""What an environment consists of, as far as the diagram shows it."""
 
 from dataclasses import dataclass
 

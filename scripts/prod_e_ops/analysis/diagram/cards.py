@@ -1,4 +1,4 @@
-"""The cards of the picture: an icon, a name and some lines."""
+"""The cards of the diagram: an icon, a name and some lines."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the cards of the picture say."""
+"""What the cards of the diagram say."""
 
 from collections.abc import Sequence
 

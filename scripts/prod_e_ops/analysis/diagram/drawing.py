@@ -1,4 +1,4 @@
-"""The picture of an architecture: where everything goes, and what leads where."""
+"""The diagram of an architecture: where everything goes, and what leads where."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -39,7 +39,7 @@ def draw(architecture: Architecture) -> str:
     """Draws an architecture as SVG: from the internet above to the database below.
 
     To the left is how code gets there, to the right what is watched and kept. Whatever the
-    architecture does not have is not in the picture.
+    architecture does not have is not in the diagram.
     """
     return _Drawing(architecture).svg()
 
@@ -356,6 +356,6 @@ class _Drawing:
             self._links.arrow((x, y - 5), (x + 34, y - 5), style=style)
             self._cards.text(x + 42, y, meaning, style="muted")
             x += 42 + text_width(meaning) + 24
-        source = "drawn from the synthesised JSON: npm run picture"
+        source = "drawn from the synthesised JSON: npm run diagram"
         right = self._width - _MARGIN
         self._cards.text(right, y, source, style="muted", anchor="end")

@@ -105,7 +105,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle in the picture, in SVG's user units."""
+    """A rectangle in the diagram, in SVG's user units."""
 
     x: float
     y: float
@@ -153,7 +153,7 @@ def fitted(text: str, width: float, *, size: float = TEXT_SIZE, bold: bool = Fal
 
 
 class Canvas:
-    """A layer of the picture; what is drawn later lies above what was drawn before."""
+    """A layer of the diagram; what is drawn later lies above what was drawn before."""
 
     def __init__(self) -> None:
         self.group = ET.Element("g")

@@ -4,9 +4,14 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+import typer
 
 from prod_e.delivery.image_build import is_release
 from prod_e_ops.aws.account import check_account
+from prod_e_ops.commands.arguments import EnvironmentOption, Json, ServiceArgument, Yes
+from prod_e_ops.context import Context, run
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.ecr import Repository, StoredImage
 from prod_e_ops.images.inventory import (
@@ -17,10 +22,8 @@ from prod_e_ops.images.inventory import (
     tag_in_settings,
 )
 from prod_e_ops.images.scans import with_findings
-from prod_e_ops.project.project import Project
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.render import iso, shown_minute
-from prod_e_ops.terminal.console import Terminal
 
 _SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
 
@@ -33,8 +36,39 @@ class Verdict:
     keeps: str | None
 
 
-async def images(
-    project: Project,
+def images(
+    service: ServiceArgument,
+    environment: EnvironmentOption = None,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            help="Delete old images that no task runs, no successful deployment of the last 90"
+            " days ran, and no active task definition, release or followed tag names.",
+        ),
+    ] = False,
+    keep: Annotated[
+        int,
+        typer.Option(
+            "--keep", metavar="N", min=0, help="How many of those --prune keeps, the newest."
+        ),
+    ] = 10,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Show a service's images in ECR, and what uses each.
+
+    Example: npm run prod-e -- images backend --prune --keep 5
+    """
+    run(
+        lambda context: show_or_prune(
+            context, service, environment, prune=prune, keep=keep, yes=yes, as_json=json
+        )
+    )
+
+
+async def show_or_prune(
+    context: Context,
     key: str,
     environment_name: str | None,
     *,
@@ -42,12 +76,12 @@ async def images(
     keep: int,
     yes: bool,
     as_json: bool,
-    terminal: Terminal,
 ) -> None:
     """Shows the images of a service; `prune` deletes those that nothing could return to.
 
     `keep`: how many of those stay, the newest first.
     """
+    project, terminal = context.project, context.terminal
     environment = project.environment(environment_name)
     deployments = Deployments(environment, key)
     await check_account(environment)

@@ -6,19 +6,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from prod_e.delivery.build_context import BuildContext, read_build_context
 from prod_e.delivery.image_build import PLATFORMS, Build, is_release, names_one_build
 from prod_e.names import ServiceNames
 from prod_e_ops.aws.account import check_account
+from prod_e_ops.commands.arguments import EnvironmentOption, Json, Rebuild, ServiceArgument, Yes
+from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.images.docker import Docker, TransferFailed, find_docker
 from prod_e_ops.images.ecr import Login, Repository, RepositoryFound, StoredImage
 from prod_e_ops.images.tags import move_tags
 from prod_e_ops.project.project import Project, service_settings
 from prod_e_ops.terminal.console import Step, Terminal
-from prod_e_ops.terminal.processes import Supervisor
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment, Service
@@ -130,20 +133,78 @@ class Wanted:
         return self.architecture == self.service.architecture
 
 
-async def push(
-    project: Project,
+def push(
+    service: ServiceArgument,
+    environment: EnvironmentOption = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag",
+            "-t",
+            metavar="TAG",
+            help="One more tag; may be repeated. Not content-..., git-... or a version.",
+            show_default=False,
+        ),
+    ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(
+            "--release",
+            metavar="vX.Y.Z",
+            help="A semantic version as a tag, which never moves to other content.",
+            show_default=False,
+        ),
+    ] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            "--platform",
+            metavar="PLATFORM",
+            help="linux/amd64 or linux/arm64 (default: the settings' architecture).",
+            show_default=False,
+        ),
+    ] = None,
+    rebuild: Rebuild = False,
+    yes: Yes = False,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", help="Follow the deployment; fail if ECS rolls it back."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Build a service's image, push it to ECR and move its tags.
+
+    The tags are content-<hash>, git-<commit> (-dirty with changes that are not committed), the
+    release, those of --tag, and the one that the settings follow, such as latest. They move when
+    everything is uploaded, latest last; what ECR has already is not built again.
+
+    Example: scripts/deployment/build-and-push.sh backend --release v1.4.0 --wait
+    """
+    options = PushOptions(
+        tags=tuple(tag or ()),
+        release=release,
+        platform=platform,
+        rebuild=rebuild,
+        yes=yes,
+        wait=wait,
+        as_json=json,
+    )
+    run(lambda context: push_image(context, environment, service, options=options))
+
+
+async def push_image(
+    context: Context,
     environment_name: str | None,
     key: str,
     *,
     options: PushOptions,
-    supervisor: Supervisor,
-    terminal: Terminal,
 ) -> None:
     """Checks, builds unless ECR has the content, uploads, and moves the tags once all is there.
 
     Raises `UserMistake` for what the user can put right, and `OpsError` if Docker, the registry or
     AWS fails; then no tag that something follows has moved, or the message says which did.
     """
+    project, terminal = context.project, context.terminal
     wanted = await asyncio.to_thread(
         what_is_wanted, project, project.environment(environment_name), key, options
     )
@@ -153,9 +214,7 @@ async def push(
             f" could not run this image, so {wanted.service.image_tag} does not move to it."
         )
     repository = wanted.repository
-    docker, found = await _check(
-        wanted, project, yes=options.yes, supervisor=supervisor, terminal=terminal
-    )
+    docker, found = await _check(wanted, context, yes=options.yes)
     if options.wait:
         await _newest_deployment(wanted)  # Refuses a service that is not deployed.
     tags, stored = await _check_versions(
@@ -298,12 +357,11 @@ def _in_order(*groups: Sequence[str], last: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(tags, key=lambda tag: last.index(tag) + 1 if tag in last else 0))
 
 
-async def _check(
-    wanted: Wanted, project: Project, *, yes: bool, supervisor: Supervisor, terminal: Terminal
-) -> tuple[Docker, RepositoryFound]:
+async def _check(wanted: Wanted, context: Context, *, yes: bool) -> tuple[Docker, RepositoryFound]:
     environment, repository = wanted.environment, wanted.repository
+    terminal = context.terminal
     with terminal.step("Check Docker, the AWS account and the repository") as step:
-        docker = await find_docker(supervisor)
+        docker = await find_docker(context.processes)
         account = await check_account(environment)
         found = await asyncio.to_thread(repository.find)
         step.outcome = found.uri if found else f"there is no {repository.name} yet"
@@ -317,7 +375,9 @@ async def _check(
             await terminal.confirm(f"Deploy {stack} now?")
         from prod_e_ops.images.repositories import create_repositories
 
-        await create_repositories(project, environment, supervisor=supervisor, terminal=terminal)
+        await create_repositories(
+            context.project, environment, supervisor=context.processes, terminal=terminal
+        )
         found = await asyncio.to_thread(repository.find)
         if found is None:
             raise OpsError(
@@ -484,7 +544,7 @@ async def _newest_deployment(wanted: Wanted) -> "Deployment":
 def _next_steps(wanted: Wanted, moved: Sequence[str]) -> list[str]:
     environment, tag = wanted.environment.name, wanted.service.image_tag
     deploy = f"npm run deploy -- {environment}"
-    status = f"prod-e deploy-status {wanted.key} --environment {environment}"
+    status = f"prod-e status {wanted.key} --environment {environment}"
     if not wanted.fits_tasks:
         architecture = f'architecture = "{wanted.architecture}"'
         return [f"Next: set {architecture} in {wanted.environment.file}, then push and {deploy}."]

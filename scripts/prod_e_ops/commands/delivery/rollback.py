@@ -6,11 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Annotated
+
+import typer
 
 from prod_e.delivery.image_build import names_one_build
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.aws.clients import aws_client, aws_errors
+from prod_e_ops.commands.arguments import EnvironmentOption, Json, ServiceArgument
 from prod_e_ops.commands.delivery.images import existing_repository, shown_use
+from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.images.ecr import Repository, StoredImage
 from prod_e_ops.images.inventory import (
@@ -124,15 +129,49 @@ class Situation:
             )
 
 
-async def rollback(
-    project: Project,
+def rollback(
+    service: ServiceArgument,
+    environment: EnvironmentOption = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="TAG|DIGEST|REVISION",
+            help="An image's tag or digest (sha256:..., its beginning will do), or a revision of"
+            " the task definition: its number, or prod-e-task:12 (default: you choose from a"
+            " list).",
+            show_default=False,
+        ),
+    ] = None,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Do not ask; without --to take the other image that was healthy most recently.",
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Return a service to what it ran before, and verify it.
+
+    A service that follows latest gets the tag moved back. A pinned one gets its earlier task
+    definition, and the pin in environments/*.toml. Nothing is built. Where the service runs that
+    already, nothing is changed and the exit status is 0.
+
+    Example: scripts/deployment/rollback.sh backend --to v1.3.2
+    """
+    run(lambda context: roll_back(context, service, environment, to=to, yes=yes, as_json=json))
+
+
+async def roll_back(
+    context: Context,
     key: str,
     environment_name: str | None,
     *,
     to: str | None,
     yes: bool,
     as_json: bool,
-    terminal: Terminal,
 ) -> None:
     """Returns a service to an earlier image or task definition, waits, and verifies.
 
@@ -142,6 +181,7 @@ async def rollback(
     Raises `UserMistake` where that cannot be, with the reason and nothing changed, and `OpsError`
     if ECS does not keep it, or the user declines.
     """
+    project, terminal = context.project, context.terminal
     environment = project.environment(environment_name)
     deployments = Deployments(environment, key)
     account = await check_account(environment)
@@ -196,7 +236,7 @@ async def _refuse_while_under_way(deployments: Deployments, status: ServiceStatu
     if not status.deployment.under_way:
         return
     wait = (
-        f"Follow it with `prod-e deploy-status {deployments.key} --environment"
+        f"Follow it with `prod-e status {deployments.key} --environment"
         f" {deployments.environment.name} --wait`; nothing was changed."
     )
     if status.deployment.status.startswith("ROLLBACK"):
@@ -448,7 +488,7 @@ async def _verify(
             raise OpsError(
                 f"{deployments.names.service} runs {deployment.revision.task_definition}, not"
                 f" {definition.name}: somebody else deployed at the same time.",
-                next_step="Look at it with `prod-e deploy-status"
+                next_step="Look at it with `prod-e status"
                 f" {deployments.key} --environment {deployments.environment.name}`.",
             )
         if image is None:
@@ -459,7 +499,7 @@ async def _verify(
             raise OpsError(
                 f"{deployments.names.service} runs {', '.join(sorted(map(str, expected)))}, not"
                 f" {image.digest}: somebody else pushed or deployed at the same time.",
-                next_step="Look at it with `prod-e deploy-status"
+                next_step="Look at it with `prod-e status"
                 f" {deployments.key} --environment {deployments.environment.name}`.",
             )
         step.outcome = short_digest(image.digest)

@@ -282,6 +282,6 @@ async def _verify_services(workspace: Workspace) -> None:
             raise OpsError(
                 "ECS did not keep what was deployed:",
                 details=failed,
-                next_step="The service runs its previous task definition. `prod-e deploy-status"
+                next_step="The service runs its previous task definition. `prod-e status"
                 f" --environment {workspace.environment.name}` says why.",
             )

@@ -1,37 +1,63 @@
-"""`prod-e picture`: the picture of an environment, drawn from its synthesised JSON."""
+"""`prod-e diagram`: the diagram of an environment, drawn from its synthesised JSON."""
 
 import json
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from prod_e_ops.analysis.diagram.drawing import draw
 from prod_e_ops.analysis.diagram.reading import read_architecture
+from prod_e_ops.commands.arguments import EnvironmentArgument
+from prod_e_ops.context import Context, run
 from prod_e_ops.errors import UserMistake
-from prod_e_ops.project.project import DEFAULT_ENVIRONMENT, Project
+from prod_e_ops.project.project import DEFAULT_ENVIRONMENT
 from prod_e_ops.project.synthesis import synthesise
-from prod_e_ops.terminal.console import Terminal
-from prod_e_ops.terminal.processes import Supervisor
 
 STANDARD_OUTPUT = Path("-")
 
 
-async def picture(
-    project: Project,
+def diagram(
+    environment: EnvironmentArgument = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write it; - is stdout (default: docs/architecture.svg for prod-e,"
+            " docs/architecture-ENVIRONMENT.svg for any other).",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Draw an environment's architecture as SVG.
+
+    It is made from the synthesised JSON and shows what the settings give today: run it again after
+    a change. AWS is not asked.
+
+    Example: npm run diagram -- staging-e --output staging-e.svg
+    """
+    run(lambda context: write_diagram(context, environment, output=output))
+
+
+async def write_diagram(
+    context: Context,
     environment_name: str | None,
     *,
     output: Path | None,
-    supervisor: Supervisor,
-    terminal: Terminal,
 ) -> None:
     """Synthesises, draws an environment and writes the SVG.
 
-    `output`: the file, or `-` for stdout; default: the picture in the project's `docs/`.
+    `output`: the file, or `-` for stdout; default: the diagram in the project's `docs/`.
 
     Raises `UserMistake` if the settings are wrong or the file cannot be written.
     """
+    project, terminal = context.project, context.terminal
     name = project.environment(environment_name).name
     with terminal.step("Synthesise") as step:
-        await synthesise(project, supervisor, terminal)
+        await synthesise(project, context.processes, terminal)
         step.outcome = project.shown(project.output_folder)
     with terminal.step(f"Draw {name}") as step:
         svg = draw(
@@ -54,7 +80,7 @@ async def picture(
         file.write_text(svg, "utf-8")
     except OSError as error:
         raise UserMistake(
-            f"The picture cannot be written to {file}: {error.strerror}.",
+            f"The diagram cannot be written to {file}: {error.strerror}.",
             next_step="Name another file with --output.",
         ) from None
     terminal.result(project.shown(file))

@@ -6,6 +6,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from prod_e.dependency_lock import (
     LOCK_FILE,
@@ -17,11 +20,11 @@ from prod_e.dependency_lock import (
     write_project_lock,
 )
 from prod_e.version_constraint import VersionConstraint
+from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.project.project import Project, Stack
+from prod_e_ops.project.project import Stack
 from prod_e_ops.project.synthesis import synthesise
 from prod_e_ops.terminal.console import Terminal
-from prod_e_ops.terminal.processes import Supervisor
 from prod_e_ops.terraform.dependency_lock import DependencyLock, this_platform_only
 from prod_e_ops.terraform.diagnostics import parse_text
 from prod_e_ops.terraform.provider_mirror import MIRROR_VARIABLE
@@ -43,9 +46,45 @@ class LockOptions:
     upgrade: bool = False
 
 
-async def lock_providers(
-    project: Project, *, options: LockOptions, supervisor: Supervisor, terminal: Terminal
+providers = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@providers.callback()
+def about() -> None:
+    """Terraform's providers: which versions, with which checksums."""
+
+
+@providers.command()
+def lock(
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--platform",
+            metavar="PLATFORM",
+            help="Where Terraform will run, such as linux_amd64 or darwin_arm64; may be repeated"
+            " (default: this machine's).",
+            show_default=False,
+        ),
+    ] = None,
+    upgrade: Annotated[
+        bool,
+        typer.Option(
+            "--upgrade", help="Take the newest versions that the settings' [providers] allow."
+        ),
+    ] = False,
 ) -> None:
+    """Renew the dependency lock: the providers' versions and checksums, for the platforms named.
+
+    It writes .terraform.lock.hcl in the project's folder, which is to be committed. No other
+    command changes what it says of a provider.
+
+    Example: npm run prod-e -- providers lock --platform linux_amd64 --platform darwin_arm64
+    """
+    options = LockOptions(platforms=tuple(platform or ()), upgrade=upgrade)
+    run(lambda context: lock_providers(context, options=options))
+
+
+async def lock_providers(context: Context, *, options: LockOptions) -> None:
     """Renews the dependency lock for every range that any stack of the project asks for.
 
     Raises `UserMistake` for a platform that is none, and `OpsError` if a provider cannot be had;
@@ -57,11 +96,12 @@ async def lock_providers(
             f"These are not platforms: {', '.join(map(repr, mistakes))}.",
             next_step="Name them as Terraform does: linux_amd64, linux_arm64, darwin_arm64, ...",
         )
+    project, terminal = context.project, context.terminal
     async with find_terraform(
-        supervisor, cache_folder=project.folder / ".cache" / "terraform-providers"
+        context.processes, cache_folder=project.folder / ".cache" / "terraform-providers"
     ) as terraform:
         with terminal.step("Synthesise") as step:
-            await synthesise(project, supervisor, terminal)
+            await synthesise(project, context.processes, terminal)
             step.outcome = project.shown(project.output_folder)
         stacks = [stack for name in project.environments() for stack in project.stacks(name)]
         lock = DependencyLock(folder=project.folder, registry=terraform.registry, tell=terminal.say)

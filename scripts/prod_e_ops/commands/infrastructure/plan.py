@@ -4,9 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from prod_e_ops.commands.arguments import EnvironmentArgument, Json
+from prod_e_ops.context import Context, run
 from prod_e_ops.project.project import Project
 from prod_e_ops.terminal.console import Terminal
-from prod_e_ops.terminal.processes import Supervisor
 from prod_e_ops.terraform.plan_changes import Change, PlanSummary
 from prod_e_ops.terraform.prepared import SkippedStack, StackPlan, open_workspace
 from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Terraform
@@ -14,19 +15,29 @@ from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Terraform
 _MOST_KEYS = 5
 
 
-async def plan(
-    project: Project,
+def plan(environment: EnvironmentArgument = None, json: Json = False) -> None:
+    """Show what a deployment would do, stack by stack.
+
+    What it creates, changes, replaces and destroys. Nothing is changed. Needs AWS credentials that
+    may read, and Terraform, or OpenTofu named in TERRAFORM_BINARY_NAME.
+
+    Example: npm run plan -- staging-e
+    """
+    run(lambda context: plan_stacks(context, environment, as_json=json))
+
+
+async def plan_stacks(
+    context: Context,
     environment_name: str | None,
     *,
     as_json: bool,
-    supervisor: Supervisor,
-    terminal: Terminal,
 ) -> None:
     """Plans every stack of an environment and shows what each plan does."""
+    project, terminal = context.project, context.terminal
     async with open_workspace(
         project,
         environment_name,
-        supervisor=supervisor,
+        supervisor=context.processes,
         terminal=terminal,
         keeps_plans=True,
     ) as workspace:

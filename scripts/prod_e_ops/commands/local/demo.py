@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
+from prod_e_ops.commands.arguments import EnvironmentArgument, Json
 from prod_e_ops.commands.local.demo_checks import Clients, check_environment, clients_of
+from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.project.synthesis import synthesise
 from prod_e_ops.terminal.console import Step, Terminal
-from prod_e_ops.terminal.processes import Supervisor
 from prod_e_ops.terraform.prepared import SkippedStack, describe, initialise
 from prod_e_ops.terraform.provider_versions import installed_versions, take_tested_versions
 from prod_e_ops.terraform.runner import Event, Terraform, find_terraform
@@ -80,26 +83,44 @@ class Report:
         )
 
 
-async def demo(
-    project: Project,
+def demo(
+    environment: EnvironmentArgument = None,
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Leave it up until Ctrl-C, and print how to reach it."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show the whole life of an environment on an embedded AWS.
+
+    It is planned, deployed, checked and destroyed; no account is needed. Real Terraform with the
+    real AWS provider does it, with the very JSON that would be deployed. Nothing is left behind.
+
+    Example: npm run demo
+    """
+    run(lambda context: run_demo(context, environment, keep=keep, as_json=json))
+
+
+async def run_demo(
+    context: Context,
     environment_name: str | None,
     *,
     keep: bool,
     as_json: bool,
-    supervisor: Supervisor,
-    terminal: Terminal,
 ) -> None:
     """Runs the demo and shows its report; raises `OpsError` if anything is not as it should be.
 
     `keep`: leaves everything up, once it is checked, until Ctrl-C.
     """
+    project, terminal = context.project, context.terminal
     environment = project.environment(environment_name)
     report = Report(environment=environment.name)
     try:
         async with AsyncExitStack() as resources:
             terraform = await resources.enter_async_context(
                 find_terraform(
-                    supervisor, cache_folder=project.folder / ".cache" / "terraform-providers"
+                    context.processes,
+                    cache_folder=project.folder / ".cache" / "terraform-providers",
                 )
             )
             folder = Path(
@@ -112,8 +133,7 @@ async def demo(
                 # Elsewhere than in the project, where the state of real deployments is; with
                 # links, relative paths still lead to the sources.
                 project=_linked(project, environment, folder),
-                supervisor=supervisor,
-                terminal=terminal,
+                context=context,
                 report=report,
             )
             with run.step("Start the embedded AWS") as step:
@@ -151,8 +171,7 @@ class _Demo:
 
     environment: "Environment"
     project: Project
-    supervisor: Supervisor
-    terminal: Terminal
+    context: Context
     report: Report
 
     async def life(self, aws: EmbeddedAws, terraform: Terraform, *, keep: bool) -> None:
@@ -190,7 +209,7 @@ class _Demo:
         try:
             yield
         except ProviderCrashed as crash:
-            self.terminal.error(crash)
+            self.context.terminal.error(crash)
             self.report.failed.append(FailedStack(stack=stack, reason=crash.reason))
 
     def _left(self, stacks: Sequence[Stack]) -> list[Stack]:
@@ -200,7 +219,7 @@ class _Demo:
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
         """A step that has its line in the report, whatever becomes of it."""
-        with self.terminal.step(title) as step:
+        with self.context.terminal.step(title) as step:
             try:
                 yield step
             except BaseException as error:
@@ -213,7 +232,7 @@ class _Demo:
 
     async def _synthesise(self, clients: Clients) -> Sequence[Stack]:
         with self.step("Synthesise") as step:
-            await synthesise(self.project, self.supervisor, self.terminal)
+            await synthesise(self.project, self.context.processes, self.context.terminal)
             stacks = self.project.stacks(self.environment.name)
             count = sum(stack.resource_count for stack in stacks)
             step.outcome = f"{count} resources in {len(stacks)} stacks"
@@ -234,7 +253,7 @@ class _Demo:
             for stack in stacks:
                 take_tested_versions(stack)
             ready, skipped = await initialise(
-                terraform, stacks, supervisor=self.supervisor, on_stack=step.update
+                terraform, stacks, supervisor=self.context.processes, on_stack=step.update
             )
             step.outcome = describe(terraform, installed_versions(ready))
         return ready, skipped
@@ -272,7 +291,7 @@ class _Demo:
             )
             broken = [str(check) for check in checks if not check.holds]
             for check in checks:
-                self.terminal.say(f"  {check}")
+                self.context.terminal.say(f"  {check}")
             if broken:
                 raise OpsError("AWS does not hold what was deployed:", details=broken)
             step.outcome = f"{len(checks)} promises are kept"
@@ -301,7 +320,7 @@ class _Demo:
             *(f"  terraform -chdir={stack.folder} state list" for stack in stacks),
             "Ctrl-C ends it and leaves nothing behind.",
         ):
-            self.terminal.say(line)
+            self.context.terminal.say(line)
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:

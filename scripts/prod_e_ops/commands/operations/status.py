@@ -1,33 +1,63 @@
-"""`prod-e deploy-status`: the last deployment of each service, and whether it was kept."""
+"""`prod-e status`: the last deployment of each service, and whether it was kept."""
 
 import asyncio
 import json
+from typing import Annotated
+
+import typer
 
 from prod_e_ops.aws.account import check_account
+from prod_e_ops.commands.arguments import EnvironmentOption, Json, service_keys
+from prod_e_ops.context import Context, run
 from prod_e_ops.errors import DeploymentFailed
 from prod_e_ops.images.ecr import Repository
-from prod_e_ops.project.project import Project
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import failure, follow_deployment, service_statuses
 from prod_e_ops.service.model import ServiceStatus
 from prod_e_ops.service.render import status_json, status_lines
-from prod_e_ops.terminal.console import Terminal
 
 
-async def deploy_status(
-    project: Project,
+def status(
+    service: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SERVICE]",
+            help="The key of a service: [services.KEY] (default: all of the environment).",
+            show_default=False,
+            autocompletion=service_keys,
+        ),
+    ] = None,
+    environment: EnvironmentOption = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", "--follow", help="Follow a deployment under way to its end."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show the last deployment of each service, or follow it.
+
+    Its state, tasks, image and events. The exit status is 1 if the last one failed or ECS rolled it
+    back, which is told with the reason.
+
+    Example: npm run prod-e -- status backend --wait
+    """
+    run(lambda context: show_status(context, service, environment, wait=wait, as_json=json))
+
+
+async def show_status(
+    context: Context,
     key: str | None,
     environment_name: str | None,
     *,
     wait: bool,
     as_json: bool,
-    terminal: Terminal,
 ) -> None:
     """Shows the last deployment of one service or of all; `wait` follows one under way first.
 
     Raises `OpsError` if the last deployment of one of them failed or was rolled back.
     """
-    environment = project.environment(environment_name)
+    terminal = context.terminal
+    environment = context.project.environment(environment_name)
     services = [Deployments(environment, each) for each in ([key] if key else environment.services)]
     await check_account(environment)
     statuses = await service_statuses(services)
