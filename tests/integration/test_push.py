@@ -350,7 +350,7 @@ def test_people_get_a_table_and_the_next_step(world: World) -> None:
         "tags": f"{world.content_tag()}, latest",
         "built": "yes",
     }
-    assert "Next: ECS deploys it by itself now (prod-e status api" in done.stderr
+    assert "hint: ECS deploys it by itself now (npm run prod-e -- status api" in done.stderr
 
 
 def test_content_that_ecr_has_is_not_built_again_and_only_its_tags_move(world: World) -> None:
@@ -445,7 +445,7 @@ def test_an_image_that_docker_built_for_another_platform_is_not_pushed(world: Wo
 def test_a_pinned_service_is_told_what_to_set(world: World) -> None:
     world.settings(f'{SETTINGS}image_tag = "content"\n')
     by_content = world.push()
-    assert "npm run deploy -- tiny-e, which deploys exactly this content" in by_content.stderr
+    assert "hint: npm run deploy -- tiny-e deploys exactly this content" in by_content.stderr
     assert "latest" not in world.tags()
 
     running = world.content_tag()

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from prod_e_ops import next_commands
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import Project
 from prod_e_ops.terminal.console import Terminal
@@ -40,6 +41,6 @@ async def _refuse_more_than_create(plan: StackPlan) -> None:
             f"Deploying {plan.stack.name} would do more than create what is missing:"
             f" {summary.counts}.",
             details=[change.address for change in others],
-            next_step="Nothing was changed. Look at it and deploy it yourself: npm run"
-            f" deploy -- {plan.stack.name.removesuffix('-registry')}",
+            next_step="Nothing was changed. Look at it and deploy it yourself:"
+            f" {next_commands.deploy(plan.stack.name.removesuffix('-registry'))}",
         )

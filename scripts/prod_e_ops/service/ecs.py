@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e_ops import next_commands
 from prod_e_ops.aws.clients import aws_client, aws_errors
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import service_settings
@@ -215,7 +216,7 @@ class Deployments:
                 f"There is no service {self.names.service} in the cluster {self.cluster}"
                 f" ({self.environment.region}).",
                 next_step="Deploy the environment first:"
-                f" npm run deploy -- {self.environment.name}",
+                f" {next_commands.deploy(self.environment.name)}",
             )
         return service
 

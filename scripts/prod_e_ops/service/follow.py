@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from prod_e_ops import next_commands
 from prod_e_ops.errors import DeploymentFailed, OpsError
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import Deployment, ServiceStatus
@@ -77,7 +78,7 @@ async def follow_deployment(
     """
     deployments = Deployments(environment, key)
     service = deployments.names.service
-    again = f"prod-e status {key} --environment {environment.name}"
+    watch = next_commands.status(key, environment=environment.name, wait=True)
     try:
         with terminal.step(f"Deploy {service}") as step:
             if since is None:
@@ -93,9 +94,10 @@ async def follow_deployment(
                 if begun is None:
                     raise OpsError(
                         f"No deployment of {service} began within {begins_within:.0f} seconds.",
-                        next_step="The service runs what it ran before. `prod-e rollback"
-                        f" {key}` shows the images; `npm run plan -- {environment.name}` shows"
-                        " whether the redeployment on push is deployed.",
+                        next_step="The service runs what it ran before."
+                        f" `{next_commands.images(key, environment=environment.name)}` shows the"
+                        f" images; `{next_commands.plan(environment.name)}` shows whether the"
+                        " redeployment on push is deployed.",
                     )
                 followed = begun
             deadline = time.monotonic() + patience
@@ -117,7 +119,7 @@ async def follow_deployment(
                         f"The deployment of {service} is still {status.deployment.state} after"
                         f" {step.seconds / 60:.0f} minutes: {status.progress}.",
                         details=await asyncio.to_thread(deployments.why_stopped, followed),
-                        next_step=f"ECS goes on with it. Watch it with `{again} --wait`.",
+                        next_step=f"ECS goes on with it. Watch it with `{watch}`.",
                     )
                 await asyncio.sleep(_POLL_SECONDS)
             step.outcome = (
@@ -128,7 +130,7 @@ async def follow_deployment(
             if not ended.succeeded:
                 raise await failure(deployments, ended)
     except asyncio.CancelledError:
-        terminal.say(f"ECS goes on with the deployment. Watch it with `{again} --wait`.")
+        terminal.say(f"ECS goes on with the deployment. Watch it with `{watch}`.")
         raise
     return ended
 
@@ -136,14 +138,16 @@ async def follow_deployment(
 async def failure(deployments: Deployments, deployment: Deployment) -> DeploymentFailed:
     """The error for a deployment that has failed, with what is known about why."""
     service, key = deployments.names.service, deployments.key
-    at = f"{key} --environment {deployments.environment.name}"
+    environment = deployments.environment.name
+    rollback = next_commands.rollback(key, environment=environment)
     reasons = await asyncio.to_thread(deployments.why_stopped, deployment)
     because = f": {deployment.reason}" if deployment.reason else "."
     if deployment.status == "STOPPED":
         return DeploymentFailed(
             f"The deployment of {service} was stopped before it was complete{because}",
             details=reasons,
-            next_step=f"Another one may have taken its place: prod-e status {at} --wait",
+            next_step="Another one may have taken its place:"
+            f" {next_commands.status(key, environment=environment, wait=True)}",
         )
     followed = deployments.settings.image_tag
     still = f"the tag {followed} still names" if followed == "latest" else "the settings still pin"
@@ -151,17 +155,17 @@ async def failure(deployments: Deployments, deployment: Deployment) -> Deploymen
         "ROLLBACK_SUCCESSFUL": (
             f"ECS rolled the deployment of {service} back{because}",
             f"The service runs what it ran before, and {still} what failed: push a repaired image,"
-            f" or go back with `prod-e rollback {at}`.",
+            f" or go back with `{rollback}`.",
         ),
         "ROLLBACK_FAILED": (
             f"The deployment of {service} failed, and ECS could not roll it back{because}",
-            f"Nothing may be running: go back with `prod-e rollback {at}`.",
+            f"Nothing may be running: go back with `{rollback}`.",
         ),
     }.get(
         deployment.status,
         (
             f"The deployment of {service} failed{because}",
-            f"Go back with `prod-e rollback {at}`.",
+            f"Go back with `{rollback}`.",
         ),
     )
     return DeploymentFailed(

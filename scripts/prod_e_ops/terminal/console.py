@@ -98,7 +98,11 @@ class Terminal:
         for line in error.details:
             self.progress.print(f"  {line}", markup=False)
         if error.next_step:
-            self.progress.print(error.next_step, markup=False)
+            self.hint(error.next_step)
+
+    def hint(self, text: str) -> None:
+        """Tells what can be done next, on stderr, in a line of its own."""
+        self.progress.print(f"hint: {text}", markup=False)
 
     @contextmanager
     def step(self, title: str) -> Iterator["Step"]:

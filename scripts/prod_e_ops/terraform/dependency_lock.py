@@ -18,10 +18,11 @@ from prod_e.dependency_lock import (
     write_project_lock,
 )
 from prod_e.version_constraint import VersionConstraint
+from prod_e_ops import next_commands
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import Stack
 
-RENEW = "npm run prod-e -- providers lock"
+RENEW = next_commands.lock_providers()
 """The command that renews the lock."""
 
 

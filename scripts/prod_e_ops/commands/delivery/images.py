@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from prod_e.delivery.image_build import is_release
+from prod_e_ops import next_commands
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, ServiceArgument, Yes
 from prod_e_ops.context import Context, run
@@ -105,7 +106,10 @@ async def show_or_prune(
         elif found.uses:
             terminal.table(list(_table(found)))
         else:
-            terminal.say(f"{repository.name} is empty: `prod-e push {key}` fills it.")
+            terminal.say(f"{repository.name} is empty.")
+            terminal.hint(
+                f"{next_commands.push(key, environment=environment.name)} pushes the first image."
+            )
         return
 
     doomed = _doomed(found, followed=followed, keep=keep)
@@ -153,8 +157,8 @@ async def existing_repository(deployments: Deployments) -> Repository:
     if await asyncio.to_thread(repository.find) is None:
         raise UserMistake(
             f"There is no ECR repository {repository.name} in {environment.region}.",
-            next_step=f"Make it and push the first image: prod-e push {deployments.key}"
-            f" --environment {environment.name}",
+            next_step="Make it and push the first image:"
+            f" {next_commands.push(deployments.key, environment=environment.name)}",
         )
     return repository
 

@@ -13,6 +13,7 @@ import typer
 from prod_e.delivery.build_context import BuildContext, read_build_context
 from prod_e.delivery.image_build import PLATFORMS, Build, is_release, names_one_build
 from prod_e.names import ServiceNames
+from prod_e_ops import next_commands
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, Rebuild, ServiceArgument, Yes
 from prod_e_ops.context import Context, run
@@ -250,7 +251,7 @@ async def push_image(
         terminal.table(result.rows())
     if before is None:
         for line in _next_steps(wanted, moved):
-            terminal.say(line)
+            terminal.hint(line)
     elif "latest" not in moved:
         terminal.say("`latest` named this image before: nothing is deployed.")
     else:
@@ -543,20 +544,18 @@ async def _newest_deployment(wanted: Wanted) -> "Deployment":
 
 def _next_steps(wanted: Wanted, moved: Sequence[str]) -> list[str]:
     environment, tag = wanted.environment.name, wanted.service.image_tag
-    deploy = f"npm run deploy -- {environment}"
-    status = f"prod-e status {wanted.key} --environment {environment}"
+    deploy = next_commands.deploy(environment)
+    status = next_commands.status(wanted.key, environment=environment)
     if not wanted.fits_tasks:
         architecture = f'architecture = "{wanted.architecture}"'
-        return [f"Next: set {architecture} in {wanted.environment.file}, then push and {deploy}."]
+        return [f"Set {architecture} in {wanted.environment.file}, then push and {deploy}"]
     if wanted.is_followed:
         if "latest" not in moved:
             return ["`latest` named this image before: nothing is deployed."]
-        return [
-            f"Next: ECS deploys it by itself now ({status}); before the first deployment: {deploy}."
-        ]
+        return [f"ECS deploys it by itself now ({status}); before the first deployment: {deploy}"]
     if tag == "content":
-        return [f"Next: {deploy}, which deploys exactly this content."]
+        return [f"{deploy} deploys exactly this content."]
     return [
-        f'Next: set image_tag = "{wanted.release or wanted.content_tag}" in'
-        f" {wanted.environment.file}, then {deploy}."
+        f'Set image_tag = "{wanted.release or wanted.content_tag}" in'
+        f" {wanted.environment.file}, then {deploy}"
     ]

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from prod_e.delivery.image_build import names_one_build
+from prod_e_ops import next_commands
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.aws.clients import aws_client, aws_errors
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, ServiceArgument
@@ -229,16 +230,15 @@ async def roll_back(
         destination.change.write()
     _show_result(situation, destination, deployment, as_json=as_json, terminal=terminal)
     for line in _what_comes_next(situation, destination):
-        terminal.say(line)
+        terminal.hint(line)
 
 
 async def _refuse_while_under_way(deployments: Deployments, status: ServiceStatus) -> None:
     if not status.deployment.under_way:
         return
-    wait = (
-        f"Follow it with `prod-e status {deployments.key} --environment"
-        f" {deployments.environment.name} --wait`; nothing was changed."
-    )
+    environment = deployments.environment.name
+    follow = next_commands.status(deployments.key, environment=environment, wait=True)
+    wait = f"Follow it with `{follow}`; nothing was changed."
     if status.deployment.status.startswith("ROLLBACK"):
         raise UserMistake(
             f"ECS is rolling {deployments.names.service} back by itself: "
@@ -271,6 +271,9 @@ def _situation(
 
 def _nothing_to_go_back_to(situation: Situation) -> UserMistake:
     service, repository = situation.deployments.names.service, situation.repository.name
+    push = next_commands.push(
+        situation.deployments.key, environment=situation.deployments.environment.name
+    )
     others = situation.candidates
     if others:
         names = ", ".join(use.name for use in others[:5])
@@ -289,8 +292,7 @@ def _nothing_to_go_back_to(situation: Situation) -> UserMistake:
         reason = f"{repository} holds no other image"
     return UserMistake(
         f"There is nothing that {service} could go back to: {reason}.",
-        next_step=f"Nothing was changed. Push a good image: prod-e push {situation.deployments.key}"
-        f" --environment {situation.deployments.environment.name}",
+        next_step=f"Nothing was changed. Push a good image: {push}",
     )
 
 
@@ -334,8 +336,8 @@ def _to_image(project: Project, situation: Situation, image: StoredImage) -> Des
     if not use.definitions:
         shown = telling_tag(image)
         by_hand = (
-            f' Set image_tag = "{shown}" in {deployments.environment.file} and deploy: npm run'
-            f" deploy -- {deployments.environment.name}"
+            f' Set image_tag = "{shown}" in {deployments.environment.file} and deploy:'
+            f" {next_commands.deploy(deployments.environment.name)}"
             if shown
             else ""
         )
@@ -401,8 +403,8 @@ def _no_such_image(situation: Situation, problem: str) -> UserMistake:
     return UserMistake(
         f"{problem}.",
         details=[f"Other images there are: {others}"],
-        next_step="Nothing was changed. All images: prod-e images"
-        f" {situation.deployments.key} --environment {environment}",
+        next_step="Nothing was changed. All images:"
+        f" {next_commands.images(situation.deployments.key, environment=environment)}",
     )
 
 
@@ -483,13 +485,13 @@ async def _verify(
     """Whether the tasks run what they are to run, and not only something that is healthy."""
     image, definition = destination.image, destination.definition
     deployments = situation.deployments
+    look = next_commands.status(deployments.key, environment=deployments.environment.name)
     with terminal.step("Verify what runs") as step:
         if definition and deployment.revision.task_definition != definition.name:
             raise OpsError(
                 f"{deployments.names.service} runs {deployment.revision.task_definition}, not"
                 f" {definition.name}: somebody else deployed at the same time.",
-                next_step="Look at it with `prod-e status"
-                f" {deployments.key} --environment {deployments.environment.name}`.",
+                next_step=f"Look at it with `{look}`.",
             )
         if image is None:
             return
@@ -499,8 +501,7 @@ async def _verify(
             raise OpsError(
                 f"{deployments.names.service} runs {', '.join(sorted(map(str, expected)))}, not"
                 f" {image.digest}: somebody else pushed or deployed at the same time.",
-                next_step="Look at it with `prod-e status"
-                f" {deployments.key} --environment {deployments.environment.name}`.",
+                next_step=f"Look at it with `{look}`.",
             )
         step.outcome = short_digest(image.digest)
 
@@ -555,7 +556,7 @@ def _what_comes_next(situation: Situation, destination: Destination) -> Iterator
         )
     elif destination.definition:
         yield (
-            "The settings are as they were: the next `npm run deploy` goes forward again, unless"
+            "The settings are as they were: the next deployment goes forward again, unless"
             f" {environment.file} is changed."
         )
     else:

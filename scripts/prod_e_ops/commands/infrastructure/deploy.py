@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from prod_e_ops import next_commands
 from prod_e_ops.commands.infrastructure.plan import show_plans
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.images.image_apply import apply_images
@@ -282,6 +283,6 @@ async def _verify_services(workspace: Workspace) -> None:
             raise OpsError(
                 "ECS did not keep what was deployed:",
                 details=failed,
-                next_step="The service runs its previous task definition. `prod-e status"
-                f" --environment {workspace.environment.name}` says why.",
+                next_step="The service runs its previous task definition."
+                f" `{next_commands.status(environment=workspace.environment.name)}` says why.",
             )

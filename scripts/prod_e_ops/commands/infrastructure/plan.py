@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from prod_e_ops import next_commands
 from prod_e_ops.commands.arguments import EnvironmentArgument, Json
 from prod_e_ops.context import Context, run
 from prod_e_ops.project.project import Project
@@ -59,7 +60,7 @@ async def plan_stacks(
             return
         show_plans(project, plans, skipped, terminal=terminal, terraform=workspace.terraform)
         if any(not plan.is_empty for plan in plans):
-            terminal.say(f"Next: npm run deploy -- {workspace.environment.name}")
+            terminal.hint(next_commands.deploy(workspace.environment.name))
 
 
 def show_plans(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from prod_e_ops import next_commands
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, service_keys
 from prod_e_ops.context import Context, run
@@ -96,7 +97,8 @@ async def show_status(
     if failed:
         raise failed[-1]
     if any(status.deployment.under_way for status in statuses):
-        terminal.say("A deployment is under way: --wait follows it.")
+        terminal.say("A deployment is under way.")
+        terminal.hint(next_commands.status(key, environment=environment.name, wait=True))
 
 
 def _tags(service: Deployments, status: ServiceStatus) -> tuple[str, ...]:

@@ -1,0 +1,89 @@
+"""What messages tell people to type next is what the command takes."""
+
+import ast
+import inspect
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from prod_e_ops import next_commands
+from prod_e_ops.cli import app
+
+PROJECT = Path(__file__).resolve().parents[2]
+OPS = PROJECT / "scripts" / "prod_e_ops"
+SCRIPTS = json.loads((PROJECT / "package.json").read_text())["scripts"]
+SAMPLES = {"environment": ["staging-e"], "service": ["backend"], "wait": [False, True]}
+
+
+def made() -> Iterator[str]:
+    """Every kind of command that can be told."""
+    for name, function in inspect.getmembers(next_commands, inspect.isfunction):
+        if name.startswith("_"):
+            continue
+        calls: list[dict[str, object]] = [{}]
+        for parameter in inspect.signature(function).parameters.values():
+            values: list[object] = [*SAMPLES[parameter.name]]
+            if parameter.default is None:
+                values.append(None)
+            calls = [{**call, parameter.name: value} for call in calls for value in values]
+        for call in calls:
+            yield function(**call)
+
+
+@pytest.mark.parametrize("command", list(made()))
+def test_a_command_that_is_told_can_be_typed(command: str) -> None:
+    assert command.startswith("npm run ")
+    script, *arguments = shlex.split(command.removeprefix("npm run "))
+    if arguments:
+        # What npm does not pass on is an option of its own.
+        assert arguments.pop(0) == "--"
+    started = SCRIPTS[script].rpartition(".venv/bin/prod-e")[2].split()
+    words = [*started, *arguments]
+    parsed: typer.Context | None = None
+    group = typer.main.get_command(app)
+    while words:
+        # It raises for a command, an option or an argument that does not exist.
+        found = group.get_command(parsed, words[0])  # type: ignore[attr-defined]
+        assert found is not None, f"there is no command {words[0]}"
+        if hasattr(found, "get_command"):
+            group, words = found, words[1:]
+            continue
+        found.make_context(words[0], words[1:])
+        return
+    raise AssertionError("no command is named")
+
+
+def texts(file: Path) -> Iterator[str]:
+    """The texts of a module that are no documentation."""
+    tree = ast.parse(file.read_text("utf-8"))
+    documentation = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in documentation
+        ):
+            yield node.value
+
+
+@pytest.mark.parametrize(
+    "file",
+    # The door through the cdktf CLI tells of `npm run plan` for whichever environment it was.
+    [f for f in sorted(OPS.rglob("*.py")) if f.name not in {"next_commands.py", "cdktf.py"}],
+    ids=lambda file: str(file.relative_to(OPS)),
+)
+def test_no_other_module_spells_a_command_itself(file: Path) -> None:
+    spelt = re.compile(
+        r"npm run (plan|deploy|destroy|prod-e)\b"
+        r"|\bprod-e (plan|deploy|destroy|push|rollback|images|status|providers)\b"
+    )
+    assert [text for text in texts(file) if spelt.search(text)] == []
