@@ -53,8 +53,76 @@ class PlanIsStale(OpsError):
     """The state is not the one that a plan was made from: Terraform has applied nothing of it."""
 
 
+class CredentialsRefused(UserMistake):
+    """AWS does not accept the credentials, or there are none."""
+
+
+class AccessDenied(UserMistake):
+    """The credentials are AWS's, but may not do what is asked."""
+
+
+class AwsUnreachable(OpsError):
+    """No answer came from AWS: the network, or the endpoint."""
+
+
+class WrongAccount(UserMistake):
+    """The credentials open another AWS account than the settings name."""
+
+
+class UnknownEnvironment(UserMistake):
+    """The project has no environment of that name."""
+
+
+class UnknownService(UserMistake):
+    """The environment's settings have no service of that key."""
+
+
+class RepositoryMissing(UserMistake):
+    """The service's ECR repository does not exist."""
+
+
+class ImageMissing(UserMistake):
+    """ECR has no image of that tag or digest, or nothing that runs it."""
+
+
+class ReleaseTaken(UserMistake):
+    """The version names other content already, and never moves."""
+
+
+class UploadFailed(OpsError):
+    """The registry refused the image, or could not be reached, and no tag moved."""
+
+
+class ServiceNotDeployed(UserMistake):
+    """ECS has no such service in the environment's cluster."""
+
+
+class DeploymentUnderWay(UserMistake):
+    """Another deployment of the service has not ended yet."""
+
+
+class DeploymentNotBegun(OpsError):
+    """No deployment began in the time that one takes to."""
+
+
+class DeploymentTooSlow(OpsError):
+    """A deployment has not ended in time; ECS goes on with it."""
+
+
 class DeploymentFailed(OpsError):
     """A deployment has ended, and the service does not run what it was to run."""
+
+
+class NothingToRollBackTo(UserMistake):
+    """There is no earlier image or task definition that a service could return to."""
+
+
+class NoTerminal(UserMistake):
+    """A question would have to be answered, and there is no terminal to ask on."""
+
+
+class Declined(OpsError):
+    """The user does not agree to what would be done."""
 
 
 class Interrupted(OpsError):

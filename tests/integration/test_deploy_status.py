@@ -14,7 +14,7 @@ from tests.integration.service_on_aws import PROD_E, ServiceOnAws
 
 from embedded_aws import EmbeddedAws
 from prod_e.settings import load_environment
-from prod_e_ops.errors import OpsError
+from prod_e_ops.errors import DeploymentNotBegun, DeploymentTooSlow
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import follow_deployment
 from prod_e_ops.service.model import Deployment
@@ -240,7 +240,7 @@ class TestFollowing:
         self, service: ServiceOnAws, followed: Callable[..., Deployment]
     ) -> None:
         before = followed(since=None)
-        with pytest.raises(OpsError, match=r"No deployment of .* began within 0 seconds"):
+        with pytest.raises(DeploymentNotBegun):
             followed(since=before.created_at, begins_within=0)
 
     def test_one_that_takes_too_long_is_told_with_what_fails(
@@ -251,7 +251,7 @@ class TestFollowing:
         service.create(service.define("latest", command=FAILS), circuit_breaker=False)
         for name, value in aws.variables().items():
             monkeypatch.setenv(name, value)
-        with pytest.raises(OpsError, match="is still under way after 0 minutes") as failure:
+        with pytest.raises(DeploymentTooSlow) as failure:
             asyncio.run(
                 follow_deployment(
                     load_environment(service.settings),

@@ -20,7 +20,13 @@ from botocore.exceptions import (
 
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.aws.clients import aws_errors
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import (
+    AccessDenied,
+    AwsUnreachable,
+    CredentialsRefused,
+    OpsError,
+    UserMistake,
+)
 from prod_e_ops.images.ecr import Repository
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -212,14 +218,18 @@ def _refused(code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "kind", "told"),
     [
-        (NoCredentialsError(), UserMistake, "It failed: there are no AWS credentials."),
+        (NoCredentialsError(), CredentialsRefused, "It failed: there are no AWS credentials."),
         (ProfileNotFound(profile="x"), UserMistake, "(x)"),
-        (UnauthorizedSSOTokenError(), UserMistake, "AWS does not accept the credentials"),
-        (_refused("ExpiredTokenException"), UserMistake, "AWS does not accept the credentials"),
-        (_refused("AccessDeniedException"), UserMistake, "the credentials may not do that"),
+        (UnauthorizedSSOTokenError(), CredentialsRefused, "AWS does not accept the credentials"),
+        (
+            _refused("ExpiredTokenException"),
+            CredentialsRefused,
+            "AWS does not accept the credentials",
+        ),
+        (_refused("AccessDeniedException"), AccessDenied, "the credentials may not do that"),
         (_refused("ServerException"), OpsError, "AWS's words"),
-        (EndpointConnectionError(endpoint_url="x"), OpsError, "AWS cannot be reached"),
-        (ReadTimeoutError(endpoint_url="x"), OpsError, "AWS cannot be reached"),
+        (EndpointConnectionError(endpoint_url="x"), AwsUnreachable, "AWS cannot be reached"),
+        (ReadTimeoutError(endpoint_url="x"), AwsUnreachable, "AWS cannot be reached"),
         (UnknownServiceError(service_name="x", known_service_names="y"), OpsError, "It failed:"),
     ],
 )

@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import (
+    AccessDenied,
+    AwsUnreachable,
+    CredentialsRefused,
+    OpsError,
+    UserMistake,
+)
 from prod_e_ops.terraform.diagnostics import no_credentials
 
 # https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
@@ -80,7 +86,7 @@ def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[No
         if code in _CREDENTIALS_REFUSED:
             raise _refused(failed, error) from None
         if code in _NOT_ALLOWED:
-            raise UserMistake(
+            raise AccessDenied(
                 f"{failed}: the credentials may not do that.",
                 details=[str(error)],
                 next_step="Have the action allowed, or select other credentials, for example with"
@@ -91,7 +97,7 @@ def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[No
             next_step=f"Put right what AWS says, or run the command again later; {left}.",
         ) from None
     except (NoConnection, HTTPClientError) as error:
-        raise OpsError(
+        raise AwsUnreachable(
             f"{failed}: AWS cannot be reached: {error}",
             next_step="Check the network (and AWS_ENDPOINT_URL, if set) and run the command again;"
             f" {left}.",
@@ -106,8 +112,8 @@ def error_code(error: Exception) -> str:
     return response.get("Error", {}).get("Code", "")
 
 
-def _refused(failed: str, error: Exception) -> UserMistake:
-    return UserMistake(
+def _refused(failed: str, error: Exception) -> CredentialsRefused:
+    return CredentialsRefused(
         f"{failed}: AWS does not accept the credentials ({error}).",
         next_step="Renew them, for example with `aws sso login`, and run the command again.",
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import OpsError, UnknownEnvironment, UnknownService, UserMistake
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment, Service
@@ -102,7 +102,7 @@ class Project:
                     f" {DEFAULT_ENVIRONMENT}: name one of {', '.join(found)}."
                 )
         if name not in found:
-            raise UserMistake(
+            raise UnknownEnvironment(
                 f"There is no environment {name!r} in {self.folder / 'environments'}.",
                 next_step=f"Name one of {', '.join(found)}, or add environments/{name}.toml.",
             )
@@ -127,9 +127,9 @@ class Project:
 
 
 def service_settings(environment: "Environment", key: str) -> "Service":
-    """The settings of the service `key`; raises `UserMistake` if there is none."""
+    """The settings of the service `key`; raises `UnknownService` if there is none."""
     if key not in environment.services:
-        raise UserMistake(
+        raise UnknownService(
             f"There is no service {key!r} in the environment {environment.name}.",
             next_step=f"Name one of {', '.join(environment.services)}, or add [services.{key}] to"
             f" {environment.file}.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prod_e.names import EnvironmentNames, ServiceNames
 from prod_e_ops import next_commands
 from prod_e_ops.aws.clients import aws_client, aws_errors
-from prod_e_ops.errors import UserMistake
+from prod_e_ops.errors import ServiceNotDeployed
 from prod_e_ops.project.project import service_settings
 from prod_e_ops.service.model import (
     Deployment,
@@ -212,7 +212,7 @@ class Deployments:
     def _service(self) -> Mapping[str, Any]:
         service = self._find()
         if service is None:
-            raise UserMistake(
+            raise ServiceNotDeployed(
                 f"There is no service {self.names.service} in the cluster {self.cluster}"
                 f" ({self.environment.region}).",
                 next_step="Deploy the environment first:"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from prod_e_ops import next_commands
-from prod_e_ops.errors import DeploymentFailed, OpsError
+from prod_e_ops.errors import DeploymentFailed, DeploymentNotBegun, DeploymentTooSlow
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import Deployment, ServiceStatus
 from prod_e_ops.terminal.console import Terminal
@@ -74,7 +74,8 @@ async def follow_deployment(
     take.
 
     Raises `DeploymentFailed` if it ends otherwise than by success, with ECS's reason and those of
-    the tasks that stopped, and `OpsError` if none begins or it does not end in time.
+    the tasks that stopped, `DeploymentNotBegun` if none begins, and
+    `DeploymentTooSlow` if it does not end in time.
     """
     deployments = Deployments(environment, key)
     service = deployments.names.service
@@ -92,7 +93,7 @@ async def follow_deployment(
                     waiting=lambda: step.update("waiting for the deployment to begin"),
                 )
                 if begun is None:
-                    raise OpsError(
+                    raise DeploymentNotBegun(
                         f"No deployment of {service} began within {begins_within:.0f} seconds.",
                         next_step="The service runs what it ran before."
                         f" `{next_commands.images(key, environment=environment.name)}` shows the"
@@ -115,7 +116,7 @@ async def follow_deployment(
                 if ended is not None:
                     break
                 if time.monotonic() >= deadline:
-                    raise OpsError(
+                    raise DeploymentTooSlow(
                         f"The deployment of {service} is still {status.deployment.state} after"
                         f" {step.seconds / 60:.0f} minutes: {status.progress}.",
                         details=await asyncio.to_thread(deployments.why_stopped, followed),

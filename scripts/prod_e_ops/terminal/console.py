@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.status import Status
 
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import Declined, NoTerminal, OpsError
 
 # A line that says nothing new may come this often where nobody watches a terminal.
 _HEARTBEAT_SECONDS = 10.0
@@ -49,28 +49,28 @@ class Terminal:
 
         `expected`: what must be typed; default: y or yes. `declined`: what then holds.
 
-        Raises `UserMistake` if there is no terminal to ask on, `OpsError` if the user declines.
+        Raises `NoTerminal` if there is no terminal to ask on, `Declined` if the user declines.
         """
         hint = "" if expected else " [y/N]"
         answer = await self._answer(f"{question}{hint} ", instead="Repeat it with --yes.")
         if answer != expected if expected else answer.lower() not in ("y", "yes"):
-            raise OpsError(declined)
+            raise Declined(declined)
 
     async def choose(self, question: str, *, proposal: str, instead: str) -> str:
         """Asks for one of several things before something is changed; Enter takes the proposal.
 
         `instead`: how to do without the question, where there is no terminal to ask on.
 
-        Raises `UserMistake` if there is no terminal, `OpsError` if the user declines.
+        Raises `NoTerminal` if there is none to ask on, `Declined` if the user declines.
         """
         answer = await self._answer(f"{question} [{proposal}; n for none] ", instead=instead)
         if answer.lower() in ("n", "no", "none"):
-            raise OpsError("Nothing was changed.")
+            raise Declined("Nothing was changed.")
         return answer or proposal
 
     async def _answer(self, question: str, *, instead: str) -> str:
         if not sys.stdin.isatty():
-            raise UserMistake(
+            raise NoTerminal(
                 "This command asks before it changes anything, and there is no terminal to ask on.",
                 next_step=f"Nothing was changed. {instead}",
             )

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from prod_e.dependency_lock import LOCK_FILE
-from prod_e_ops.errors import OpsError, PlanIsStale, ProviderUnavailable, UserMistake
+from prod_e_ops.errors import (
+    CredentialsRefused,
+    OpsError,
+    PlanIsStale,
+    ProviderUnavailable,
+    UserMistake,
+)
 from prod_e_ops.terminal.processes import without_colour
 from prod_e_ops.terraform.dependency_lock import RENEW
 
@@ -164,9 +170,9 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
     )
 
 
-def no_credentials(context: str) -> UserMistake:
+def no_credentials(context: str) -> CredentialsRefused:
     """There is nothing to sign in to AWS with."""
-    return UserMistake(
+    return CredentialsRefused(
         f"{context}: there are no AWS credentials.",
         next_step="Set AWS_PROFILE, or run `aws configure` or `aws sso login`; `npm run demo` needs"
         " none.",

@@ -13,7 +13,7 @@ from prod_e_ops import next_commands
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, ServiceArgument, Yes
 from prod_e_ops.context import Context, run
-from prod_e_ops.errors import UserMistake
+from prod_e_ops.errors import RepositoryMissing
 from prod_e_ops.images.ecr import Repository, StoredImage
 from prod_e_ops.images.inventory import (
     ImageUse,
@@ -151,11 +151,11 @@ async def show_or_prune(
 
 
 async def existing_repository(deployments: Deployments) -> Repository:
-    """The repository of a service; raises `UserMistake` if there is none."""
+    """The repository of a service; raises `RepositoryMissing` if there is none."""
     environment = deployments.environment
     repository = Repository(environment.region, deployments.names.repository)
     if await asyncio.to_thread(repository.find) is None:
-        raise UserMistake(
+        raise RepositoryMissing(
             f"There is no ECR repository {repository.name} in {environment.region}.",
             next_step="Make it and push the first image:"
             f" {next_commands.push(deployments.key, environment=environment.name)}",

@@ -17,7 +17,7 @@ from prod_e_ops import next_commands
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, Rebuild, ServiceArgument, Yes
 from prod_e_ops.context import Context, run
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import OpsError, ReleaseTaken, UploadFailed, UserMistake
 from prod_e_ops.images.docker import Docker, TransferFailed, find_docker
 from prod_e_ops.images.ecr import Login, Repository, RepositoryFound, StoredImage
 from prod_e_ops.images.tags import move_tags
@@ -413,17 +413,17 @@ async def _check_versions(
     return tuple(tags), stored
 
 
-def _version_taken(wanted: Wanted, tag: str, known: StoredImage | None, left: str) -> UserMistake:
+def _version_taken(wanted: Wanted, tag: str, known: StoredImage | None, left: str) -> ReleaseTaken:
     assert known is not None
     others = ", ".join(other for other in known.tags if other != tag)
     where = f"{known.digest} ({others})" if others else known.digest
     if tag == wanted.release:
-        return UserMistake(
+        return ReleaseTaken(
             f"{tag} is released already, with other content: {where},"
             f" pushed {known.pushed_at:%Y-%m-%d %H:%M}.",
             next_step=f"{left} Give this content a new version with --release.",
         )
-    return UserMistake(
+    return ReleaseTaken(
         f'image_tag = "{tag}" in {wanted.environment.file} is a release that exists, with other'
         f" content: {where}.",
         next_step="Nothing was built or pushed. Push this content as a new version with --release,"
@@ -516,10 +516,10 @@ class _Layers:
         self._step.update(f"{done} of {len(self._states)} layers are there; {line}")
 
 
-def _not_uploaded(wanted: Wanted, found: RepositoryFound, failure: TransferFailed) -> OpsError:
+def _not_uploaded(wanted: Wanted, found: RepositoryFound, failure: TransferFailed) -> UploadFailed:
     unmoved = f"No tag moved: the service's {wanted.service.image_tag} is as it was."
     if failure.reason == "refused":
-        return OpsError(
+        return UploadFailed(
             f"{found.host} refused the image of {wanted.key}:",
             details=[str(failure)],
             next_step=f"{unmoved} Put right what it says and run the command again.",
@@ -529,7 +529,7 @@ def _not_uploaded(wanted: Wanted, found: RepositoryFound, failure: TransferFaile
         if failure.reason == "credentials"
         else "could not be reached, or dropped the connection,"
     )
-    return OpsError(
+    return UploadFailed(
         f"{found.host} {why} {len(_PAUSES_SECONDS) + 1} times:",
         details=[str(failure)],
         next_step=f"{unmoved} Run the command again: layers that arrived are not sent again.",

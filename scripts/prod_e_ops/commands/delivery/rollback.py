@@ -17,7 +17,13 @@ from prod_e_ops.aws.clients import aws_client, aws_errors
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, ServiceArgument
 from prod_e_ops.commands.delivery.images import existing_repository, shown_use
 from prod_e_ops.context import Context, run
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import (
+    DeploymentUnderWay,
+    ImageMissing,
+    NothingToRollBackTo,
+    OpsError,
+    UserMistake,
+)
 from prod_e_ops.images.ecr import Repository, StoredImage
 from prod_e_ops.images.inventory import (
     ImageUse,
@@ -240,14 +246,14 @@ async def _refuse_while_under_way(deployments: Deployments, status: ServiceStatu
     follow = next_commands.status(deployments.key, environment=environment, wait=True)
     wait = f"Follow it with `{follow}`; nothing was changed."
     if status.deployment.status.startswith("ROLLBACK"):
-        raise UserMistake(
+        raise DeploymentUnderWay(
             f"ECS is rolling {deployments.names.service} back by itself: "
             f"{status.deployment.reason or status.progress}",
             next_step=wait,
         )
     # One whose tasks fail is what a rollback is for.
     if not await asyncio.to_thread(deployments.why_stopped, status.deployment):
-        raise UserMistake(
+        raise DeploymentUnderWay(
             f"A deployment of {deployments.names.service} is under way, and none of its tasks has"
             f" failed: {status.progress}.",
             next_step=wait,
@@ -269,7 +275,7 @@ def _situation(
     )
 
 
-def _nothing_to_go_back_to(situation: Situation) -> UserMistake:
+def _nothing_to_go_back_to(situation: Situation) -> NothingToRollBackTo:
     service, repository = situation.deployments.names.service, situation.repository.name
     push = next_commands.push(
         situation.deployments.key, environment=situation.deployments.environment.name
@@ -277,7 +283,7 @@ def _nothing_to_go_back_to(situation: Situation) -> UserMistake:
     others = situation.candidates
     if others:
         names = ", ".join(use.name for use in others[:5])
-        return UserMistake(
+        return NothingToRollBackTo(
             f"None of the other images of {repository} is known to have been healthy: ECS has no"
             " successful deployment of them in its record, which goes back 90 days.",
             details=[f"There are: {names}"],
@@ -290,7 +296,7 @@ def _nothing_to_go_back_to(situation: Situation) -> UserMistake:
         )
     else:
         reason = f"{repository} holds no other image"
-    return UserMistake(
+    return NothingToRollBackTo(
         f"There is nothing that {service} could go back to: {reason}.",
         next_step=f"Nothing was changed. Push a good image: {push}",
     )
@@ -341,7 +347,7 @@ def _to_image(project: Project, situation: Situation, image: StoredImage) -> Des
             if shown
             else ""
         )
-        raise UserMistake(
+        raise ImageMissing(
             f"No active revision of {deployments.names.task_family} runs {use.name}, so there is"
             " nothing for ECS to go back to.",
             next_step=f"Nothing was changed.{by_hand}",
@@ -395,12 +401,12 @@ def _pin(
     return change_image_tag(file, key=deployments.key, tag=tag)
 
 
-def _no_such_image(situation: Situation, problem: str) -> UserMistake:
+def _no_such_image(situation: Situation, problem: str) -> ImageMissing:
     names = [use.name for use in situation.found.uses if not situation.is_current(use)]
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     others = f"{', '.join(names[:10])}{more}" if names else "none"
     environment = situation.deployments.environment.name
-    return UserMistake(
+    return ImageMissing(
         f"{problem}.",
         details=[f"Other images there are: {others}"],
         next_step="Nothing was changed. All images:"
