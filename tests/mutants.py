@@ -5,7 +5,7 @@
 Every mutant is the project with one small fault in it: an argument dropped, a boolean or a
 comparison flipped, a number or a text changed, a statement removed, a check skipped. They are made
 from the syntax trees of all files in `constructs/` and `scripts/`, and drawn by the seed, so that a
-run can be repeated. For each, the unit tests that execute the changed line are run (and, for a line
+run can be repeated. For each, the quick tests that execute the changed line run (and, for a line
 that runs when its module is imported, those that execute anything of the file). One that they let
 pass has survived; the exit status is 1 if more than 5 % do.
 """
@@ -32,6 +32,14 @@ PROJECT = Path(__file__).resolve().parents[1]
 SOURCES = ("constructs", "scripts")
 MOST_SURVIVORS_PERCENT = 5
 TIMEOUT_SECONDS = 300
+TESTS = (
+    "tests/unit",
+    "tests/synthesis",
+    "tests/programs",
+    "tests/embedded/test_embedded_aws.py",
+    "tests/commands/test_ecr.py",
+    "tests/embedded/test_ecr_password.py",
+)
 
 _OPPOSITES: dict[type[ast.cmpop], str] = {
     ast.Eq: "!=", ast.NotEq: "==", ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<",
@@ -208,10 +216,11 @@ def _tests_in(contexts: Iterable[str]) -> Sequence[str]:
 
 
 def _measure(file: Path) -> Coverage:
-    """Runs the unit tests once and notes what each executes."""
-    print("Running the unit tests once, to see which lines each executes.", file=sys.stderr)
+    """Runs the quick tests once and notes what each executes."""
+    print("Running the quick tests once, to see which lines each executes.", file=sys.stderr)
     subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/unit", "-q", "-n", "2", "-p", "no:cacheprovider",
+        [sys.executable, "-m", "pytest", *TESTS, "-q", "-n", "2", "-m", "not slow",
+         "-p", "no:cacheprovider",
          "--cov", "--cov-context=test", "--cov-report="],
         cwd=PROJECT,
         env={**os.environ, "COVERAGE_FILE": str(file)},

@@ -3,10 +3,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.embedded.world import World, write_source
 
 from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.data_plane.postgresql import PostgreSqlError, find_programs
+from tests.embedded.world import World, write_source
 
 REPOSITORY = "app"
 BACKEND = Path(__file__).resolve().parents[2] / "backend"

@@ -5,10 +5,10 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from tests.embedded.conftest import BACKEND
-from tests.embedded.world import World, eventually
 
 from embedded_aws import DataPlane, EmbeddedAws
+from tests.embedded.conftest import BACKEND
+from tests.embedded.world import World, eventually
 
 pytestmark = pytest.mark.usefixtures("with_postgresql")
 

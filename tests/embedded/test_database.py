@@ -14,11 +14,11 @@ from uuid import uuid4
 import asyncpg
 import boto3
 import pytest
-from tests.embedded.conftest import BACKEND
-from tests.embedded.world import eventually
 
 from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.data_plane.postgresql import find_programs
+from tests.embedded.conftest import BACKEND
+from tests.embedded.world import eventually
 
 pytestmark = pytest.mark.usefixtures("with_postgresql")
 

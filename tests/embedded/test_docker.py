@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from embedded_aws import ContainerRegistry, DataPlane, EmbeddedAws
 from tests.embedded.world import APP, World, eventually, write_source
-from tests.integration.docker_engine import DockerEngine, DockerUnavailableError
-from tests.integration.registry import (
+from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.registry import (
     Registry,
     RegistryUnavailableError,
     network,
     started_registry,
 )
-
-from embedded_aws import ContainerRegistry, DataPlane, EmbeddedAws
 
 BASE = "node:16-slim"
 DOCKERFILE = f"""\

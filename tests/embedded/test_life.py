@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.embedded.world import World, eventually, write_source
 
 from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.data_plane.kept_process import PATIENCE_SECONDS
+from tests.embedded.world import World, eventually, write_source
 
 # Ten seconds without a heartbeat, and what looking and ending takes.
 ENDED_SECONDS = PATIENCE_SECONDS + 10

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+
 from tests.embedded.world import World, eventually, get
 
 FIXED = {

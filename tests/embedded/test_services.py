@@ -7,6 +7,7 @@ import signal
 
 import boto3
 import pytest
+
 from tests.embedded.world import World, eventually, get, write_source
 
 

@@ -1,8 +1,6 @@
 """What the project's dependency lock says of a provider is what every stack gets."""
 
 import json
-import multiprocessing
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from prod_e_ops.terraform.provider_versions import (
     take_tested_versions,
     warnings,
 )
+from tests.support.lock_files import AWS, locked, make_lock, make_stack
 
 # As Terraform 1.11 wrote it.
 WRITTEN_BY_TERRAFORM = """\
@@ -48,42 +47,9 @@ provider "registry.terraform.io/kreuzwerker/docker" {
 }
 """
 
-AWS = "hashicorp/aws"
 DOCKER = "kreuzwerker/docker"
 AWS_RANGE = {"aws": {"source": "aws", "version": "~> 5.100"}}
 DOCKER_RANGE = {"docker": {"source": "kreuzwerker/docker", "version": "~> 3.6.2"}}
-
-
-def locked(
-    source: str = AWS,
-    version: str = "5.100.0",
-    *hashes: str,
-    registry: str = TERRAFORM_REGISTRY,
-    constraints: str = "~> 5.100",
-) -> LockedProvider:
-    return LockedProvider(
-        address=f"{registry}/{source}",
-        version=version,
-        constraints=constraints,
-        hashes=frozenset(hashes or {"h1:known"}),
-    )
-
-
-def make_stack(folder: Path, required: Mapping[str, object], name: str = "tiny-e") -> Stack:
-    stack = Stack(name, folder / "stacks" / name)
-    stack.folder.mkdir(parents=True)
-    stack.json_file.write_text(json.dumps({"terraform": {"required_providers": required}}))
-    return stack
-
-
-def make_lock(
-    folder: Path, *providers: LockedProvider, told: list[str] | None = None
-) -> DependencyLock:
-    if providers:
-        write_project_lock(folder / LOCK_FILE, providers)
-    return DependencyLock(
-        folder=folder, registry=TERRAFORM_REGISTRY, tell=(told if told is not None else []).append
-    )
 
 
 def in_stack(stack: Stack) -> Mapping[str, LockedProvider]:
@@ -292,21 +258,6 @@ def test_renewing_keeps_the_checksums_of_other_platforms_and_other_registries(
     assert set(lock.read()) == {locked(AWS, "5.101.0", "h1:new"), tofu}
 
 
-def _keep(folder: Path, number: int) -> None:
-    source = f"us/p{number}"
-    stack = make_stack(folder, {"p": {"source": source, "version": "1.0.0"}}, f"stack-{number}")
-    write_project_lock(stack.folder / LOCK_FILE, [locked(source, "1.0.0", constraints="1.0.0")])
-    make_lock(folder).keep(stack)
-
-
-def test_processes_that_add_beside_each_other_lose_nothing(tmp_path: Path) -> None:
-    numbers = range(12)
-    with multiprocessing.get_context("fork").Pool(6) as pool:
-        pool.starmap(_keep, [(tmp_path, number) for number in numbers])
-    assert {p.source for p in make_lock(tmp_path).read()} == {f"us/p{n}" for n in numbers}
-    assert {file.name for file in tmp_path.iterdir()} == {LOCK_FILE, "stacks"}
-
-
 def test_another_version_than_the_tested_one_is_told_in_one_line(tmp_path: Path) -> None:
     stack = make_stack(tmp_path, AWS_RANGE | DOCKER_RANGE)
     write_project_lock(stack.folder / LOCK_FILE, [locked(AWS, "6.25.0"), locked(DOCKER, "3.6.2")])
@@ -329,12 +280,3 @@ def test_the_demo_takes_the_tested_versions_whatever_settings_and_lock_say(
         "aws": {"source": "aws", "version": "5.100.0"},
         "docker": {"source": "kreuzwerker/docker", "version": "3.6.2"},
     }
-
-
-def test_git_does_not_ignore_the_lock() -> None:
-    ignored = subprocess.run(
-        ["git", "check-ignore", "--no-index", "-q", LOCK_FILE],
-        cwd=Path(__file__).parents[2],
-        check=False,
-    )
-    assert ignored.returncode != 0

@@ -2,14 +2,13 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import typer
 
 from prod_e_ops.cli import app
+from tests.support.project_folder import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 PAGE = (PROJECT / "docs" / "deploying.md").read_text()
 DOORS = {
     "./scripts/deployment/build-and-push.sh": "push",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from tests.unit.terraform_program import TerraformFolder, needs_terraform
 
 from prod_e_ops.errors import OpsError, PlanIsStale
 from prod_e_ops.project.project import Project
@@ -16,6 +15,7 @@ from prod_e_ops.terminal.console import Terminal
 from prod_e_ops.terraform.apply import apply_plan
 from prod_e_ops.terraform.prepared import StackPlan, Workspace
 from prod_e_ops.terraform.runner import Terraform
+from tests.unit.terraform_program import TerraformFolder, needs_terraform
 
 pytestmark = needs_terraform
 

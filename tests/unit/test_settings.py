@@ -9,8 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from prod_e.settings import Environment, SettingsError, load_environment, load_environments
-
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.support.project_folder import PROJECT
 
 
 def mistakes(folder: Path, toml: str) -> tuple[str, ...]:

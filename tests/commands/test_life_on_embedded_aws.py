@@ -1,0 +1,184 @@
+"""Real Terraform and the real AWS provider on the embedded AWS."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from embedded_aws import EmbeddedAws
+from prod_e_ops.terraform.provider_mirror import find_provider_source
+from tests.support.project_folder import (
+    PROD_E,
+    PROJECT,
+    TINY,
+    make_project,
+    processes_with,
+    prod_e,
+)
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
+    pytest.mark.skipif(
+        find_provider_source(os.environ).origin == "from Terraform's registry"
+        and os.environ.get("PROD_E_TEST_WITH_REGISTRY") != "1",
+        reason="no mirror has the AWS provider; PROD_E_TEST_WITH_REGISTRY=1 asks the registry",
+    ),
+]
+
+VARIANTS = {
+    "https": '[load_balancer]\ndomain_name = "api.example.com"\nhosted_zone_id = "Z0123"\n',
+    "waf": "[load_balancer]\nwaf = true\n",
+    "endpoints": '[network]\negress = "endpoints"\n',
+    "three-zones": "[network]\navailability_zones = 3\n",
+    "arm64": 'architecture = "arm64"\nexecute_command = true\n',
+    "two": '[services.worker]\nsource = "backend"\npath = "/jobs/*"\nbuild = "external"\n',
+    "state": '[state]\nkind = "s3"\nbucket = "states"\n',
+    "database": "[database]\n",
+    "delivery": '[delivery]\ngithub_repository = "us/app"\n',
+}
+
+
+@pytest.fixture
+def aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws() as server:
+        yield server
+
+
+def test_the_demo_plans_deploys_checks_and_destroys_the_seed_system(tmp_path: Path) -> None:
+    finished = prod_e(PROJECT, "demo", "--json", variables={**os.environ, "TMPDIR": str(tmp_path)})
+    assert finished.returncode == 0, finished.stderr
+    report = json.loads(finished.stdout)
+    results = {step["step"]: step["result"] for step in report["steps"]}
+    assert report["passed"] is True
+    assert results["Plan again"] == "no changes"
+    created = results["Apply"].split()[0]
+    assert int(created) > 80
+    assert results["Destroy"] == f"{created} resources destroyed"
+    assert not list(tmp_path.glob("prod-e-*"))
+    assert not processes_with(tmp_path)
+
+
+def test_what_is_deployed_needs_no_more_and_a_change_changes_only_what_it_should(
+    tmp_path: Path, aws: EmbeddedAws
+) -> None:
+    folder = make_project(tmp_path / "project", tiny=TINY)
+    variables = aws.environment()
+
+    deployed = prod_e(folder, "deploy", "--yes", "--json", variables=variables)
+    assert deployed.returncode == 0, deployed.stderr
+    outputs = json.loads(deployed.stdout)["outputs"]
+    assert outputs["cluster_name"] == "tiny-e-cluster"
+
+    again = prod_e(folder, "plan", "--json", variables=variables)
+    assert again.returncode == 0, again.stderr
+    for stack in json.loads(again.stdout)["stacks"]:
+        assert not any(stack[fate] for fate in ("created", "changed", "replaced", "destroyed"))
+
+    (folder / "environments" / "tiny.toml").write_text(
+        TINY.replace('build = "external"', 'build = "external"\nmemory_mib = 1024')
+    )
+    changed = prod_e(folder, "plan", "--json", variables=variables)
+    stacks = {stack["stack"]: stack for stack in json.loads(changed.stdout)["stacks"]}
+    assert not stacks["tiny-e-registry"]["changed"]
+    (service,) = stacks["tiny-e"]["changed"]
+    assert service.startswith("aws_ecs_service.")
+    (task,) = stacks["tiny-e"]["replaced"]
+    assert task.startswith("aws_ecs_task_definition.")
+    assert not stacks["tiny-e"]["created"]
+    assert not stacks["tiny-e"]["destroyed"]
+
+    destroyed = prod_e(folder, "destroy", "--yes", variables=variables)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert "tiny-e is gone." in destroyed.stderr
+
+
+def test_every_variant_is_valid_and_can_be_planned(tmp_path: Path, aws: EmbeddedAws) -> None:
+    environments = {}
+    for number, (name, lines) in enumerate(VARIANTS.items()):
+        toml = f'name = "{name}-e"\n[services.backend]\nbuild = "external"\n{lines}'
+        cidr = f'cidr = "10.{number}.0.0/16"\n'
+        environments[name] = (
+            toml.replace("[network]\n", f"[network]\n{cidr}")
+            if "[network]" in toml
+            else f"{toml}[network]\n{cidr}"
+        )
+    folder = make_project(tmp_path / "project", **environments)
+    variables = aws.environment()
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import boto3; boto3.client('s3').create_bucket(Bucket='states',"
+            " CreateBucketConfiguration={'LocationConstraint': 'us-west-2'})",
+        ],
+        env=variables,
+        check=True,
+    )
+    for name in VARIANTS:
+        planned = prod_e(folder, "plan", f"{name}-e", "--json", variables=variables)
+        assert planned.returncode == 0, f"{name}: {planned.stderr}"
+        stacks = json.loads(planned.stdout)["stacks"]
+        assert sum(len(stack["created"]) for stack in stacks) > 40, name
+
+
+def test_protection_keeps_an_environment_from_being_destroyed(
+    tmp_path: Path, aws: EmbeddedAws
+) -> None:
+    folder = make_project(
+        tmp_path / "project", tiny=TINY.replace("deletion_protection = false", "")
+    )
+    variables = aws.environment()
+    # Something must exist before it can be kept.
+    for stack in ("tiny-e-registry",):
+        assert prod_e(folder, "plan", variables=variables).returncode == 0
+        subprocess.run(
+            ["terraform", "apply", "-auto-approve", "-no-color"],
+            cwd=folder / "cdktf.out" / "stacks" / stack,
+            env=variables,
+            check=True,
+            capture_output=True,
+        )
+    refused = prod_e(folder, "destroy", "--yes", variables=variables)
+    assert refused.returncode == 2
+    assert "[load_balancer] deletion_protection = true" in refused.stderr
+
+
+def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path) -> None:
+    configuration = tmp_path / "empty.tfrc"
+    configuration.write_text(
+        f'provider_installation {{ filesystem_mirror {{ path = "{tmp_path}" }} }}\n'
+    )
+    variables = {**os.environ, "TF_CLI_CONFIG_FILE": str(configuration)}
+    failed = prod_e(PROJECT, "demo", variables=variables)
+    assert failed.returncode == 1
+    assert "hashicorp/aws cannot be had" in failed.stderr
+    assert "resources in 3 stacks" in failed.stdout
+
+
+@pytest.mark.parametrize("after", ["Start the embedded AWS", "Synthesise", "Plan", "Apply"])
+def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(tmp_path: Path, after: str) -> None:
+    process = subprocess.Popen(
+        [PROD_E, "demo"],
+        cwd=PROJECT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith(f"{after} ..."):
+        assert process.poll() is None
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert not list(tmp_path.glob("prod-e-*"))
+    assert not processes_with(tmp_path)

@@ -1,0 +1,488 @@
+"""`prod-e rollback` against the embedded AWS, run as a user runs it."""
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from embedded_aws import EmbeddedAws
+from tests.support.project_folder import PROJECT
+from tests.support.service_on_aws import ServiceOnAws
+
+CONTENT = 'image_tag = "content" # pinned to the source'
+
+
+@pytest.fixture
+def followed(aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
+    """A service that follows `latest`, whose last two releases are v1.0.0 and v1.1.0."""
+    service = ServiceOnAws(aws, tmp_path / "project")
+    service.push("one", "content-1111111111111111", "git-1111111", "v1.0.0", "latest")
+    service.create(service.define("latest"))
+    service.release("two", "content-2222222222222222", "git-2222222", "v1.1.0")
+    return service
+
+
+@pytest.fixture
+def pinned(aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
+    """A service pinned to its content, whose last two builds are content-1... and content-2..."""
+    service = ServiceOnAws(aws, tmp_path / "project", image_tag=CONTENT)
+    service.push("one", "content-1111111111111111", "git-1111111")
+    service.create(service.define("content-1111111111111111"))
+    service.push("two", "content-2222222222222222", "git-2222222")
+    service.deploy(service.define("content-2222222222222222"))
+    return service
+
+
+def wait_for(service: ServiceOnAws, status: str) -> None:
+    """Waits until the newest deployment has that status."""
+    while service.deployments()[0] != status:
+        time.sleep(0.1)
+
+
+def make_redeploy_rule(service: ServiceOnAws) -> None:
+    """Makes the rule by which a deployment is to begin when `latest` moves; it starts nothing."""
+    service.client("events").put_rule(
+        Name=f"{service.name}-backend-redeploy", EventPattern='{"source": ["aws.ecr"]}'
+    )
+
+
+@contextmanager
+def once_latest_names(
+    digest: str, service: ServiceOnAws, act: Callable[[], object]
+) -> Iterator[None]:
+    """Acts, beside what is done inside of it, as soon as `latest` names the image."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.05):
+            if service.tagged()["latest"] == digest:
+                act()
+                return
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
+
+
+class TestFollowingLatest:
+    def test_a_tag_is_gone_back_to(self, followed: ServiceOnAws) -> None:
+        one = followed.tagged()["v1.0.0"]
+        done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert followed.running()[0] == {one}
+        assert followed.tagged()["latest"] == one
+        assert f"{followed.service} runs v1.0.0." in done.stdout
+
+    @pytest.mark.parametrize("length", [19, 71])
+    def test_a_digest_or_its_beginning_is_gone_back_to(
+        self, followed: ServiceOnAws, length: int
+    ) -> None:
+        one = followed.tagged()["v1.0.0"]
+        done = followed.prod_e("rollback", "backend", "--to", one[:length], "--yes")
+        assert done.returncode == 0, done.stderr
+        assert followed.running()[0] == {one}
+
+    def test_yes_takes_the_image_that_was_healthy_most_recently(
+        self, followed: ServiceOnAws
+    ) -> None:
+        two = followed.tagged()["v1.1.0"]
+        followed.push("never deployed", "v1.2.0-rc.1")
+        followed.release("three", "v1.2.0")
+        done = followed.prod_e("rollback", "backend", "--yes", "--json")
+        assert done.returncode == 0, done.stderr
+        assert followed.running()[0] == {two}
+        result = json.loads(done.stdout)
+        assert result["changed"] is True
+        assert result["digest"] == two
+        assert "v1.1.0" in result["tags"]
+        assert result["deployment"]["status"] == "SUCCESSFUL"
+        assert result["deployment"]["digest"] == two
+        assert result["setting"] is None
+
+    def test_on_a_terminal_enter_takes_the_proposal_of_the_list(
+        self, followed: ServiceOnAws
+    ) -> None:
+        one = followed.tagged()["v1.0.0"]
+        done = followed.prod_e("rollback", "backend", typed="\ny\n")
+        assert done.returncode == 0, done.stderr
+        assert followed.running()[0] == {one}
+        lines = [line.split() for line in done.stdout.splitlines()]
+        assert lines[0] == ["DIGEST", "PUSHED", "USE", "HEALTHY", "DEFINITION", "TAGS"]
+        listed = {line[0]: line for line in lines if line[0].startswith("sha256:")}
+        assert set(listed) == {digest[:19] for digest in followed.digests()}
+        assert {"last", "healthy", "v1.0.0"} <= {w.strip(",") for w in listed[one[:19]]}
+        assert "[v1.0.0;" in done.stderr
+
+    def test_on_a_terminal_another_one_can_be_chosen(self, followed: ServiceOnAws) -> None:
+        one = followed.tagged()["v1.0.0"]
+        followed.release("three", "v1.2.0")
+        done = followed.prod_e("rollback", "backend", typed="v1.0.0\ny\n")
+        assert done.returncode == 0, done.stderr
+        assert followed.running()[0] == {one}
+
+    @pytest.mark.parametrize("typed", ["n\n", "\nn\n", "\n\n", "\x04", "\n\x04"])
+    def test_a_declined_question_leaves_all_as_it_was(
+        self, followed: ServiceOnAws, typed: str
+    ) -> None:
+        before = followed.state()
+        done = followed.prod_e("rollback", "backend", typed=typed)
+        assert done.returncode == 1
+        assert "Nothing was changed." in done.stderr
+        assert followed.state() == before
+
+    @pytest.mark.parametrize("to", [(), ("--to", "v1.0.0")])
+    def test_without_a_terminal_and_without_yes_nothing_is_changed(
+        self, followed: ServiceOnAws, to: tuple[str, ...]
+    ) -> None:
+        before = followed.state()
+        done = followed.prod_e("rollback", "backend", *to)
+        assert done.returncode == 2
+        assert "--yes" in done.stderr
+        assert followed.state() == before
+
+    def test_what_runs_already_is_left_alone(self, followed: ServiceOnAws) -> None:
+        before = followed.state()
+        done = followed.prod_e("rollback", "backend", "--to", "v1.1.0", "--json")
+        assert done.returncode == 0
+        assert "runs v1.1.0 already" in done.stderr
+        assert json.loads(done.stdout)["changed"] is False
+        assert followed.state() == before
+
+    def test_after_ecs_rolled_back_by_itself_the_tag_goes_back_to_what_runs(
+        self, followed: ServiceOnAws
+    ) -> None:
+        two = followed.tagged()["v1.1.0"]
+        failing = followed.define("latest", command=["sh", "-c", "exit 3"])
+        three = followed.push("three", "latest")
+        followed.deploy(failing)
+        assert followed.running()[0] == {two}
+        assert followed.tagged()["latest"] == three
+        done = followed.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert followed.running()[0] == {two}
+        assert followed.tagged()["latest"] == two
+
+    def test_a_revision_is_gone_back_to(self, followed: ServiceOnAws) -> None:
+        followed.deploy(followed.define("latest"))
+        done = followed.prod_e("rollback", "backend", "--to", "1", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert followed.running()[1] == f"{followed.family}:1"
+        assert "goes forward again" in done.stderr
+        assert followed.tagged()["latest"] == followed.tagged()["v1.1.0"]
+
+    def test_the_deployment_that_the_moved_tag_begins_is_the_one_that_is_followed(
+        self, followed: ServiceOnAws
+    ) -> None:
+        make_redeploy_rule(followed)
+        one = followed.tagged()["v1.0.0"]
+
+        # What the state machine of the redeployment on push does.
+        with once_latest_names(one, followed, followed.deploy):
+            done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert "a deployment began" in done.stderr
+        assert followed.deployments() == ["SUCCESSFUL"] * 3
+
+    def test_where_the_moved_tag_begins_no_deployment_the_command_does(
+        self, followed: ServiceOnAws
+    ) -> None:
+        make_redeploy_rule(followed)
+        one = followed.tagged()["v1.0.0"]
+        done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert followed.running()[0] == {one}
+
+    def test_what_somebody_else_deploys_meanwhile_is_not_taken_for_the_rollback(
+        self, followed: ServiceOnAws
+    ) -> None:
+        make_redeploy_rule(followed)
+        one = followed.tagged()["v1.0.0"]
+        with once_latest_names(one, followed, lambda: followed.release("three", "v1.2.0")):
+            done = followed.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
+        assert done.returncode == 1
+        assert "somebody else pushed or deployed at the same time" in done.stderr
+        assert followed.tagged()["v1.2.0"] in done.stderr
+
+    def test_a_rollback_that_ecs_does_not_keep_fails_with_the_reason(
+        self, followed: ServiceOnAws
+    ) -> None:
+        two = followed.tagged()["v1.1.0"]
+        bad = followed.define("latest", command=["sh", "-c", "exit 3"])
+        done = followed.prod_e("rollback", "backend", "--to", bad, "--yes")
+        assert done.returncode == 1
+        assert "ECS rolled the deployment" in done.stderr
+        assert "exited with 3" in done.stderr
+        assert followed.running()[0] == {two}
+        assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize(
+        ("to", "told"),
+        [
+            ("v9.9.9", "There is no image with the tag v9.9.9"),
+            ("sha256:" + "0" * 64, "is not in"),
+            ("sha256:", "is the beginning of several digests"),
+            ("99", ":99 does not exist"),
+            ("other-task:1", "other-task:1 is not a revision of"),
+        ],
+    )
+    def test_what_does_not_exist_is_refused_with_what_does(
+        self, followed: ServiceOnAws, to: str, told: str
+    ) -> None:
+        before = followed.state()
+        done = followed.prod_e("rollback", "backend", "--to", to, "--yes")
+        assert done.returncode == 2
+        assert told in done.stderr
+        assert "Nothing was changed." in done.stderr
+        assert followed.state() == before
+
+    def test_a_number_that_is_a_tag_and_a_revision_is_refused(self, followed: ServiceOnAws) -> None:
+        followed.push("three", "1")
+        done = followed.prod_e("rollback", "backend", "--to", "1", "--yes")
+        assert done.returncode == 2
+        assert f"--to {followed.family}:1" in done.stderr
+
+    def test_a_deregistered_revision_is_refused(self, followed: ServiceOnAws) -> None:
+        name = followed.define("latest")
+        followed.ecs.deregister_task_definition(taskDefinition=name)
+        done = followed.prod_e("rollback", "backend", "--to", name, "--yes")
+        assert done.returncode == 2
+        assert f"{name} is deregistered" in done.stderr
+
+    def test_an_image_gone_from_ecr_is_refused_with_those_that_are_left(
+        self, followed: ServiceOnAws
+    ) -> None:
+        name = followed.define("v0.9.0")
+        done = followed.prod_e("rollback", "backend", "--to", name, "--yes")
+        assert done.returncode == 2
+        assert f"{followed.repository}:v0.9.0, which is not in {followed.repository}" in done.stderr
+        assert "v1.0.0" in done.stderr
+
+    def test_nothing_to_go_back_to_is_told(self, aws: EmbeddedAws, tmp_path: Path) -> None:
+        service = ServiceOnAws(aws, tmp_path / "project")
+        service.push("one", "v1.0.0", "latest")
+        service.create(service.define("latest"))
+        before = service.state()
+        done = service.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 2
+        assert "There is nothing that" in done.stderr
+        assert "holds no other image" in done.stderr
+        assert service.state() == before
+
+    def test_an_image_that_was_never_healthy_is_not_proposed(
+        self, aws: EmbeddedAws, tmp_path: Path
+    ) -> None:
+        service = ServiceOnAws(aws, tmp_path / "project")
+        service.push("one", "v1.0.0", "latest")
+        service.create(service.define("latest"))
+        service.push("two", "v1.1.0")
+        done = service.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 2
+        assert "v1.1.0" in done.stderr
+        assert "--to" in done.stderr
+
+
+class TestPinned:
+    def test_its_earlier_revision_runs_and_the_settings_keep_it(self, pinned: ServiceOnAws) -> None:
+        one = pinned.tagged()["content-1111111111111111"]
+        before = pinned.settings.read_text()
+        done = pinned.prod_e("rollback", "backend", "--yes", "--json")
+        assert done.returncode == 0, done.stderr
+        assert pinned.running() == ({one}, f"{pinned.family}:1")
+        pin = 'image_tag = "content-1111111111111111" # pinned to the source'
+        assert pinned.settings.read_text() == before.replace(CONTENT, pin)
+        assert f"+ {pin}" in done.stderr
+        assert "commit 1111111" in done.stderr
+        setting = json.loads(done.stdout)["setting"]
+        assert setting["key"] == "services.backend.image_tag"
+        assert (setting["before"], setting["after"]) == ("content", "content-1111111111111111")
+
+    def test_a_commit_is_a_tag_like_any_other(self, pinned: ServiceOnAws) -> None:
+        done = pinned.prod_e("rollback", "backend", "--to", "git-1111111", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert pinned.running()[1] == f"{pinned.family}:1"
+        assert 'image_tag = "content-1111111111111111"' in pinned.settings.read_text()
+
+    def test_a_declined_question_leaves_all_as_it_was(self, pinned: ServiceOnAws) -> None:
+        before = pinned.state()
+        done = pinned.prod_e("rollback", "backend", typed="\nn\n")
+        assert done.returncode == 1
+        assert '+ image_tag = "content-1111111111111111"' in done.stderr
+        assert pinned.state() == before
+
+    def test_where_it_runs_already_the_settings_alone_are_changed(
+        self, pinned: ServiceOnAws
+    ) -> None:
+        pinned.deploy(f"{pinned.family}:1")
+        deployments = pinned.deployments()
+        done = pinned.prod_e("rollback", "backend", "--to", f"{pinned.family}:1", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert 'image_tag = "content-1111111111111111"' in pinned.settings.read_text()
+        assert pinned.deployments() == deployments
+
+    def test_after_ecs_rolled_back_by_itself_the_settings_go_back_to_what_runs(
+        self, pinned: ServiceOnAws
+    ) -> None:
+        two = pinned.tagged()["content-2222222222222222"]
+        pinned.push("three", "content-3333333333333333")
+        pinned.deploy(pinned.define("content-3333333333333333", command=["sh", "-c", "exit 3"]))
+        done = pinned.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert pinned.running() == ({two}, f"{pinned.family}:2")
+        assert 'image_tag = "content-2222222222222222"' in pinned.settings.read_text()
+        assert pinned.deployments()[0] == "ROLLBACK_SUCCESSFUL"
+
+    def test_a_rollback_that_fails_leaves_the_settings_alone(self, pinned: ServiceOnAws) -> None:
+        pinned.push("three", "content-3333333333333333")
+        bad = pinned.define("content-3333333333333333", command=["sh", "-c", "exit 3"])
+        settings = pinned.settings.read_bytes()
+        done = pinned.prod_e("rollback", "backend", "--to", bad, "--yes")
+        assert done.returncode == 1
+        assert "exited with 3" in done.stderr
+        assert pinned.settings.read_bytes() == settings
+
+    def test_an_image_that_no_revision_runs_is_refused_with_the_way_there(
+        self, pinned: ServiceOnAws
+    ) -> None:
+        pinned.push("three", "content-3333333333333333")
+        before = pinned.state()
+        done = pinned.prod_e("rollback", "backend", "--to", "content-3333333333333333", "--yes")
+        assert done.returncode == 2
+        assert 'Set image_tag = "content-3333333333333333"' in done.stderr
+        assert pinned.state() == before
+
+    @pytest.mark.parametrize(
+        ("build", "pin"), [("terraform", "content-1111111111111111"), ("external", "mine-1")]
+    )
+    def test_a_tag_of_the_users_own_is_pinned_where_the_next_deployment_builds_nothing(
+        self, aws: EmbeddedAws, tmp_path: Path, build: str, pin: str
+    ) -> None:
+        setting = f'build = "{build}"\nimage_tag = "mine-2"'
+        service = ServiceOnAws(aws, tmp_path / "project", image_tag=setting)
+        one = service.push("one", "content-1111111111111111", "git-1111111", "mine-1")
+        service.create(service.define("mine-1"))
+        service.push("two", "content-2222222222222222", "git-2222222", "mine-2")
+        service.deploy(service.define("mine-2"))
+        before = service.settings.read_text()
+        done = service.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert service.running() == ({one}, f"{service.family}:1")
+        assert service.settings.read_text() == before.replace('"mine-2"', f'"{pin}"')
+
+    def test_the_pin_is_what_the_settings_then_say(self, pinned: ServiceOnAws) -> None:
+        from prod_e.settings import load_environment
+
+        pinned.prod_e("rollback", "backend", "--yes")
+        service = load_environment(pinned.settings).services["backend"]
+        assert service.image_tag == "content-1111111111111111"
+        assert not service.is_built
+
+
+class TestWhileADeploymentIsUnderWay:
+    def test_one_that_goes_well_is_not_disturbed(self, tmp_path: Path) -> None:
+        with EmbeddedAws(deployment_seconds=300) as aws:
+            service = ServiceOnAws(aws, tmp_path / "project")
+            service.push("one", "v1.0.0", "latest")
+            service.create(service.define("latest"))
+            before = service.state()
+            done = service.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
+            assert done.returncode == 2
+            assert "is under way, and none of its tasks has failed" in done.stderr
+            assert "--wait" in done.stderr
+            assert service.state() == before
+
+    def test_one_whose_tasks_fail_is_what_a_rollback_is_for(
+        self, aws: EmbeddedAws, tmp_path: Path
+    ) -> None:
+        service = ServiceOnAws(aws, tmp_path / "project", image_tag=CONTENT)
+        one = service.push("one", "content-1111111111111111")
+        service.create(service.define("content-1111111111111111"), circuit_breaker=False)
+        service.push("two", "content-2222222222222222")
+        service.deploy(service.define("content-2222222222222222", command=["sh", "-c", "exit 3"]))
+        assert service.deployments()[0] == "IN_PROGRESS"
+        done = service.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert service.running() == ({one}, f"{service.family}:1")
+        assert service.deployments() == ["SUCCESSFUL", "STOPPED", "SUCCESSFUL"]
+
+    def test_one_that_ecs_is_rolling_back_by_itself_is_left_to_it(self, tmp_path: Path) -> None:
+        with EmbeddedAws(deployment_seconds=16) as aws:
+            service = ServiceOnAws(aws, tmp_path / "project")
+            service.push("one", "v1.0.0", "latest")
+            service.create(service.define("latest"))
+            wait_for(service, "SUCCESSFUL")
+            service.deploy(service.define("gone"))
+            wait_for(service, "ROLLBACK_IN_PROGRESS")
+            done = service.prod_e("rollback", "backend", "--yes")
+            assert done.returncode == 2
+            assert "ECS is rolling" in done.stderr
+            assert "--wait" in done.stderr
+
+
+class TestWhatStandsInTheWay:
+    def test_an_unknown_service_is_refused_with_those_there_are(
+        self, followed: ServiceOnAws
+    ) -> None:
+        done = followed.prod_e("rollback", "frontend")
+        assert done.returncode == 2
+        assert "There is no service 'frontend'" in done.stderr
+        assert "backend" in done.stderr
+
+    def test_a_service_that_is_not_deployed_is_told_with_the_way_there(
+        self, aws: EmbeddedAws, tmp_path: Path
+    ) -> None:
+        service = ServiceOnAws(aws, tmp_path / "project")
+        done = service.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 2
+        assert f"npm run deploy -- {service.name}" in done.stderr
+
+    def test_another_account_is_refused(self, followed: ServiceOnAws) -> None:
+        text = followed.settings.read_text()
+        followed.settings.write_text(f'account = "111122223333"\n{text}')
+        before = followed.state()
+        done = followed.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 2
+        assert "123456789012" in done.stderr
+        assert "111122223333" in done.stderr
+        assert followed.state() == before
+
+    @pytest.mark.parametrize("command", ["rollback", "status", "images"])
+    def test_without_credentials_the_way_to_some_is_told(
+        self, followed: ServiceOnAws, command: str
+    ) -> None:
+        done = followed.prod_e(command, "backend", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
+        assert done.returncode == 2
+        assert "no AWS credentials" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize("command", ["rollback", "status", "images"])
+    def test_an_aws_that_cannot_be_reached_is_told(
+        self, followed: ServiceOnAws, command: str
+    ) -> None:
+        done = followed.prod_e(command, "backend", AWS_ENDPOINT_URL="http://127.0.0.1:1")
+        assert done.returncode == 1
+        assert "AWS cannot be reached" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize("command", ["rollback", "status", "images"])
+    def test_help_teaches_with_an_example(self, followed: ServiceOnAws, command: str) -> None:
+        done = followed.prod_e(command, "--help")
+        assert done.returncode == 0
+        assert "Example: " in done.stdout
+
+
+def test_the_shell_script_is_the_same_command_from_any_folder(tmp_path: Path) -> None:
+    script = PROJECT / "scripts" / "deployment" / "rollback.sh"
+    done = subprocess.run(
+        [script, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage: prod-e rollback" in done.stdout

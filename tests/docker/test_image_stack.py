@@ -1,0 +1,402 @@
+"""The image stack with the real docker provider, a real daemon and a real registry with TLS.
+
+Where Terraform cannot have the provider, or no daemon answers, all of it is skipped and says why.
+"""
+
+import hashlib
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import requests
+
+from prod_e_ops.errors import OpsError
+from prod_e_ops.images.ecr import Repository
+from prod_e_ops.images.image_apply import apply_images
+from prod_e_ops.images.image_plan import ImageOptions
+from prod_e_ops.terraform.prepared import StackPlan, Workspace
+from tests.support.docker_engine import DockerEngine
+from tests.support.image_stack import (
+    API,
+    DOCKERFILE,
+    WORKER,
+    ImageStackSkippedError,
+    World,
+    empty_account,
+)
+
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An account with the repositories, for all tests of a process."""
+    with empty_account(tmp_path_factory.mktemp("image-stack")) as world:
+        client = world.client("ecr")
+        for repository in (API, WORKER):
+            client.create_repository(repositoryName=repository)
+        client.close()
+        yield world
+
+
+@pytest.fixture
+def world(machine: World) -> World:
+    """A new source, built and pushed by this machine, which has forgotten everything before it."""
+    machine.front.is_open = True
+    (machine.source / "Dockerfile").write_text(DOCKERFILE)
+    (machine.source / "build.sh").write_text("cp /source/content /built\n")
+    machine.become_another_machine()
+    machine.change()
+    assert machine.deploy().builds
+    return machine
+
+
+def test_from_nothing_one_command_builds_it_and_runs_it(tmp_path: Path) -> None:
+    with empty_account(tmp_path) as world:
+        planned = world.plan()
+        created = [change.address for change in planned.summary.created]
+        assert len([address for address in created if address.startswith("docker_image.")]) == 1
+
+        done = world.prod_e("deploy", "--yes", "--json")
+
+        assert done.returncode == 0, done.stderr
+        images = json.loads(done.stdout)["images"]
+        assert [(image["service"], image["builds"]) for image in images] == [
+            ("api", True),
+            ("worker", True),
+        ]
+        assert set(world.tags()) == set(images[0]["moves"])
+        assert not list(world.stack.glob("*.tfplan*"))
+
+        again = world.prod_e("deploy", "--yes")
+        assert again.returncode == 0, again.stderr
+        assert "tiny-e is up to date." in again.stderr
+        assert "nothing is built" in again.stderr
+
+
+def test_a_source_is_built_once_for_all_its_services_and_pushed_under_every_tag(
+    world: World,
+) -> None:
+    commit = world.git("rev-parse", "HEAD")[:12]
+    assert world.log.count("RUN sh /source/build.sh") == 1
+    content = world.plan().images[0].synthesised.content_tag
+    for repository in (API, WORKER):
+        tags = world.tags(repository)
+        assert tags["latest"] == tags[f"git-{commit}"] == tags[content]
+    assert world.tell("latest") == commit
+
+
+def test_a_second_plan_is_empty(world: World) -> None:
+    assert world.plan().is_empty
+    # Plain Terraform agrees, as long as it knows what it built.
+    assert "No changes." in world.terraform("plan")
+
+
+def test_nobody_else_can_read_the_token_in_the_state_and_no_plan_with_it_stays(
+    world: World,
+) -> None:
+    token = world.registry.password
+    assert token in world.state.read_text()
+    world.change()
+    world.state.chmod(0o644)
+    planned = world.plan().as_json()
+    assert planned["replaced"]
+    assert (planned["plan_file"], planned["plan_json_file"]) == (None, None)
+    assert not list(world.stack.glob("*.tfplan*"))
+    world.deploy()
+    assert not list(world.stack.glob("*.tfplan*"))
+    states = list(world.project.glob("terraform.tiny-e-image.tfstate*"))
+    assert len(states) == 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in states} == {0o600}
+    holding = [
+        file
+        for file in world.project.rglob("*")
+        if file.is_file() and not file.is_symlink() and token.encode() in file.read_bytes()
+    ]
+    assert set(holding) <= set(states)
+
+
+def test_another_commit_of_the_same_content_joins_the_image_that_is_there(world: World) -> None:
+    before = world.tags()
+    told = world.tell("latest")
+    (world.source / "tests").mkdir(exist_ok=True)
+    (world.source / "tests" / "test").write_text(uuid4().hex)
+    commit = world.commit()
+    (world.stack / "api-image.log").unlink()
+
+    done = world.deploy()
+
+    assert (done.builds, done.moves) == (False, (f"git-{commit}",))
+    assert world.log == ""
+    assert world.tags() == {**before, f"git-{commit}": before["latest"]}
+    assert world.tell(f"git-{commit}") == told
+
+
+def test_a_machine_that_has_not_built_it_has_nothing_to_do(world: World) -> None:
+    before = world.tags()
+    world.become_another_machine()
+    assert world.plan().is_empty
+    assert not world.deploy().builds
+    assert world.tags() == before
+
+
+def test_what_somebody_pushes_before_the_apply_is_not_built_again(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = world.tags()["latest"]
+    commit = world.change()
+
+    async def work(workspace: Workspace) -> StackPlan:
+        plan = await world.plan_with(workspace)
+        assert plan.images[0].builds
+        # Another image stands for what another machine has built of this content.
+        for image in plan.images:
+            repository = image.synthesised.repository
+            repository.tag(before, [image.synthesised.content_tag])
+        (world.stack / "api-image.log").unlink()
+        await apply_images(workspace, plan, ImageOptions(), yes=True)
+        return plan
+
+    content = world.with_the_stack(work).images[0].synthesised.content_tag
+    assert "Somebody has pushed or tagged images meanwhile" in capsys.readouterr().err
+    assert world.log == ""
+    assert world.tags()[content] == world.tags()[f"git-{commit}"] == before
+
+
+def test_a_source_that_changes_after_the_plan_was_shown_is_not_built(world: World) -> None:
+    before = world.tags()
+    world.change()
+    (world.stack / "api-image.log").unlink()
+
+    async def work(workspace: Workspace) -> StackPlan:
+        plan = await world.plan_with(workspace)
+        assert [image.builds for image in plan.images] == [True, True]
+        (world.source / "content").write_text("nobody has seen this")
+        await apply_images(workspace, plan, ImageOptions(), yes=True)
+        return plan
+
+    with pytest.raises(UserMistake, match="have changed since it was planned") as refused:
+        world.with_the_stack(work)
+    assert refused.value.next_step == "No image was built. Run the command again."
+    assert world.log == ""
+    assert world.tags() == before
+
+
+def test_images_are_planned_anew_where_their_state_has_changed_meanwhile(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.change()
+
+    async def work(workspace: Workspace) -> StackPlan:
+        plan = await world.plan_with(workspace)
+        state = json.loads(world.state.read_text())
+        world.state.write_text(json.dumps({**state, "serial": state["serial"] + 1}))
+        await apply_images(workspace, plan, ImageOptions(), yes=True)
+        return plan
+
+    content = world.with_the_stack(work).images[0].synthesised.content_tag
+    assert "The state of tiny-e-image has changed since it was planned" in capsys.readouterr().err
+    assert world.tags()["latest"] == world.tags()[content]
+
+
+def test_what_ecr_has_needs_no_docker(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(world.variables, "DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert world.plan().is_empty
+    world.change()
+    with pytest.raises(ImageStackSkippedError, match="no Docker daemon answers"):
+        world.plan()
+
+
+def test_an_index_of_an_image_is_one_image_and_goes_with_what_it_is_made_of(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As plain Terraform pushes one where Docker keeps images in containerd's store."""
+    part, index = _push_index(world, tag := uuid4().hex)
+    for name, value in world.aws.variables().items():
+        monkeypatch.setenv(name, value)
+    repository = Repository(world.aws.region, API)
+
+    images = {image.digest: image for image in repository.images()}
+    assert images[index].parts == (part,)
+    assert images[index].size_bytes == images[world.tags()["latest"]].size_bytes
+    assert part not in images
+    assert repository.image(tag) == images[index]
+
+    with pytest.raises(OpsError, match="did not delete 1 of 1"):
+        repository.delete([part])
+    repository.delete([index])
+    repository.delete([part])
+    assert tag not in world.tags()
+
+
+def _push_index(world: World, tag: str) -> tuple[str, str]:
+    """Pushes an index of an image without a tag; gives the digests of both."""
+
+    def ask(method: str, name: str, body: str | None = None, kind: str = MANIFEST_TYPE) -> str:
+        answer = requests.request(
+            method,
+            f"http://{world.registry.host}/v2/{API}/manifests/{name}",
+            data=body,
+            headers={"Accept": kind, "Content-Type": kind},
+            auth=("AWS", world.registry.password),
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return answer.text
+
+    manifest = ask("GET", "latest") + "\n"  # White space makes another digest of the same image.
+    part = f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
+    ask("PUT", part, manifest)
+    described = {"mediaType": MANIFEST_TYPE, "size": len(manifest), "digest": part}
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [described]})
+    ask("PUT", tag, index, INDEX_TYPE)
+    return part, f"sha256:{hashlib.sha256(index.encode()).hexdigest()}"
+
+
+def test_changed_content_is_built_and_every_older_tag_stays(world: World) -> None:
+    before = world.tags()
+    commit = world.change()
+    done = world.deploy()
+    after = world.tags()
+    assert done.builds
+    assert after["latest"] == after[f"git-{commit}"] == after[done.synthesised.content_tag]
+    assert after["latest"] != before["latest"]
+    assert {tag: after[tag] for tag in before if tag != "latest"} == {
+        tag: before[tag] for tag in before if tag != "latest"
+    }
+    # What replaces an image is told its own commit, not that of the one before.
+    assert world.tell("latest") == commit
+
+
+def test_latest_that_was_moved_stays_unless_the_option_moves_it(world: World) -> None:
+    old = world.plan().images[0].synthesised.content_tag
+    world.change()
+    new = world.deploy().synthesised.content_tag
+    rolled_back = world.client("ecr")
+    (image,) = rolled_back.batch_get_image(repositoryName=API, imageIds=[{"imageTag": old}])[
+        "images"
+    ]
+    rolled_back.put_image(
+        repositoryName=API, imageManifest=image["imageManifest"], imageTag="latest"
+    )
+    rolled_back.close()
+    assert world.tags()["latest"] == world.tags()[old]
+
+    lines = [line.strip() for line in world.deploy().lines()]
+    assert any(line.startswith(f"latest stays at {old} (pushed ") for line in lines), lines
+    assert lines[-1].endswith(f"which is not this source's {new}: --move-latest moves it")
+    assert world.tags()["latest"] == world.tags()[old]
+
+    assert world.deploy(ImageOptions(move_followed=True)).moves == ("latest",)
+    assert world.tags()["latest"] == world.tags()[new]
+
+
+def test_tags_that_were_lost_come_back_without_a_build(world: World) -> None:
+    before = world.tags()
+    commit = world.git("rev-parse", "HEAD")[:12]
+    for tag in ("latest", f"git-{commit}"):
+        world.lose(tag)
+    (world.stack / "api-image.log").unlink()
+    world.deploy()
+    assert world.tags() == before
+    assert world.log == ""
+
+
+def test_a_registry_that_does_not_answer_is_not_taken_for_an_empty_one(world: World) -> None:
+    before = world.tags()
+    world.front.is_open = False
+    assert world.plan().is_empty
+    world.change()
+    with pytest.raises(OpsError):
+        world.deploy()
+    assert world.tags() == before
+    world.front.is_open = True
+    assert world.deploy().builds
+
+
+def test_without_an_answer_of_ecr_nothing_is_planned(world: World) -> None:
+    done = world.prod_e("plan", AWS_ENDPOINT_URL_ECR="http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "of tiny-e-api cannot be looked up" in done.stderr
+    assert "Plan tiny-e" not in done.stderr
+
+
+def test_a_build_that_fails_says_what_the_compiler_said(world: World) -> None:
+    before = world.tags()
+    (world.source / "build.sh").write_text(
+        "for i in 1 2 3; do echo line $i; done\n"
+        "echo 'main.ts(3,7): error TS2322: wrong type' >&2\nexit 2\n"
+    )
+    with pytest.raises(OpsError) as raised:
+        world.deploy()
+    failure = raised.value
+    step = "[builder 3/3] RUN sh /source/build.sh"
+    assert failure.message == f"The image of api and worker was not built: {step} failed."
+    assert failure.details[-5:-1] == (
+        *(f"line {number}" for number in (1, 2, 3)),
+        "main.ts(3,7): error TS2322: wrong type",
+    )
+    assert "exit code: 2" in failure.details[-1]
+    assert "cdktf.out/stacks/tiny-e-image/api-image.log" in str(failure.next_step)
+    assert world.tags() == before
+    assert not list(world.stack.glob("*.tfplan*"))
+
+
+def test_a_rebuild_takes_the_newest_base_image_in_and_moves_the_contents_tag(
+    world: World,
+) -> None:
+    # BuildKit speaks no TLS to loopback.
+    config = world.folder / f"docker-{uuid4().hex}"
+    login = (
+        "login",
+        "--username=AWS",
+        f"--password={world.registry.password}",
+        world.registry.host,
+    )
+    engine = DockerEngine(environment={**world.docker.environment, "DOCKER_CONFIG": str(config)})
+    engine.run(*login)
+    base = f"{world.registry.host}/base:{uuid4().hex}"
+    _push_base(world, engine, base, "first")
+    (world.source / "Dockerfile").write_text(f"FROM {base}\nCOPY content /\n")
+    world.commit()
+    world.variables["DOCKER_CONFIG"] = str(config)
+    try:
+        first = world.deploy()
+        old = world.tags()[first.synthesised.content_tag]
+        stale = engine.inspect("image", base)["Id"]
+        _push_base(world, engine, base, "fixed")
+        fixed = engine.inspect("image", base)["RootFS"]["Layers"]
+        engine.run("tag", stale, base)  # This machine has not heard of it.
+        assert not world.deploy().builds
+
+        done = world.deploy(ImageOptions(rebuild=True))
+    finally:
+        del world.variables["DOCKER_CONFIG"]
+        engine.run("image", "rm", "--force", base)
+
+    tags = world.tags()
+    commit = world.git("rev-parse", "HEAD")[:12]
+    assert done.builds
+    assert done.synthesised.content_tag == first.synthesised.content_tag
+    assert tags["latest"] == tags[f"git-{commit}"] == tags[done.synthesised.content_tag] != old
+    layers = world.registry.image(API, "latest")["rootfs"]["diff_ids"]
+    assert layers[: len(fixed)] == fixed
+
+
+def _push_base(world: World, engine: DockerEngine, name: str, content: str) -> None:
+    folder = world.folder / f"base-{uuid4().hex}"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY file /base\n")
+    (folder / "file").write_text(content)
+    engine.run("build", "--tag", name, str(folder))
+    engine.run("push", name)
+
+
+def test_destroying_the_stack_leaves_every_image(world: World) -> None:
+    before = {repository: world.tags(repository) for repository in (API, WORKER)}
+    world.terraform("destroy", "-auto-approve")
+    assert {repository: world.tags(repository) for repository in (API, WORKER)} == before

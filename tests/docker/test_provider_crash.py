@@ -1,0 +1,64 @@
+"""The demo goes on without a stack whose provider crashes, and fails in the end."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from prod_e import tested_versions
+from prod_e_ops.terraform.provider_mirror import find_provider_source
+from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.dying_provider import PANIC, add_dying_provider
+from tests.support.project_folder import TINY, make_project, prod_e
+
+AWS = find_provider_source(os.environ)
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
+    pytest.mark.skipif(
+        AWS.mirror is None, reason="no mirror has the AWS provider, to put another one beside it"
+    ),
+]
+
+
+def test_a_docker_provider_that_crashes_fails_the_demo_after_everything_else(
+    tmp_path: Path,
+) -> None:
+    try:
+        DockerEngine.connect()
+    except DockerUnavailableError as missing:
+        pytest.skip(f"the demo leaves the image stack out: {missing}")
+    (version,) = tested_versions.read().providers["kreuzwerker/docker"]
+    add_dying_provider(tmp_path / "mirror", "kreuzwerker/docker", version, last_words=PANIC)
+    configuration = tmp_path / "terraform.rc"
+    configuration.write_text(
+        "provider_installation {\n"
+        f'  filesystem_mirror {{ path = "{tmp_path}/mirror" }}\n'
+        f'  filesystem_mirror {{\n path = "{AWS.mirror}"\n exclude = ["kreuzwerker/docker"]\n  }}\n'
+        "}\n"
+    )
+    project = make_project(tmp_path / "project", tiny=TINY.replace('"external"', '"terraform"'))
+    finished = prod_e(
+        project,
+        "demo",
+        "--json",
+        variables={**os.environ, "TF_CLI_CONFIG_FILE": str(configuration)},
+    )
+
+    assert finished.returncode == 1, finished.stderr
+    report = json.loads(finished.stdout)
+    reason = f"the provider kreuzwerker/docker {version} crashed"
+    assert report["passed"] is False
+    assert report["failed"] == [{"stack": "tiny-e-image", "reason": reason}]
+    results = {step["step"]: step["result"] for step in report["steps"]}
+    assert results["Plan again"] == "no changes"
+    assert results["Destroy"] == results["Apply"].replace("created", "destroyed")
+
+    assert f"failed for the stack tiny-e-image: {reason}." in finished.stderr
+    assert finished.stderr.count("The demo did not pass:") == 1
+    (log,) = re.findall(r"All that Terraform wrote: (.+)", finished.stderr)
+    assert Path(log).is_relative_to(project)
+    assert PANIC in Path(log).read_text()

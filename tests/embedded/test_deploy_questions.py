@@ -1,0 +1,124 @@
+"""What is asked about is what is done: real Terraform and AWS provider, on the embedded AWS."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from embedded_aws import EmbeddedAws
+from prod_e_ops.terraform.provider_mirror import find_provider_source
+from tests.support.asked import Asked
+from tests.support.project_folder import TINY, make_project, prod_e
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
+    pytest.mark.skipif(
+        find_provider_source(os.environ).origin == "from Terraform's registry"
+        and os.environ.get("PROD_E_TEST_WITH_REGISTRY") != "1",
+        reason="no mirror has the AWS provider; PROD_E_TEST_WITH_REGISTRY=1 asks the registry",
+    ),
+]
+
+WORKER = '[services.worker]\nsource = "backend"\npath = "/jobs/*"\nbuild = "external"\n'
+
+
+@pytest.fixture
+def aws() -> Iterator[EmbeddedAws]:
+    with EmbeddedAws() as server:
+        yield server
+
+
+def repositories(aws: EmbeddedAws) -> set[str]:
+    ecr = client(aws, "ecr")
+    found = {r["repositoryName"] for r in ecr.describe_repositories()["repositories"]}
+    ecr.close()
+    return found
+
+
+def client(aws: EmbeddedAws, service: Any) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=aws.endpoint_url,
+        region_name=aws.region,
+        aws_access_key_id="embedded",
+        aws_secret_access_key="embedded",
+    )
+
+
+def test_a_deployment_is_asked_about_again_where_somebody_has_deployed_meanwhile(
+    tmp_path: Path, aws: EmbeddedAws
+) -> None:
+    folder = make_project(tmp_path / "project", tiny=TINY)
+    variables = aws.environment()
+    stack = folder / "cdktf.out" / "stacks" / "tiny-e-registry"
+    with Asked(folder, "deploy", variables=variables) as asked:
+        asked.wait_for("Deploy tiny-e to the account")
+        saved = re.search(r"show (\S+tiny-e-registry\.tfplan)", asked.said)
+        assert saved is not None
+        assert Path(saved[1]).exists()
+        (repository,) = json.loads((stack / "cdk.tf.json").read_text())["resource"][
+            "aws_ecr_repository"
+        ]
+        subprocess.run(
+            ["terraform", "apply", "-auto-approve", f"-target=aws_ecr_repository.{repository}"],
+            cwd=stack,
+            env=variables,
+            check=True,
+            capture_output=True,
+        )
+        asked.answer("y")
+        asked.wait_for("The state of tiny-e-registry has changed since it was planned.")
+        asked.wait_for("Apply this plan of tiny-e-registry?")
+        shown = asked.said.partition("has changed since it was planned.")[2]
+        assert "+ aws_ecr_lifecycle_policy" in shown
+        assert "+ aws_ecr_repository" not in shown
+        asked.answer("n")
+        assert asked.end() == 1
+        assert "tiny-e-registry is as it was" in asked.said
+    assert not Path(saved[1]).exists()
+    assert not (folder / "terraform.tiny-e.tfstate").exists()
+    kept = json.loads((folder / "terraform.tiny-e-registry.tfstate").read_text())["resources"]
+    assert [resource["type"] for resource in kept] == ["aws_ecr_repository"]
+
+
+def test_what_a_service_may_still_use_is_removed_after_it_and_asked_about_in_its_turn(
+    tmp_path: Path, aws: EmbeddedAws
+) -> None:
+    folder = make_project(tmp_path / "project", tiny=TINY + WORKER)
+    variables = aws.environment()
+    deployed = prod_e(folder, "deploy", "--yes", variables=variables)
+    assert deployed.returncode == 0, deployed.stderr
+    (folder / "environments" / "tiny.toml").write_text(TINY)
+
+    refused = prod_e(folder, "deploy", "--yes", variables=variables)
+    assert refused.returncode == 2
+    assert "would destroy resources that hold data" in refused.stderr
+    assert "Nothing was changed." in refused.stderr
+
+    with Asked(folder, "deploy", "--allow-data-loss", variables=variables) as asked:
+        asked.wait_for("Deploy tiny-e to the account")
+        assert "tiny-e-registry is to lose what tiny-e may still use" in asked.said
+        assert "- aws_ecr_repository" not in asked.said
+        asked.answer("y")
+        asked.wait_for("Apply this plan of tiny-e-registry?")
+        assert "- aws_ecr_repository" in asked.said
+        assert repositories(aws) == {"tiny-e-backend", "tiny-e-worker"}
+        ecs = client(aws, "ecs")
+        services = ecs.list_services(cluster="tiny-e-cluster")["serviceArns"]
+        ecs.close()
+        assert len(services) == 1
+        asked.answer("n")
+        assert asked.end() == 1
+        assert "what was deployed before it stays" in asked.said
+    assert repositories(aws) == {"tiny-e-backend", "tiny-e-worker"}
+
+    removed = prod_e(folder, "deploy", "--yes", "--allow-data-loss", variables=variables)
+    assert removed.returncode == 0, removed.stderr
+    assert repositories(aws) == {"tiny-e-backend"}

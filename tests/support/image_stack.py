@@ -1,0 +1,290 @@
+"""A project whose images the real docker provider builds, and pushes to a real registry."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+
+from embedded_aws import ContainerRegistry, EmbeddedAws
+from prod_e_ops.errors import UserMistake
+from prod_e_ops.images.image_apply import apply_images
+from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
+from prod_e_ops.project.project import Project
+from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terraform.prepared import StackPlan, Workspace, open_workspace
+from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.project_folder import PROJECT, prod_e
+from tests.support.registry import Registry, RegistryUnavailableError, started_registry
+from tests.support.tls import TlsFront, tls_in_front_of
+
+BASE_IMAGE = "node:16-slim"
+
+# One source, two services. What makes AWS slow to create is left out.
+SETTINGS = """
+name = "tiny-e"
+[services.api]
+[services.worker]
+source = "api"
+path = "/worker/*"
+[network]
+nat_gateways = "single"
+[load_balancer]
+access_logs = false
+deletion_protection = false
+"""
+API, WORKER = "tiny-e-api", "tiny-e-worker"
+
+DOCKERFILE = f"""
+FROM {BASE_IMAGE} AS builder
+ARG COMMIT
+COPY . /source
+RUN sh /source/build.sh
+FROM scratch
+ARG COMMIT
+LABEL commit=${{COMMIT}}
+COPY --from=builder /built /
+"""
+
+
+class ImageStackSkippedError(Exception):
+    """The image stack cannot be deployed here; the message says why."""
+
+
+@dataclass(kw_only=True)
+class World:
+    """A project in git, an AWS with its registry behind TLS, and the machine that deploys."""
+
+    folder: Path
+    docker: DockerEngine
+    registry: Registry
+    front: TlsFront
+    aws: EmbeddedAws
+    variables: dict[str, str]
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "project"
+
+    @property
+    def source(self) -> Path:
+        return self.project / "api"
+
+    @property
+    def stack(self) -> Path:
+        return self.project / "cdktf.out" / "stacks" / "tiny-e-image"
+
+    @property
+    def state(self) -> Path:
+        return self.project / "terraform.tiny-e-image.tfstate"
+
+    @property
+    def log(self) -> str:
+        log = self.stack / "api-image.log"
+        return log.read_text() if log.exists() else ""
+
+    def prod_e(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        done = prod_e(self.project, *arguments, variables={**self.variables, **variables})
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def plan(self, options: ImageOptions | None = None) -> StackPlan:
+        """Plans as `prod-e plan` does, the image stack alone."""
+        return self.with_the_stack(lambda workspace: self.plan_with(workspace, options))
+
+    def deploy(self, options: ImageOptions | None = None) -> ImagePlan:
+        """Deploys as `prod-e deploy --yes` does, the image stack alone.
+
+        Gives what was done to the image of the service api.
+        """
+
+        async def work(workspace: Workspace) -> StackPlan:
+            plan = await self.plan_with(workspace, options)
+            if not plan.is_empty:
+                await apply_images(workspace, plan, options or ImageOptions(), yes=True)
+            return plan
+
+        return self.with_the_stack(work).images[0]
+
+    async def plan_with(
+        self, workspace: Workspace, options: ImageOptions | None = None
+    ) -> StackPlan:
+        for plan in await workspace.plan(options):
+            return plan
+        (skipped,) = workspace.skipped
+        raise ImageStackSkippedError(f"{skipped.reason}.")
+
+    def with_the_stack(self, work: Callable[[Workspace], Awaitable[StackPlan]]) -> StackPlan:
+        terminal = Terminal()
+        supervisor = Supervisor(terminal.say)
+        project = Project(self.project, self.project / "cdktf.out")
+
+        async def run() -> StackPlan:
+            async with open_workspace(
+                project, None, supervisor=supervisor, terminal=terminal, only=self.stack.name
+            ) as workspace:
+                return await work(workspace)
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name in set(os.environ) - set(self.variables):
+                patch.delenv(name)
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            return supervisor.run(run())
+
+    def change(self, content: str | None = None) -> str:
+        """Changes and commits what is built; gives the commit."""
+        (self.source / "content").write_text(content or uuid4().hex)
+        return self.commit()
+
+    def commit(self) -> str:
+        self.git("add", ".")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "a change")
+        return self.git("rev-parse", "HEAD")[:12]
+
+    def git(self, *arguments: str) -> str:
+        identity = ("-c", "user.name=A", "-c", "user.email=a@example.com")
+        return subprocess.run(
+            ["git", *identity, *arguments],
+            cwd=self.project,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
+    def terraform(self, *arguments: str) -> str:
+        """Plain Terraform in the image stack's folder, as its documentation says it is used."""
+        done = subprocess.run(
+            ["terraform", *arguments, "-no-color"],
+            cwd=self.stack,
+            env={**self.variables, **self._cli_configuration()},
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def _cli_configuration(self) -> dict[str, str]:
+        from prod_e_ops.terraform.provider_mirror import find_provider_source
+
+        text = find_provider_source(self.variables).cli_configuration()
+        if text is None:
+            return {}
+        file = self.folder / "terraform.rc"
+        file.write_text(text)
+        return {"TF_CLI_CONFIG_FILE": str(file)}
+
+    def client(self, service: Any) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.aws.endpoint_url,
+            region_name=self.aws.region,
+            aws_access_key_id="embedded",
+            aws_secret_access_key="embedded",
+        )
+
+    def tags(self, repository: str = API) -> dict[str, str]:
+        return self.registry.tags(repository)
+
+    def tell(self, tag: str) -> str:
+        """The commit that an image tells."""
+        labels: dict[str, str] = self.registry.image(API, tag)["config"]["Labels"]
+        return labels["commit"][:12]
+
+    def lose(self, tag: str, repository: str = API) -> None:
+        """Takes a tag away from ECR and its registry, as somebody could do in the console."""
+        self.registry_tags(repository).joinpath(tag).rename(self.folder / f"lost-{uuid4().hex}")
+        client = self.client("ecr")
+        client.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": tag}])
+        client.close()
+
+    def registry_tags(self, repository: str) -> Path:
+        repositories = self.registry.folder / "images/docker/registry/v2/repositories"
+        return repositories / repository / "_manifests/tags"
+
+    def become_another_machine(self) -> None:
+        """One that has this project, and neither the state nor the images that it built."""
+        for file in self.project.glob("terraform.tiny-e-image.tfstate*"):
+            file.unlink()
+        self.remove_local_images()
+
+    def remove_local_images(self) -> None:
+        names = "{{.Repository}}:{{.Tag}}"
+        found = self.docker.run("image", "ls", f"--format={names}", f"{self.front.host}/*").split()
+        named = [image for image in found if not image.endswith(":<none>")]
+        if named:
+            self.docker.run("image", "rm", *named)
+
+
+@contextmanager
+def empty_account(folder: Path) -> Iterator[World]:
+    """A project in an account without anything in it; skips the test where it cannot be played."""
+    with ExitStack() as stack:
+        try:
+            docker = DockerEngine.connect()
+            docker.need_image(BASE_IMAGE)
+            registry = stack.enter_context(started_registry())
+        except (DockerUnavailableError, RegistryUnavailableError) as missing:
+            if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
+                pytest.fail(f"{missing} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
+            pytest.skip(str(missing))
+        front = stack.enter_context(tls_in_front_of(registry.port, folder=folder))
+        aws = stack.enter_context(
+            EmbeddedAws(
+                registry=ContainerRegistry(
+                    host=front.host,
+                    url=f"http://{registry.host}",
+                    password_file=registry.password_file,
+                )
+            )
+        )
+        variables = aws.environment()
+        # The provider has BuildKit in itself, with or without the command's plugin.
+        variables.pop("DOCKER_BUILDKIT", None)
+        world = World(
+            folder=folder,
+            docker=docker,
+            registry=registry,
+            front=front,
+            aws=aws,
+            variables={**variables, "SSL_CERT_FILE": str(front.certificate)},
+        )
+        stack.callback(world.remove_local_images)
+        _make_project(world)
+        try:
+            world.plan()
+        except (ImageStackSkippedError, UserMistake) as missing:
+            pytest.skip(f"The image stack is not tested: {missing}")
+        yield world
+        assert aws.failed_calls == ()
+
+
+def _make_project(world: World) -> None:
+    for name in ("environments", "api"):
+        (world.project / name).mkdir(parents=True)
+    for name in ("main.py", "cdktf.json"):
+        shutil.copy(PROJECT / name, world.project)
+    (world.project / "node_modules").symlink_to(PROJECT / "node_modules")
+    (world.project / "environments" / "tiny-e.toml").write_text(SETTINGS)
+    (world.source / "Dockerfile").write_text(DOCKERFILE)
+    (world.source / ".dockerignore").write_text("tests\n")
+    (world.source / "build.sh").write_text("cp /source/content /built\n")
+    (world.project / ".gitignore").write_text("cdktf.out\nterraform.*\nnode_modules\n")
+    world.git("init", "--quiet")
+    world.change()
+    # ECR's host cannot be had on a machine: the registry here has another name.
+    world.stack.mkdir(parents=True)
+    (world.stack / "registry_override.tf.json").write_text(
+        json.dumps({"locals": {"registry": world.front.host}})
+    )

@@ -1,0 +1,393 @@
+"""The constructs in somebody else's app, without settings."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cdktf import App, TerraformStack
+from cdktf_cdktf_provider_aws.provider import AwsProvider
+
+from prod_e import (
+    Cluster,
+    ContainerHealthCheck,
+    Database,
+    DatabaseBase,
+    EcrImage,
+    FargateService,
+    FargateTaskDefinition,
+    HealthCheck,
+    LoadBalancer,
+    Monitoring,
+    Network,
+    NetworkBase,
+    Scaling,
+    Statement,
+    Waf,
+)
+from tests.support.synthesised import Synthesised
+
+IMAGE = "nginxinc/nginx-unprivileged:1"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> TerraformStack:
+    app = App(
+        outdir=str(tmp_path),
+        context={"excludeStackIdFromLogicalIds": "true", "allowSepCharsInLogicalIds": "true"},
+    )
+    stack = TerraformStack(app, "theirs")
+    AwsProvider(stack, "aws", region="us-west-2")
+    return stack
+
+
+@pytest.fixture
+def synthesise(stack: TerraformStack, tmp_path: Path) -> Callable[[], Synthesised]:
+    def run() -> Synthesised:
+        App.of(stack).synth()
+        return Synthesised(json.loads((tmp_path / "stacks" / "theirs" / "cdk.tf.json").read_text()))
+
+    return run
+
+
+@pytest.fixture
+def network(stack: TerraformStack) -> Network:
+    return Network(stack, "network")
+
+
+def container(stack: Synthesised, family: str) -> dict[str, Any]:
+    definition = stack.one("aws_ecs_task_definition", family=family)
+    (found,) = json.loads(definition["container_definitions"])
+    return dict(found)
+
+
+def variables(stack: Synthesised, family: str) -> Mapping[str, str]:
+    return {each["name"]: each["value"] for each in container(stack, family)["environment"]}
+
+
+def ingress(stack: Synthesised) -> set[tuple[str, str, int]]:
+    """Who may connect to whom: source, destination, port, by the groups' names."""
+    names = {
+        f"${{aws_security_group.{key}.id}}": group["name"]
+        for key, group in stack.values["resource"]["aws_security_group"].items()
+    }
+
+    def name(group: str) -> str:
+        return names.get(group, group)
+
+    rules = {
+        (name(rule.get("referenced_security_group_id") or rule["cidr_ipv4"]),
+         name(rule["security_group_id"]), rule["from_port"])
+        for rule in stack.all("aws_vpc_security_group_ingress_rule")
+    }  # fmt: skip
+    back = {
+        (name(rule["security_group_id"]), name(rule["referenced_security_group_id"]),
+         rule["from_port"])
+        for rule in stack.all("aws_vpc_security_group_egress_rule")
+        if "referenced_security_group_id" in rule
+    }  # fmt: skip
+    assert back == {rule for rule in rules if rule[0] != "0.0.0.0/0"}
+    return rules
+
+
+def test_two_load_balancers_databases_and_services_fit_one_network(
+    stack: TerraformStack, network: Network, synthesise: Callable[[], Synthesised]
+) -> None:
+    monitoring = Monitoring(stack, "monitoring")
+    for number in ("one", "two"):
+        service = FargateService(
+            stack, f"web-{number}", network=network, image=IMAGE, port=8080, scaling=Scaling()
+        )
+        LoadBalancer(stack, f"alb-{number}", network=network).route(service)
+        database = Database(stack, f"db-{number}", network=network)
+        database.allow_from(service)
+        monitoring.watch(service)
+        monitoring.watch(database)
+    found = synthesise()
+    for type_name, attribute in {
+        "aws_lb": "name",
+        "aws_lb_target_group": "name",
+        "aws_s3_bucket": "bucket",
+        "aws_db_instance": "identifier",
+        "aws_db_parameter_group": "name",
+        "aws_ecs_service": "name",
+        "aws_ecs_cluster": "name",
+        "aws_appautoscaling_target": "resource_id",
+    }.items():
+        assert len({each[attribute] for each in found.all(type_name)}) == 2, type_name
+    for type_name, attribute in {
+        "aws_security_group": "name",
+        "aws_iam_role": "name",
+        "aws_cloudwatch_log_group": "name",
+        "aws_cloudwatch_metric_alarm": "alarm_name",
+        "aws_cloudwatch_query_definition": "name",
+    }.items():
+        names = [each[attribute] for each in found.all(type_name)]
+        assert len(set(names)) == len(names) > 2, type_name
+    assert ingress(found) == {
+        rule
+        for number in ("one", "two")
+        for rule in (
+            ("0.0.0.0/0", f"theirs-alb-{number}", 80),
+            (f"theirs-alb-{number}", f"theirs-web-{number}", 8080),
+            (f"theirs-web-{number}", f"theirs-db-{number}", 5432),
+        )
+    }
+
+
+def test_a_service_without_a_route_is_a_worker_that_nobody_reaches(
+    stack: TerraformStack, network: Network, synthesise: Callable[[], Synthesised]
+) -> None:
+    worker = FargateService(stack, "worker", network=network, image=IMAGE)
+    Monitoring(stack, "monitoring").watch(worker)
+    found = synthesise()
+    service = found.one("aws_ecs_service")
+    # ECS refuses a grace period without a load balancer.
+    assert not {"load_balancer", "health_check_grace_period_seconds", "alarms"} & set(service)
+    assert not found.all("aws_lb_target_group")
+    assert container(found, "theirs-worker")["portMappings"] == []
+    assert variables(found, "theirs-worker") == {}
+    assert ingress(found) == set()
+    assert {alarm["alarm_name"] for alarm in found.all("aws_cloudwatch_metric_alarm")} == {
+        "theirs-worker-cpu", "theirs-worker-memory", "theirs-worker-tasks-below-desired"
+    }  # fmt: skip
+
+
+def test_a_worker_depends_on_its_roles_policies_whenever_they_are_added(
+    stack: TerraformStack, network: Network, synthesise: Callable[[], Synthesised]
+) -> None:
+    worker = FargateService(stack, "worker", network=network, image=IMAGE)
+    may = Statement(actions=("sqs:ReceiveMessage",), resources=("arn:aws:sqs:::jobs",))
+    worker.add_to_task_policy(may)
+    worker.add_to_task_policy(may)
+    found = synthesise()
+    name = next(
+        key
+        for key, policy in found.values["resource"]["aws_iam_role_policy"].items()
+        if policy["name"] == "theirs-worker-task"
+    )
+    assert f"aws_iam_role_policy.{name}" in found.one("aws_ecs_service")["depends_on"]
+    policy = found.one("aws_iam_role_policy", name="theirs-worker-task")["policy"]
+    assert json.loads(policy)["Statement"] == [may.as_json()]
+
+
+def test_a_service_lets_another_in_on_its_port_or_the_one_that_is_given(
+    stack: TerraformStack, network: Network, synthesise: Callable[[], Synthesised]
+) -> None:
+    web = FargateService(stack, "web", network=network, image=IMAGE)
+    api = FargateService(stack, "api", network=network, image=IMAGE, port=8000)
+    api.allow_from(web)
+    api.allow_from(web)
+    api.allow_from(web, port=9090)
+    with pytest.raises(ValueError, match="theirs-web has no port"):
+        web.allow_from(api)
+    assert ingress(synthesise()) == {
+        ("theirs-web", "theirs-api", 8000),
+        ("theirs-web", "theirs-api", 9090),
+    }
+
+
+def test_a_database_lets_a_service_in_and_tells_it_where_it_is(
+    stack: TerraformStack, network: Network, synthesise: Callable[[], Synthesised]
+) -> None:
+    service = FargateService(
+        stack, "web", network=network, image=IMAGE, environment={"LEVEL": "${x} info"}
+    )
+    first, second = (Database(stack, id, network=network) for id in ("first", "second"))
+    first.allow_from(service)
+    with pytest.raises(ValueError, match="DB_HOST has a value already"):
+        second.allow_from(service)
+    second.allow_from(service, prefix="REPORTS_")
+    found = synthesise()
+    told = variables(found, "theirs-web")
+    assert told["LEVEL"] == "$${x} info"
+    assert told["DB_HOST"] == found.reference(
+        "aws_db_instance", "address", identifier="theirs-first"
+    )
+    assert told["REPORTS_HOST"] == found.reference(
+        "aws_db_instance", "address", identifier="theirs-second"
+    )
+    readable = [
+        resource
+        for statement in found.policies()
+        if "secretsmanager:GetSecretValue" in statement["Action"]
+        for resource in statement["Resource"]
+    ]
+    assert sorted(readable) == sorted([told["DB_SECRET_ARN"], told["REPORTS_SECRET_ARN"]])
+
+
+def test_routes_of_a_service_share_its_target_group(
+    stack: TerraformStack, network: Network, synthesise: Callable[[], Synthesised]
+) -> None:
+    web = FargateService(stack, "web", network=network, image=IMAGE, port=8080, scaling=Scaling())
+    alb = LoadBalancer(stack, "alb", network=network, waf=Waf())
+    check = HealthCheck(path="/up", interval_seconds=15)
+    alb.route(web, path="/a/*", health_check=check)
+    alb.route(web, path="/b", host="b.example.com", priority=7)
+    found = synthesise()
+    health = found.one("aws_lb_target_group")["health_check"]
+    assert (health["path"], health["interval"]) == ("/up", 15)
+    assert {rule["priority"] for rule in found.all("aws_lb_listener_rule")} >= {7}
+    assert len(found.all("aws_lb_listener_rule")) == 2
+    assert len(found.one("aws_ecs_service")["load_balancer"]) == 1
+    assert len(found.all("aws_appautoscaling_policy")) == 3
+    assert found.one("aws_wafv2_web_acl")["name"] == "theirs-alb-waf"
+
+
+def test_tmp_is_a_file_system_in_memory_unless_it_is_switched_off(
+    stack: TerraformStack, synthesise: Callable[[], Synthesised]
+) -> None:
+    FargateTaskDefinition(stack, "with", image=IMAGE, tmp_mib=128)
+    FargateTaskDefinition(stack, "without", image=IMAGE, tmp_mib=None)
+    found = synthesise()
+    assert container(found, "theirs-with")["linuxParameters"]["tmpfs"] == [
+        {"containerPath": "/tmp", "size": 128, "mountOptions": ["nosuid", "nodev"]}
+    ]
+    assert "tmpfs" not in container(found, "theirs-without")["linuxParameters"]
+    for family in ("theirs-with", "theirs-without"):
+        assert container(found, family)["readonlyRootFilesystem"] is True
+
+
+def test_a_container_is_asked_for_health_only_if_somebody_says_how(
+    stack: TerraformStack, synthesise: Callable[[], Synthesised]
+) -> None:
+    FargateTaskDefinition(stack, "silent", image=IMAGE, port=80)
+    FargateTaskDefinition(
+        stack, "asked", image=IMAGE, health_check=ContainerHealthCheck(command=("CMD", "true"))
+    )
+    found = synthesise()
+    assert "healthCheck" not in container(found, "theirs-silent")
+    assert container(found, "theirs-asked")["healthCheck"]["command"] == ["CMD", "true"]
+
+
+def test_only_an_image_in_ecr_gives_the_execution_role_the_right_to_pull(
+    stack: TerraformStack, synthesise: Callable[[], Synthesised]
+) -> None:
+    FargateTaskDefinition(stack, "public", image=IMAGE)
+    FargateTaskDefinition(stack, "own", image=EcrImage(repository="team/own", tag="v1"))
+    found = synthesise()
+
+    def actions(role: str) -> str:
+        return str(found.one("aws_iam_role_policy", name=f"theirs-{role}-execution")["policy"])
+
+    assert "ecr:" not in actions("public")
+    assert "repository/team/own" in actions("own")
+    assert container(found, "theirs-own")["image"].endswith("/team/own:v1")
+    assert container(found, "theirs-public")["image"] == IMAGE
+
+
+def test_what_is_there_already_is_used_and_not_made(
+    stack: TerraformStack, synthesise: Callable[[], Synthesised]
+) -> None:
+    network: NetworkBase = Network.from_existing(
+        stack, "network", vpc_id="vpc-1", private_subnet_ids=["subnet-1", "subnet-2"]
+    )
+    database: DatabaseBase = Database.from_existing(
+        stack, "db", identifier="company", security_group_id="sg-db"
+    )
+    web = FargateService(
+        stack,
+        "web",
+        network=network,
+        image=IMAGE,
+        port=8080,
+        cluster=Cluster.from_existing(stack, "cluster", name="company"),
+        execute_command=True,
+    )
+    LoadBalancer.from_existing(
+        stack,
+        "alb",
+        network=network,
+        listener_arn="arn:aws:elasticloadbalancing:us-west-2:1:listener/app/a/b/c",
+        security_group_id="sg-alb",
+    ).route(web)
+    database.allow_from(web)
+    monitoring = Monitoring(stack, "monitoring")
+    monitoring.watch(web)
+    monitoring.watch(database)
+    found = synthesise()
+    for type_name in ("aws_vpc", "aws_subnet", "aws_lb", "aws_lb_listener", "aws_db_instance",
+                      "aws_ecs_cluster", "aws_vpc_endpoint", "aws_nat_gateway"):  # fmt: skip
+        assert not found.all(type_name), type_name
+    assert found.one("aws_security_group")["vpc_id"] == "vpc-1"
+    assert found.one("aws_lb_target_group")["vpc_id"] == "vpc-1"
+    service = found.one("aws_ecs_service")
+    assert service["network_configuration"]["subnets"] == ["subnet-1", "subnet-2"]
+    assert service["cluster"].endswith(":cluster/company")
+    assert ingress(found) == {("sg-alb", "theirs-web", 8080), ("theirs-web", "sg-db", 5432)}
+    assert "data.aws_db_instance" in variables(found, "theirs-web")["DB_HOST"]
+
+
+def test_a_certificate_that_is_there_gives_https(
+    stack: TerraformStack, network: Network, synthesise: Callable[[], Synthesised]
+) -> None:
+    arn = "arn:aws:acm:us-west-2:111122223333:certificate/x"
+    alb = LoadBalancer(stack, "alb", network=network, certificate_arn=arn, access_logs=None)
+    assert alb.url.startswith("https://")
+    found = synthesise()
+    assert found.one("aws_lb_listener", port=443)["certificate_arn"] == arn
+    assert found.one("aws_lb_listener", port=80)["default_action"][0]["type"] == "redirect"
+    assert not found.all("aws_acm_certificate")
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda stack, _: Network(stack, "x", cidr="10.0.0.0/24"), "allowed: /16 to /23"),
+        (lambda stack, _: Network(stack, "x", cidr="10.0.0.1/16"), "is not an IPv4 block"),
+        (lambda stack, _: Network(stack, "x", availability_zones=1), "allowed: 2 or 3"),
+        (lambda *_: HealthCheck(path="up"), "begins with /"),
+        (lambda *_: HealthCheck(interval_seconds=5), "is not below interval_seconds = 5"),
+        (lambda *_: HealthCheck(unhealthy_threshold=11), "allowed: 2 to 10"),
+        (lambda *_: ContainerHealthCheck(command=("curl",)), "begins with CMD"),
+        (lambda *_: ContainerHealthCheck(command=("CMD", "x"), retries=0), "allowed: 1 to 10"),
+        (lambda *_: Scaling(min_tasks=3, max_tasks=3), "min_tasks < max_tasks"),
+        (lambda *_: Scaling(cpu_target_percent=95), "allowed: 10 to 90"),
+        (lambda *_: Waf(requests_per_5_minutes_and_address=1), "allowed: 10 to"),
+        (
+            lambda stack, network: Database(stack, "x", network=network, backup_days=36),
+            "allowed: 0 to 35",
+        ),
+        (
+            lambda stack, network: Database(
+                stack, "x", network=network, storage_gib=100, max_storage_gib=105
+            ),
+            "less than 10 % above",
+        ),
+        (
+            lambda stack, network: FargateService(
+                stack, "x", network=network, image=IMAGE, memory_mib=513
+            ),
+            r"allowed: \(512, 1024, 2048\)",
+        ),
+        (
+            lambda stack, network: FargateService(
+                stack, "x", network=network, image=IMAGE, tmp_mib=512
+            ),
+            "below memory_mib = 512",
+        ),
+        (
+            lambda stack, network: FargateService(
+                stack, "x", network=network, image=IMAGE, spot_percent=101
+            ),
+            "allowed: 0 to 100",
+        ),
+        (
+            lambda stack, network: LoadBalancer(stack, "x" * 30, network=network),
+            "at most 32 characters",
+        ),
+        (
+            lambda stack, network: LoadBalancer(stack, "alb", network=network).route(
+                FargateService(stack, "x", network=network, image=IMAGE)
+            ),
+            "theirs-x has no port",
+        ),
+        (lambda stack, _: Monitoring(stack, "x").dashboard.url, "nothing is watched"),
+    ],
+)
+def test_values_that_aws_refuses_are_refused_in_words(
+    stack: TerraformStack, network: Network, make: Callable[..., object], told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        make(stack, network)
