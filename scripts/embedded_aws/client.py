@@ -21,6 +21,9 @@ ACCOUNT_ID = "123456789012"
 
 DEFAULT_REGION = "us-west-2"
 
+NEXT_DEPLOYMENT_STEPS_PATH = "/_embedded/next-deployment-steps"
+"""Where the server is told to go on; no path of AWS's."""
+
 _START_TIMEOUT_SECONDS = 60
 _STOP_TIMEOUT_SECONDS = 5
 
@@ -58,7 +61,8 @@ class EmbeddedAws:
     `port`: 0 takes any. `registry`: holds the images of ECR's repositories; default: there are
     only their manifests. `data_plane`: runs tasks, load balancers and databases for real; default:
     they are only noted down, and `deployment_seconds` is how long a deployment of an ECS service
-    seems to take.
+    seems to take; `math.inf`: it goes on when `take_deployment_steps` is called, and at no other
+    time.
 
     Raises `EmbeddedAwsError` on entry if the server does not start.
     """
@@ -132,6 +136,15 @@ class EmbeddedAws:
         for name in ("NO_PROXY", "no_proxy"):
             kept[name] = ",".join(filter(None, (kept.get(name), "127.0.0.1")))
         return {**kept, **self.variables(), "CHECKPOINT_DISABLE": "1"}
+
+    def take_deployment_steps(self, count: int = 1) -> None:
+        """Takes the next steps of every ECS deployment that is under way, at once.
+
+        A deployment has two: its tasks run, or fail; then it is completed, or rolled back.
+        """
+        for _ in range(count):
+            url = f"{self.endpoint_url}{NEXT_DEPLOYMENT_STEPS_PATH}"
+            urlopen(url, data=b"", timeout=30).close()  # noqa: S310
 
     @property
     def certificate_authority_file(self) -> Path:

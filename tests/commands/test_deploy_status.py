@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import math
 import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,8 @@ def service(aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
 
 @pytest.fixture(scope="module")
 def slow_aws() -> Iterator[EmbeddedAws]:
-    """One on which a deployment takes longer than a command does."""
-    with EmbeddedAws(deployment_seconds=10) as aws:
+    """One on which a deployment goes on when the test says so."""
+    with EmbeddedAws(deployment_seconds=math.inf) as aws:
         yield aws
 
 
@@ -147,6 +150,51 @@ def test_a_service_that_is_not_deployed_is_told_with_the_way_there(
     assert f"npm run deploy -- {service.name}" in done.stderr
 
 
+@dataclass(kw_only=True)
+class Following:
+    """`deploy-status backend`, while it follows a deployment, and what it wrote so far."""
+
+    process: "subprocess.Popen[str]"
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def status(self) -> int | None:
+        return self.process.returncode
+
+    def read_until(self, text: str) -> None:
+        """Reads what it tells, up to a line with that text."""
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.stderr += line
+            if text in line:
+                return
+        pytest.fail(f"It ended without telling {text!r}:\n{self.stderr}")
+
+    def end(self) -> None:
+        """Reads the rest."""
+        self.stdout, rest = self.process.communicate()
+        self.stderr += rest
+
+
+@contextmanager
+def following(service: ServiceOnAws, *options: str) -> Iterator[Following]:
+    process = subprocess.Popen(
+        [PROD_E, "status", "backend", *options],
+        cwd=service.folder,
+        env=service.aws.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Following(process=process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
 class TestUnderWay:
     @pytest.fixture
     def service(self, slow_aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
@@ -161,23 +209,30 @@ class TestUnderWay:
         assert now.returncode == 0, now.stderr
         assert "under way" in now.stdout
         assert "--wait follows it" in now.stderr
-        done = service.prod_e("status", "backend", "--wait", "--json")
-        assert done.returncode == 0, done.stderr
-        (status,) = json.loads(done.stdout)["services"]
+        with following(service, "--wait", "--json") as command:
+            command.read_until("has started 2 tasks.")
+            service.aws.take_deployment_steps(2)
+            command.end()
+        assert command.status == 0, command.stderr
+        (status,) = json.loads(command.stdout)["services"]
         assert status["deployment"]["status"] == "SUCCESSFUL"
-        assert "has started 2 tasks." in done.stderr
-        assert "deployment completed." in done.stderr
+        assert "deployment completed." in command.stderr
 
     def test_the_old_tasks_run_until_ecs_has_rolled_back(self, service: ServiceOnAws) -> None:
-        assert service.prod_e("status", "--wait").returncode == 0
+        service.aws.take_deployment_steps(2)
+        assert service.deployments() == ["SUCCESSFUL"]
         service.deploy(service.define("v9.9.9"))
         now = service.prod_e("status", "backend")
         assert "2 of the running are old" in now.stdout
-        done = service.prod_e("status", "backend", "--follow")
-        assert done.returncode == 1
-        assert "rolled back" in done.stdout
-        assert "rolling back to deployment" in done.stderr
-        assert "2 tasks failed: CannotPullContainerError" in done.stderr
+        with following(service, "--follow") as command:
+            command.read_until("has started 2 tasks.")
+            service.aws.take_deployment_steps()
+            command.read_until("rolling back to deployment")
+            service.aws.take_deployment_steps()
+            command.end()
+        assert command.status == 1
+        assert "rolled back" in command.stdout
+        assert "2 tasks failed: CannotPullContainerError" in command.stderr
 
     def test_one_that_another_replaces_is_told_so(self, service: ServiceOnAws) -> None:
         service.deploy()
@@ -187,25 +242,14 @@ class TestUnderWay:
         assert "under way" in now.stdout
 
     def test_ctrl_c_leaves_the_deployment_to_ecs_and_says_so(self, service: ServiceOnAws) -> None:
-        with subprocess.Popen(
-            [PROD_E, "status", "backend", "--wait"],
-            cwd=service.folder,
-            env=service.aws.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as following:
-            assert following.stderr
-            for line in following.stderr:
-                if "has started 2 tasks." in line:
-                    break
-            following.send_signal(signal.SIGINT)
-            rest = following.stderr.read()
-        assert following.returncode == 128 + signal.SIGINT
-        assert "ECS goes on with the deployment" in rest
-        assert "--wait" in rest
-        assert "Traceback" not in rest
+        with following(service, "--wait") as command:
+            command.read_until("has started 2 tasks.")
+            command.process.send_signal(signal.SIGINT)
+            command.end()
+        assert command.status == 128 + signal.SIGINT
+        assert "ECS goes on with the deployment" in command.stderr
+        assert "--wait" in command.stderr
+        assert "Traceback" not in command.stderr
 
 
 class TestFollowing:

@@ -1,9 +1,9 @@
 """`prod-e rollback` against the embedded AWS, run as a user runs it."""
 
 import json
+import math
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,12 +36,6 @@ def pinned(aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
     service.push("two", "content-2222222222222222", "git-2222222")
     service.deploy(service.define("content-2222222222222222"))
     return service
-
-
-def wait_for(service: ServiceOnAws, status: str) -> None:
-    """Waits until the newest deployment has that status."""
-    while service.deployments()[0] != status:
-        time.sleep(0.1)
 
 
 def make_redeploy_rule(service: ServiceOnAws) -> None:
@@ -388,7 +382,7 @@ class TestPinned:
 
 class TestWhileADeploymentIsUnderWay:
     def test_one_that_goes_well_is_not_disturbed(self, tmp_path: Path) -> None:
-        with EmbeddedAws(deployment_seconds=300) as aws:
+        with EmbeddedAws(deployment_seconds=math.inf) as aws:
             service = ServiceOnAws(aws, tmp_path / "project")
             service.push("one", "v1.0.0", "latest")
             service.create(service.define("latest"))
@@ -414,13 +408,14 @@ class TestWhileADeploymentIsUnderWay:
         assert service.deployments() == ["SUCCESSFUL", "STOPPED", "SUCCESSFUL"]
 
     def test_one_that_ecs_is_rolling_back_by_itself_is_left_to_it(self, tmp_path: Path) -> None:
-        with EmbeddedAws(deployment_seconds=16) as aws:
+        with EmbeddedAws(deployment_seconds=math.inf) as aws:
             service = ServiceOnAws(aws, tmp_path / "project")
             service.push("one", "v1.0.0", "latest")
             service.create(service.define("latest"))
-            wait_for(service, "SUCCESSFUL")
+            aws.take_deployment_steps(2)
             service.deploy(service.define("gone"))
-            wait_for(service, "ROLLBACK_IN_PROGRESS")
+            aws.take_deployment_steps()
+            assert service.deployments() == ["ROLLBACK_IN_PROGRESS", "SUCCESSFUL"]
             done = service.prod_e("rollback", "backend", "--yes")
             assert done.returncode == 2
             assert "ECS is rolling" in done.stderr

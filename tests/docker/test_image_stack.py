@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from prod_e_ops.errors import OpsError
+from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.images.ecr import Repository
 from prod_e_ops.images.image_apply import apply_images
 from prod_e_ops.images.image_plan import ImageOptions

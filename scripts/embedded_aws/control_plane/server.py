@@ -15,6 +15,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from embedded_aws.client import NEXT_DEPLOYMENT_STEPS_PATH
 from embedded_aws.control_plane.exchange import has_data_plane, with_exchange
 from embedded_aws.control_plane.not_implemented import (
     Environ,
@@ -64,6 +65,23 @@ def _one_at_a_time(app: WsgiApp) -> WsgiApp:
     return answer
 
 
+def _with_controls(app: WsgiApp) -> WsgiApp:
+    """What no AWS has: the caller says when a simulated deployment goes on."""
+
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != NEXT_DEPLOYMENT_STEPS_PATH:
+            return app(environ, start_response)
+        # Not before it is asked for: moto's ECS, and all that it needs, would delay the start.
+        from embedded_aws.control_plane.ecs.simulation import take_next_steps
+
+        with _state:
+            take_next_steps()
+        start_response("204 No Content", [])
+        return []
+
+    return answer
+
+
 def _load(dispatcher: Any, services: Iterable[str]) -> None:
     for service in services:
         if service in dispatcher.app_instances:
@@ -78,11 +96,9 @@ def main() -> None:
     """Serves until standard input closes."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     dispatcher = DomainDispatcherApplication(_service_app)
-    app: WsgiApp = dispatcher
+    app = _with_controls(dispatcher)
     if has_data_plane():
-        app = with_exchange(
-            dispatcher, state=_state, load=lambda: _load(dispatcher, _WITH_DATA_PLANE)
-        )
+        app = with_exchange(app, state=_state, load=lambda: _load(dispatcher, _WITH_DATA_PLANE))
     port = int(os.environ.get("EMBEDDED_AWS_PORT") or 0)
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
     # Where moto's state machines find the other services.

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from moto.core.utils import utcnow
+from moto.ecs.models import ecs_backends
 
 from embedded_aws.control_plane.ecs.records import (
     Failure,
@@ -196,3 +197,13 @@ def delete(backend: Any, service: Any) -> None:
         end_task(backend, service, task, "Service was deleted")
     service.running_count = 0
     service.deployments = []
+
+
+def take_next_steps() -> None:
+    """Takes the next step of every deployment that is under way, whatever the time is."""
+    for backend in (regional for account in ecs_backends.values() for regional in account.values()):
+        for service in backend.services.values():
+            steps = getattr(service, "steps", [])
+            if steps:
+                _, step = steps.pop(0)
+                step()
