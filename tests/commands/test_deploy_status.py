@@ -152,7 +152,7 @@ def test_a_service_that_is_not_deployed_is_told_with_the_way_there(
 
 @dataclass(kw_only=True)
 class Following:
-    """`deploy-status backend`, while it follows a deployment, and what it wrote so far."""
+    """`status backend`, while it follows a deployment, and what it wrote so far."""
 
     process: "subprocess.Popen[str]"
     stdout: str = ""
