@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from prod_e_ops import next_commands
 from prod_e_ops.errors import PlanIsStale
-from prod_e_ops.terminal.processes import Supervisor
 from prod_e_ops.terraform.prepared import StackPlan, Workspace
 from prod_e_ops.terraform.runner import Event
 
@@ -47,18 +47,19 @@ async def _apply(workspace: Workspace, plan: StackPlan) -> None:
         try:
             await workspace.terraform.apply(plan.stack, change_count=total, on_event=on_event)
         except asyncio.CancelledError:
-            for line in _what_is_left(name, done, total, workspace.supervisor):
+            for line in _what_is_left(workspace, name, done, total):
                 workspace.terminal.say(line)
             raise
         step.outcome = "1 change" if done == 1 else f"{done} changes"
 
 
-def _what_is_left(stack: str, done: int, total: int, supervisor: Supervisor) -> Sequence[str]:
-    if supervisor.hurried:
+def _what_is_left(workspace: Workspace, stack: str, done: int, total: int) -> Sequence[str]:
+    if workspace.supervisor.hurried:
         return (
             f"Terraform was stopped in the middle of {stack}: AWS may hold what its state does not"
             " know of.",
-            "Look with `npm run plan` before the command is run again.",
+            f"Look with `{next_commands.plan(workspace.environment.name)}` before you run the"
+            " command again.",
         )
     return (
         f"{done} of {total} changes of {stack} were made before that, and are in the state.",
