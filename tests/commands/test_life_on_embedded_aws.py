@@ -24,6 +24,7 @@ from tests.support.project_folder import (
 )
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
     pytest.mark.skipif(
         find_provider_source(os.environ).origin == "from Terraform's registry"

@@ -28,6 +28,8 @@ from tests.support.image_stack import (
     empty_account,
 )
 
+pytestmark = pytest.mark.slow
+
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 
