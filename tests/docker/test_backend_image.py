@@ -34,10 +34,13 @@ from tests.support.project_folder import PROJECT
 BACKEND = PROJECT / "backend"
 BASE = "node:16-slim"
 
-pytestmark = pytest.mark.skipif(
-    not (BACKEND / "package.json").is_file(),
-    reason="backend/ has no service yet that an image could hold",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (BACKEND / "package.json").is_file(),
+        reason="backend/ has no service yet that an image could hold",
+    ),
+]
 
 ADDED_BYTES_MAX = 15_000_000
 HEALTHY_SECONDS = 40

@@ -17,6 +17,7 @@ from tests.support.project_folder import TINY, make_project, prod_e
 AWS = find_provider_source(os.environ)
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
     pytest.mark.skipif(
         AWS.mirror is None, reason="no mirror has the AWS provider, to put another one beside it"
