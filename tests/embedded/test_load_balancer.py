@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import http.client
 import json
 import os
 import re
@@ -277,11 +278,15 @@ def test_bodies_are_passed_on_as_they_come_and_websockets_stay_open(serving: Wor
 
 
 def test_a_connection_is_kept_for_the_next_request(serving: World) -> None:
-    place = urlsplit(serving.url())
-    with socket.create_connection((place.hostname, place.port)) as connection:
-        for _ in range(3):
-            connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
+    connection = http.client.HTTPConnection(urlsplit(serving.url()).netloc, timeout=30)
+    connection.connect()
+    kept = connection.sock
+    for _ in range(3):
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (200, True)
+        assert connection.sock is kept
+    connection.close()
 
 
 def test_requests_are_counted_in_cloudwatch(serving: World) -> None:
