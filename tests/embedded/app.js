@@ -87,6 +87,9 @@ server.keepAliveTimeout = 60_000;
 server.listen(Number(process.env.PORT ?? 3000), '127.0.0.1');
 process.on('SIGTERM', () => {
   console.log('stopping');
+  if (version.startsWith('abrupt')) {
+    process.exit(0);
+  }
   server.close(() => process.exit(0));
   server.closeIdleConnections?.();
 });
