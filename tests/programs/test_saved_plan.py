@@ -15,7 +15,7 @@ from prod_e_ops.terminal.console import Terminal
 from prod_e_ops.terraform.apply import apply_plan
 from prod_e_ops.terraform.prepared import StackPlan, Workspace
 from prod_e_ops.terraform.runner import Terraform
-from tests.unit.terraform_program import TerraformFolder, needs_terraform
+from tests.support.terraform_program import TerraformFolder, needs_terraform
 
 pytestmark = needs_terraform
 
