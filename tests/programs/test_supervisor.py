@@ -17,7 +17,7 @@ import pytest
 from prod_e_ops.errors import Interrupted
 from prod_e_ops.terminal.processes import Finished, Supervisor
 
-END_SECONDS = 30
+END_SECONDS = 120
 
 # Writes its process id, then runs until it is told to stop.
 PATIENT = """
