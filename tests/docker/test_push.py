@@ -460,7 +460,7 @@ def test_a_pinned_service_is_told_what_to_set(world: World) -> None:
     world.change("second")
     newer = world.push("--release", "v1.1.0")
     assert newer.returncode == 0, newer.stderr
-    assert 'set image_tag = "v1.1.0" in environments/tiny-e.toml' in newer.stderr
+    assert 'Set image_tag = "v1.1.0" in environments/tiny-e.toml' in newer.stderr
     # The release that runs stays what it was.
     assert world.tags()["v1.0.0"] != world.tags()["v1.1.0"]
     refused = world.push()
