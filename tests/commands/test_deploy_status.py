@@ -208,7 +208,9 @@ class TestUnderWay:
         now = service.prod_e("status", "backend")
         assert now.returncode == 0, now.stderr
         assert "under way" in now.stdout
-        assert "--wait follows it" in now.stderr
+        assert "A deployment is under way." in now.stderr
+        assert "hint: npm run prod-e -- status backend" in now.stderr
+        assert "--wait" in now.stderr
         with following(service, "--wait", "--json") as command:
             command.read_until("has started 2 tasks.")
             service.aws.take_deployment_steps(2)
