@@ -9,8 +9,8 @@ import typer
 
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Project, find_project
-from prod_e_ops.terminal.console import Terminal
-from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses
+from prod_e_ops.terminal.terminal import Terminal
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Context:
     """
 
     terminal: Terminal
-    processes: Supervisor
+    processes: ChildProcesses
 
     @cached_property
     def project(self) -> Project:
@@ -33,7 +33,7 @@ class Context:
 def run(work: Callable[[Context], Coroutine[Any, Any, None]]) -> None:
     """Runs a command's work and tells what goes wrong as a message and an exit status."""
     terminal = Terminal()
-    processes = Supervisor(terminal.say)
+    processes = ChildProcesses(terminal.say)
     try:
         processes.run(work(Context(terminal, processes)))
     except OpsError as error:

@@ -20,7 +20,7 @@ from prod_e_ops.errors import DeploymentNotBegun, DeploymentTooSlow
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import follow_deployment
 from prod_e_ops.service.model import Deployment
-from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.terminal import Terminal
 from tests.support.service_on_aws import PROD_E, ServiceOnAws
 
 FAILS = ("sh", "-c", "exit 3")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terraform.runner import find_terraform
 from tests.support.project_folder import PROJECT, make_project
 
@@ -30,15 +30,15 @@ def run_app(*arguments: str | Path, folder: Path) -> None:
 
 def validate(stack_folder: Path, tmp_path: Path) -> None:
     """Raises unless the real provider accepts the stack."""
-    supervisor = Supervisor(lambda _: None)
+    processes = ChildProcesses(lambda _: None)
     stack = Stack(stack_folder.name, stack_folder)
 
     async def work() -> None:
-        async with find_terraform(supervisor, cache_folder=tmp_path / "cache") as terraform:
+        async with find_terraform(processes, cache_folder=tmp_path / "cache") as terraform:
             await terraform.init(stack)
             await terraform.validate(stack)
 
-    supervisor.run(work())
+    processes.run(work())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

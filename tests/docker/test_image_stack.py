@@ -17,7 +17,7 @@ from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.images.ecr import Repository
 from prod_e_ops.images.image_apply import apply_images
 from prod_e_ops.images.image_plan import ImageOptions
-from prod_e_ops.terraform.prepared import StackPlan, Workspace
+from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan
 from tests.support.docker_engine import DockerEngine
 from tests.support.image_stack import (
     API,
@@ -152,15 +152,15 @@ def test_what_somebody_pushes_before_the_apply_is_not_built_again(
     before = world.tags()["latest"]
     commit = world.change()
 
-    async def work(workspace: Workspace) -> StackPlan:
-        plan = await world.plan_with(workspace)
+    async def work(prepared: PreparedStacks) -> StackPlan:
+        plan = await world.plan_with(prepared)
         assert plan.images[0].builds
         # Another image stands for what another machine has built of this content.
         for image in plan.images:
             repository = image.synthesised.repository
             repository.tag(before, [image.synthesised.content_tag])
         (world.stack / "api-image.log").unlink()
-        await apply_images(workspace, plan, ImageOptions(), yes=True)
+        await apply_images(prepared, plan, ImageOptions(), yes=True)
         return plan
 
     content = world.with_the_stack(work).images[0].synthesised.content_tag
@@ -174,11 +174,11 @@ def test_a_source_that_changes_after_the_plan_was_shown_is_not_built(world: Worl
     world.change()
     (world.stack / "api-image.log").unlink()
 
-    async def work(workspace: Workspace) -> StackPlan:
-        plan = await world.plan_with(workspace)
+    async def work(prepared: PreparedStacks) -> StackPlan:
+        plan = await world.plan_with(prepared)
         assert [image.builds for image in plan.images] == [True, True]
         (world.source / "content").write_text("nobody has seen this")
-        await apply_images(workspace, plan, ImageOptions(), yes=True)
+        await apply_images(prepared, plan, ImageOptions(), yes=True)
         return plan
 
     with pytest.raises(UserMistake, match="have changed since it was planned") as refused:
@@ -193,11 +193,11 @@ def test_images_are_planned_anew_where_their_state_has_changed_meanwhile(
 ) -> None:
     world.change()
 
-    async def work(workspace: Workspace) -> StackPlan:
-        plan = await world.plan_with(workspace)
+    async def work(prepared: PreparedStacks) -> StackPlan:
+        plan = await world.plan_with(prepared)
         state = json.loads(world.state.read_text())
         world.state.write_text(json.dumps({**state, "serial": state["serial"] + 1}))
-        await apply_images(workspace, plan, ImageOptions(), yes=True)
+        await apply_images(prepared, plan, ImageOptions(), yes=True)
         return plan
 
     content = world.with_the_stack(work).images[0].synthesised.content_tag

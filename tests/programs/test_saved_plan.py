@@ -11,9 +11,9 @@ import pytest
 
 from prod_e_ops.errors import OpsError, PlanIsStale
 from prod_e_ops.project.project import Project
-from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.apply import apply_plan
-from prod_e_ops.terraform.prepared import StackPlan, Workspace
+from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan
 from prod_e_ops.terraform.runner import Terraform
 from tests.support.terraform_program import TerraformFolder, needs_terraform
 
@@ -27,19 +27,21 @@ def stack(tmp_path: Path) -> TerraformFolder:
     return folder
 
 
-def in_workspace(folder: TerraformFolder, work: Callable[[Workspace], Awaitable[None]]) -> None:
+def with_prepared_stacks(
+    folder: TerraformFolder, work: Callable[[PreparedStacks], Awaitable[None]]
+) -> None:
     """Does the work where the stack is initialised, and plans are kept from others."""
 
     async def run(terraform: Terraform) -> None:
         await terraform.init(folder.stack)
         terraform = replace(terraform, keeps_plans=False)
         await work(
-            Workspace(
+            PreparedStacks(
                 project=Project(folder.folder, folder.folder),
                 environment=cast("Any", None),
                 account="123456789012",
                 terraform=terraform,
-                supervisor=terraform.supervisor,
+                processes=terraform.processes,
                 terminal=Terminal(),
                 stacks=[folder.stack],
                 skipped=[],
@@ -58,11 +60,11 @@ def inputs(folder: TerraformFolder) -> dict[str, str]:
     }
 
 
-async def change_the_state(workspace: Workspace, **resources: str) -> None:
+async def change_the_state(prepared: PreparedStacks, **resources: str) -> None:
     """Another run that deploys the stack meanwhile."""
-    other = TerraformFolder(workspace.project.folder)
+    other = TerraformFolder(prepared.project.folder)
     other.write_resources(**{name: {"input": text} for name, text in resources.items()})
-    terraform = replace(workspace.terraform, keeps_plans=True)
+    terraform = replace(prepared.terraform, keeps_plans=True)
     await terraform.plan(other.stack)
     await terraform.apply(other.stack)
 
@@ -86,12 +88,12 @@ def test_settings_that_change_after_the_plan_was_shown_are_not_applied(
 ) -> None:
     asked = Agreed()
 
-    async def work(workspace: Workspace) -> None:
-        (plan,) = await workspace.plan_stacks([stack.stack])
+    async def work(prepared: PreparedStacks) -> None:
+        (plan,) = await prepared.plan_stacks([stack.stack])
         stack.write_resources(first={"input": "changed meanwhile"}, second={"input": "unseen"})
-        await apply_plan(workspace, plan, agree=asked)
+        await apply_plan(prepared, plan, agree=asked)
 
-    in_workspace(stack, work)
+    with_prepared_stacks(stack, work)
     assert inputs(stack) == {"first": "planned"}
     assert asked.plans == []
 
@@ -99,13 +101,13 @@ def test_settings_that_change_after_the_plan_was_shown_are_not_applied(
 def test_another_run_that_plans_meanwhile_does_not_change_what_is_applied(
     stack: TerraformFolder,
 ) -> None:
-    async def work(workspace: Workspace) -> None:
-        (plan,) = await workspace.plan_stacks([stack.stack])
+    async def work(prepared: PreparedStacks) -> None:
+        (plan,) = await prepared.plan_stacks([stack.stack])
         stack.write_resources(first={"input": "of the other plan"})
-        await replace(workspace.terraform, keeps_plans=True).plan(stack.stack)
-        await apply_plan(workspace, plan, agree=refuse)
+        await replace(prepared.terraform, keeps_plans=True).plan(stack.stack)
+        await apply_plan(prepared, plan, agree=refuse)
 
-    in_workspace(stack, work)
+    with_prepared_stacks(stack, work)
     assert inputs(stack) == {"first": "planned"}
 
 
@@ -114,14 +116,14 @@ def test_where_the_state_has_changed_it_is_planned_anew_and_asked_about_again(
 ) -> None:
     asked = Agreed()
 
-    async def work(workspace: Workspace) -> None:
-        (plan,) = await workspace.plan_stacks([stack.stack])
+    async def work(prepared: PreparedStacks) -> None:
+        (plan,) = await prepared.plan_stacks([stack.stack])
         assert [change.address for change in plan.summary.created] == ["terraform_data.first"]
-        await change_the_state(workspace, second="of another run")
+        await change_the_state(prepared, second="of another run")
         stack.write_resources(first={"input": "planned"})
-        await apply_plan(workspace, plan, agree=asked)
+        await apply_plan(prepared, plan, agree=asked)
 
-    in_workspace(stack, work)
+    with_prepared_stacks(stack, work)
     (again,) = asked.plans
     assert [change.address for change in again.summary.destroyed] == ["terraform_data.second"]
     assert inputs(stack) == {"first": "planned"}
@@ -131,40 +133,40 @@ def test_where_the_state_has_changed_it_is_planned_anew_and_asked_about_again(
 def test_a_new_plan_that_is_declined_leaves_what_the_other_run_has_made(
     stack: TerraformFolder,
 ) -> None:
-    async def work(workspace: Workspace) -> None:
-        (plan,) = await workspace.plan_stacks([stack.stack])
-        await change_the_state(workspace, second="of another run")
+    async def work(prepared: PreparedStacks) -> None:
+        (plan,) = await prepared.plan_stacks([stack.stack])
+        await change_the_state(prepared, second="of another run")
         stack.write_resources(first={"input": "planned"})
-        await apply_plan(workspace, plan, agree=refuse)
+        await apply_plan(prepared, plan, agree=refuse)
 
     with pytest.raises(OpsError, match="Not that one"):
-        in_workspace(stack, work)
+        with_prepared_stacks(stack, work)
     assert inputs(stack) == {"second": "of another run"}
 
 
 def test_nobody_is_asked_about_what_another_run_has_done_already(stack: TerraformFolder) -> None:
-    async def work(workspace: Workspace) -> None:
-        (plan,) = await workspace.plan_stacks([stack.stack])
-        await change_the_state(workspace, first="planned")
-        await apply_plan(workspace, plan, agree=refuse)
+    async def work(prepared: PreparedStacks) -> None:
+        (plan,) = await prepared.plan_stacks([stack.stack])
+        await change_the_state(prepared, first="planned")
+        await apply_plan(prepared, plan, agree=refuse)
 
-    in_workspace(stack, work)
+    with_prepared_stacks(stack, work)
     assert inputs(stack) == {"first": "planned"}
 
 
 def test_it_is_planned_anew_once_only(stack: TerraformFolder) -> None:
-    async def work(workspace: Workspace) -> None:
+    async def work(prepared: PreparedStacks) -> None:
         async def deploy_meanwhile(plan: StackPlan) -> None:
-            await change_the_state(workspace, first="again")
+            await change_the_state(prepared, first="again")
             stack.write_resources(first={"input": "planned"})
 
-        (plan,) = await workspace.plan_stacks([stack.stack])
-        await change_the_state(workspace, first="of another run")
+        (plan,) = await prepared.plan_stacks([stack.stack])
+        await change_the_state(prepared, first="of another run")
         stack.write_resources(first={"input": "planned"})
-        await apply_plan(workspace, plan, agree=deploy_meanwhile)
+        await apply_plan(prepared, plan, agree=deploy_meanwhile)
 
     with pytest.raises(PlanIsStale) as stale:
-        in_workspace(stack, work)
+        with_prepared_stacks(stack, work)
     assert inputs(stack) == {"first": "again"}
     assert "Nothing of the plan was applied." in str(stale.value.next_step)
 
@@ -172,13 +174,13 @@ def test_it_is_planned_anew_once_only(stack: TerraformFolder) -> None:
 def test_a_destruction_that_is_planned_anew_is_one_again(stack: TerraformFolder) -> None:
     asked = Agreed()
 
-    async def work(workspace: Workspace) -> None:
-        await change_the_state(workspace, first="planned")
-        (plan,) = await workspace.plan_stacks([stack.stack], destroy=True)
-        await change_the_state(workspace, first="planned", second="of another run")
-        await apply_plan(workspace, plan, agree=asked)
+    async def work(prepared: PreparedStacks) -> None:
+        await change_the_state(prepared, first="planned")
+        (plan,) = await prepared.plan_stacks([stack.stack], destroy=True)
+        await change_the_state(prepared, first="planned", second="of another run")
+        await apply_plan(prepared, plan, agree=asked)
 
-    in_workspace(stack, work)
+    with_prepared_stacks(stack, work)
     assert len(asked.plans[0].summary.destroyed) == 2
     assert inputs(stack) == {}
 
@@ -188,17 +190,17 @@ def test_only_its_owner_can_read_a_plan_and_it_goes_once_it_is_applied(
 ) -> None:
     found: list[Path] = []
 
-    async def work(workspace: Workspace) -> None:
-        (plan,) = await workspace.plan_stacks([stack.stack])
-        file = workspace.terraform.plan_file(stack.stack)
+    async def work(prepared: PreparedStacks) -> None:
+        (plan,) = await prepared.plan_stacks([stack.stack])
+        file = prepared.terraform.plan_file(stack.stack)
         found.append(file)
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-        await apply_plan(workspace, plan, agree=refuse)
+        await apply_plan(prepared, plan, agree=refuse)
         assert not file.exists()
-        await workspace.plan_stacks([stack.stack])
+        await prepared.plan_stacks([stack.stack])
 
-    in_workspace(stack, work)
+    with_prepared_stacks(stack, work)
     assert not found[0].exists()
     assert not list(stack.stack.folder.glob("*.tfplan*"))
 

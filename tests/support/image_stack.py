@@ -19,9 +19,9 @@ from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.image_apply import apply_images
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.project.project import Project
-from prod_e_ops.terminal.console import Terminal
-from prod_e_ops.terminal.processes import Supervisor
-from prod_e_ops.terraform.prepared import StackPlan, Workspace, open_workspace
+from prod_e_ops.terminal.processes import ChildProcesses
+from prod_e_ops.terminal.terminal import Terminal
+from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan, prepare_stacks
 from tests.support.docker_engine import DockerEngine, DockerUnavailableError
 from tests.support.project_folder import PROJECT, prod_e
 from tests.support.registry import Registry, RegistryUnavailableError, started_registry
@@ -99,7 +99,7 @@ class World:
 
     def plan(self, options: ImageOptions | None = None) -> StackPlan:
         """Plans as `prod-e plan` does, the image stack alone."""
-        return self.with_the_stack(lambda workspace: self.plan_with(workspace, options))
+        return self.with_the_stack(lambda prepared: self.plan_with(prepared, options))
 
     def deploy(self, options: ImageOptions | None = None) -> ImagePlan:
         """Deploys as `prod-e deploy --yes` does, the image stack alone.
@@ -107,39 +107,39 @@ class World:
         Gives what was done to the image of the service api.
         """
 
-        async def work(workspace: Workspace) -> StackPlan:
-            plan = await self.plan_with(workspace, options)
+        async def work(prepared: PreparedStacks) -> StackPlan:
+            plan = await self.plan_with(prepared, options)
             if not plan.is_empty:
-                await apply_images(workspace, plan, options or ImageOptions(), yes=True)
+                await apply_images(prepared, plan, options or ImageOptions(), yes=True)
             return plan
 
         return self.with_the_stack(work).images[0]
 
     async def plan_with(
-        self, workspace: Workspace, options: ImageOptions | None = None
+        self, prepared: PreparedStacks, options: ImageOptions | None = None
     ) -> StackPlan:
-        for plan in await workspace.plan(options):
+        for plan in await prepared.plan(options):
             return plan
-        (skipped,) = workspace.skipped
+        (skipped,) = prepared.skipped
         raise ImageStackSkippedError(f"{skipped.reason}.")
 
-    def with_the_stack(self, work: Callable[[Workspace], Awaitable[StackPlan]]) -> StackPlan:
+    def with_the_stack(self, work: Callable[[PreparedStacks], Awaitable[StackPlan]]) -> StackPlan:
         terminal = Terminal()
-        supervisor = Supervisor(terminal.say)
+        processes = ChildProcesses(terminal.say)
         project = Project(self.project, self.project / "cdktf.out")
 
         async def run() -> StackPlan:
-            async with open_workspace(
-                project, None, supervisor=supervisor, terminal=terminal, only=self.stack.name
-            ) as workspace:
-                return await work(workspace)
+            async with prepare_stacks(
+                project, None, processes=processes, terminal=terminal, only=self.stack.name
+            ) as prepared:
+                return await work(prepared)
 
         with pytest.MonkeyPatch.context() as patch:
             for name in set(os.environ) - set(self.variables):
                 patch.delenv(name)
             for name, value in self.variables.items():
                 patch.setenv(name, value)
-            return supervisor.run(run())
+            return processes.run(run())
 
     def change(self, content: str | None = None) -> str:
         """Changes and commits what is built; gives the commit."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pytest
 
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terraform.plan_changes import PlanSummary
 from prod_e_ops.terraform.runner import Terraform, find_terraform
 
@@ -44,17 +44,17 @@ class TerraformFolder:
     def run(
         self, work: Callable[[Terraform], Awaitable[T]], variables: Mapping[str, str] | None = None
     ) -> T:
-        supervisor = Supervisor(lambda _: None)
+        processes = ChildProcesses(lambda _: None)
 
         async def with_terraform() -> T:
             async with find_terraform(
-                supervisor,
+                processes,
                 cache_folder=self.folder / "cache",
                 environment={**os.environ, "HOME": str(self.folder), **(variables or {})},
             ) as terraform:
                 return await work(terraform)
 
-        return supervisor.run(with_terraform())
+        return processes.run(with_terraform())
 
     def init(self, variables: Mapping[str, str] | None = None) -> None:
         self.run(lambda terraform: terraform.init(self.stack), variables)

@@ -10,9 +10,9 @@ from prod_e_ops.images.ecr import StoredImage
 from prod_e_ops.images.inventory import (
     ImageUse,
     ServiceImages,
+    most_specific_tag,
     names_image,
     reference_in,
-    telling_tag,
 )
 from prod_e_ops.service.model import TaskDefinition
 
@@ -129,7 +129,7 @@ def test_the_last_healthy_image_is_the_one_deployed_last_that_does_not_run() -> 
 def test_an_image_is_called_by_the_tag_that_says_most(
     tags: tuple[str, ...], telling: str | None
 ) -> None:
-    assert telling_tag(image(*tags)) == telling
+    assert most_specific_tag(image(*tags)) == telling
 
 
 @pytest.mark.parametrize(

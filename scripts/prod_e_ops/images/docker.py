@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.terminal.processes import Finished, Supervisor, without_colour
+from prod_e_ops.terminal.processes import ChildProcesses, Finished, without_colour
 
 _PATIENCE_SECONDS = 5.0
 """What docker may take to end after Ctrl-C; the daemon then drops what it was doing for it."""
@@ -32,7 +32,7 @@ _ABOUT_ITSELF = re.compile(
 )
 
 
-async def default_build_network(supervisor: Supervisor) -> str | None:
+async def default_build_network(processes: ChildProcesses) -> str | None:
     """The network for a build's steps where the settings name none; None: the daemon's own.
 
     A daemon without a bridge network cannot give one to the steps of a build.
@@ -40,7 +40,7 @@ async def default_build_network(supervisor: Supervisor) -> str | None:
     program = shutil.which("docker")
     if program is None:
         return None
-    answer = await supervisor.call(
+    answer = await processes.call(
         [program, "network", "inspect", "bridge"],
         folder=Path.cwd(),
         environment=os.environ,
@@ -49,12 +49,12 @@ async def default_build_network(supervisor: Supervisor) -> str | None:
     return None if answer.status == 0 else "host"
 
 
-async def why_no_docker(supervisor: Supervisor) -> str | None:
+async def why_no_docker(processes: ChildProcesses) -> str | None:
     """Says what keeps a Docker daemon from answering; None if one does."""
     program = shutil.which("docker")
     if program is None:
         return "the docker command is not installed"
-    answer = await supervisor.call(
+    answer = await processes.call(
         [program, "info", "--format", "{{.ServerVersion}}"],
         folder=Path.cwd(),
         environment=os.environ,
@@ -108,7 +108,7 @@ class Docker:
 
     program: Path
     environment: Mapping[str, str] = field(repr=False)
-    supervisor: Supervisor = field(repr=False)
+    processes: ChildProcesses = field(repr=False)
 
     async def build(
         self,
@@ -131,7 +131,7 @@ class Docker:
         Raises `OpsError` with the last lines if the build fails.
         """
         has_buildx = (await self._call("buildx", "version")).status == 0
-        network = network or await default_build_network(self.supervisor)
+        network = network or await default_build_network(self.processes)
         said: list[str] = []
 
         def read(line: str) -> None:
@@ -254,7 +254,7 @@ class Docker:
         stdin: str | None = None,
         on_line: Callable[[str], object] | None = None,
     ) -> Finished:
-        return await self.supervisor.call(
+        return await self.processes.call(
             [self.program, *arguments],
             folder=Path.cwd(),
             environment={**self.environment, **(environment or {})},
@@ -265,9 +265,9 @@ class Docker:
         )
 
 
-async def find_docker(supervisor: Supervisor) -> Docker:
+async def find_docker(processes: ChildProcesses) -> Docker:
     """Docker, with a daemon that answers; raises `UserMistake` if there is none."""
-    reason = await why_no_docker(supervisor)
+    reason = await why_no_docker(processes)
     program = shutil.which("docker")
     if reason is not None or program is None:
         raise UserMistake(
@@ -275,7 +275,7 @@ async def find_docker(supervisor: Supervisor) -> Docker:
             next_step="Install and start Docker (https://docs.docker.com/get-docker), or name its"
             " daemon in DOCKER_HOST, and run the command again; nothing was changed.",
         )
-    return Docker(program=Path(program), environment=dict(os.environ), supervisor=supervisor)
+    return Docker(program=Path(program), environment=dict(os.environ), processes=processes)
 
 
 def _last_line(finished: Finished) -> str:

@@ -9,12 +9,12 @@ from prod_e_ops.errors import OpsError, PlanIsStale, UserMistake
 from prod_e_ops.images.build_log import failed_step, following
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.images.tags import move_tags
-from prod_e_ops.terraform.prepared import StackPlan, Workspace
+from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan
 from prod_e_ops.terraform.runner import Event
 
 
 async def apply_images(
-    workspace: Workspace, plan: StackPlan, options: ImageOptions, *, yes: bool
+    prepared: PreparedStacks, plan: StackPlan, options: ImageOptions, *, yes: bool
 ) -> None:
     """Applies the plan of the image stack, and sees to it that all tags of a build name one image.
 
@@ -24,34 +24,34 @@ async def apply_images(
     Raises `UserMistake` for a build that fails or a source that changed, and `OpsError` if ECR,
     Docker or Terraform does.
     """
-    now = await workspace.look_at_images(plan.stack, options)
+    now = await prepared.look_at_images(plan.stack, options)
     if not all(one.does_as(other) for one, other in zip(plan.images, now, strict=True)):
-        workspace.terminal.say(
+        prepared.terminal.say(
             "Somebody has pushed or tagged images meanwhile; what is to be done now:"
         )
-        plan = await _plan_again(workspace, plan, now, yes=yes)
+        plan = await _plan_again(prepared, plan, now, yes=yes)
     try:
-        await _build(workspace, plan)
+        await _build(prepared, plan)
     except PlanIsStale:
-        workspace.terminal.say(
+        prepared.terminal.say(
             f"The state of {plan.stack.name} has changed since it was planned; what is to be done"
             " now:"
         )
-        now = await workspace.look_at_images(plan.stack, options)
-        plan = await _plan_again(workspace, plan, now, yes=yes)
-        await _build(workspace, plan)
+        now = await prepared.look_at_images(plan.stack, options)
+        plan = await _plan_again(prepared, plan, now, yes=yes)
+        await _build(prepared, plan)
     moving = [image for image in plan.images if image.moves]
     if moving:
-        with workspace.terminal.step("Verify the tags in ECR") as step:
+        with prepared.terminal.step("Verify the tags in ECR") as step:
             moved = [tag for image in moving for tag in await _let_tags_agree(image)]
             step.outcome = f"moved: {', '.join(moved)}" if moved else "each build is one image"
 
 
 async def _plan_again(
-    workspace: Workspace, plan: StackPlan, now: Sequence[ImagePlan], *, yes: bool
+    prepared: PreparedStacks, plan: StackPlan, now: Sequence[ImagePlan], *, yes: bool
 ) -> StackPlan:
-    terminal = workspace.terminal
-    again = await workspace.plan_images(plan.stack, now)
+    terminal = prepared.terminal
+    again = await prepared.plan_images(plan.stack, now)
     if again is None:
         raise OpsError(
             f"{plan.stack.name} has to build now, and cannot here.",
@@ -65,8 +65,8 @@ async def _plan_again(
     return again
 
 
-def _check_sources(workspace: Workspace, building: Sequence[ImagePlan]) -> None:
-    environment, project = workspace.environment, workspace.project
+def _check_sources(prepared: PreparedStacks, building: Sequence[ImagePlan]) -> None:
+    environment, project = prepared.environment, prepared.project
     for image in building:
         key = image.synthesised.key
         service = environment.services[key]
@@ -84,12 +84,12 @@ def _check_sources(workspace: Workspace, building: Sequence[ImagePlan]) -> None:
             )
 
 
-async def _build(workspace: Workspace, plan: StackPlan) -> None:
+async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
     building = [image for image in plan.images if image.builds]
     if not building:
         return
-    await asyncio.to_thread(_check_sources, workspace, building)
-    terminal = workspace.terminal
+    await asyncio.to_thread(_check_sources, prepared, building)
+    terminal = prepared.terminal
     logs = {image.synthesised.image: image.synthesised.log for image in building}
     names = {
         built: " and ".join(i.synthesised.key for i in building if i.synthesised.image == built)
@@ -103,7 +103,7 @@ async def _build(workspace: Workspace, plan: StackPlan) -> None:
 
         try:
             async with following({names[image]: log for image, log in logs.items()}, step.update):
-                await workspace.terraform.apply(plan.stack, on_event=on_event)
+                await prepared.terraform.apply(plan.stack, on_event=on_event)
         except asyncio.CancelledError:
             terminal.say("Stopped. `latest` moves last, and only when its image is pushed.")
             raise
@@ -116,7 +116,7 @@ async def _build(workspace: Workspace, plan: StackPlan) -> None:
                     raise OpsError(
                         f"The image of {names[image]} was not built: {failed.name} failed.",
                         details=[*failed.output, failed.reason],
-                        next_step=f"All that the build wrote: {workspace.project.shown(log)}."
+                        next_step=f"All that the build wrote: {prepared.project.shown(log)}."
                         " Nothing of it was pushed, and no tag moved. Correct what it says and run"
                         " the command again.",
                     ) from None

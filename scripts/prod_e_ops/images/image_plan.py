@@ -16,10 +16,10 @@ from prod_e.delivery.image_build import (
 from prod_e.names import ServiceNames
 from prod_e_ops.images.docker import default_build_network
 from prod_e_ops.images.ecr import Repository, StoredImage
-from prod_e_ops.images.inventory import short_digest, telling_tag
+from prod_e_ops.images.inventory import most_specific_tag, short_digest
 from prod_e_ops.project.project import Stack
 from prod_e_ops.service.render import shown_minute
-from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
@@ -242,11 +242,11 @@ class BuildSelection:
     variables: Mapping[str, str]
 
 
-async def select_builds(plans: Sequence[ImagePlan], supervisor: Supervisor) -> BuildSelection:
+async def select_builds(plans: Sequence[ImagePlan], processes: ChildProcesses) -> BuildSelection:
     """What Terraform has to be told for these plans, of which one at least builds."""
     building = [plan for plan in plans if plan.builds]
     rebuilt = {plan.synthesised.image for plan in building if plan.options.rebuild}
-    network = await default_build_network(supervisor)
+    network = await default_build_network(processes)
     return BuildSelection(
         targets=[]
         if len(building) == len(plans)
@@ -268,5 +268,5 @@ def _log(image: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def _shown(image: StoredImage, *, besides: str) -> str:
-    tag = telling_tag(image)
+    tag = most_specific_tag(image)
     return short_digest(image.digest) if tag in (None, besides) else str(tag)

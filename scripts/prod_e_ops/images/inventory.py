@@ -34,7 +34,7 @@ class ImageUse:
     @property
     def name(self) -> str:
         """The tag that says most about it, or its digest where it has none."""
-        return telling_tag(self.image) or short_digest(self.image.digest)
+        return most_specific_tag(self.image) or short_digest(self.image.digest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ def reference_in(reference: str, *, repository: str) -> str | None:
     return digest or tag or "latest"
 
 
-def telling_tag(image: StoredImage) -> str | None:
+def most_specific_tag(image: StoredImage) -> str | None:
     """Of an image's tags the one that people know best: a release, another of theirs, a hash."""
 
     def rank(tag: str) -> int:

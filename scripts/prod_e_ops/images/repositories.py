@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 from prod_e_ops import next_commands
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import Project
-from prod_e_ops.terminal.console import Terminal
-from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses
+from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.apply import apply_plan
-from prod_e_ops.terraform.prepared import StackPlan, open_workspace
+from prod_e_ops.terraform.prepared import StackPlan, prepare_stacks
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
 
 
 async def create_repositories(
-    project: Project, environment: "Environment", *, supervisor: Supervisor, terminal: Terminal
+    project: Project, environment: "Environment", *, processes: ChildProcesses, terminal: Terminal
 ) -> None:
     """Deploys the registry stack of an environment, as `deploy` would, and no other stack.
 
@@ -24,13 +24,13 @@ async def create_repositories(
     Raises `UserMistake` if that would do more than create, and `OpsError` if Terraform fails.
     """
     stack = f"{environment.name}-registry"
-    async with open_workspace(
-        project, environment.name, supervisor=supervisor, terminal=terminal, only=stack
-    ) as workspace:
-        for plan in await workspace.plan():
+    async with prepare_stacks(
+        project, environment.name, processes=processes, terminal=terminal, only=stack
+    ) as prepared:
+        for plan in await prepared.plan():
             if not plan.is_empty:
                 await _refuse_more_than_create(plan)
-                await apply_plan(workspace, plan, agree=_refuse_more_than_create)
+                await apply_plan(prepared, plan, agree=_refuse_more_than_create)
 
 
 async def _refuse_more_than_create(plan: StackPlan) -> None:

@@ -5,20 +5,20 @@ import sys
 
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.project.project import Project
-from prod_e_ops.terminal.console import Terminal
-from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses
+from prod_e_ops.terminal.terminal import Terminal
 
 SETTINGS_MISTAKE = 2
 """The exit status of main.py for settings that are wrong."""
 
 
-async def synthesise(project: Project, supervisor: Supervisor, terminal: Terminal) -> None:
+async def synthesise(project: Project, processes: ChildProcesses, terminal: Terminal) -> None:
     """Writes every environment's stacks to `cdktf.out`, or leaves it as it was and raises.
 
     What the app has to say about a synthesis that succeeds is shown on the terminal.
     """
     environment = {**os.environ, "CDKTF_OUTDIR": str(project.output_folder)}
-    finished = await supervisor.call(
+    finished = await processes.call(
         [sys.executable, "main.py"], folder=project.folder, environment=environment, patience=3
     )
     if finished.status == SETTINGS_MISTAKE:

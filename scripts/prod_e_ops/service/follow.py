@@ -10,7 +10,7 @@ from prod_e_ops import next_commands
 from prod_e_ops.errors import DeploymentFailed, DeploymentNotBegun, DeploymentTooSlow
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import Deployment, ServiceStatus
-from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.terminal import Terminal
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment

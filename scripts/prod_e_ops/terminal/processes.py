@@ -66,7 +66,7 @@ class Finished:
     stderr: str
 
 
-class Supervisor:
+class ChildProcesses:
     """Runs asynchronous work whose child processes never outlive it.
 
     Every child gets a process group of its own, so that Ctrl-C on the terminal reaches this

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from prod_e_ops import next_commands
 from prod_e_ops.errors import PlanIsStale
-from prod_e_ops.terraform.prepared import StackPlan, Workspace
+from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan
 from prod_e_ops.terraform.runner import Event
 
 
 async def apply_plan(
-    workspace: Workspace, plan: StackPlan, *, agree: Callable[[StackPlan], Awaitable[None]]
+    prepared: PreparedStacks, plan: StackPlan, *, agree: Callable[[StackPlan], Awaitable[None]]
 ) -> None:
     """Has Terraform apply a saved plan; where it is stale by now, it is made anew, once.
 
@@ -19,25 +19,25 @@ async def apply_plan(
     Raises `PlanIsStale` if the new one is stale too, and `OpsError` if Terraform fails.
     """
     try:
-        await _apply(workspace, plan)
+        await _apply(prepared, plan)
     except PlanIsStale:
-        workspace.terminal.say(
+        prepared.terminal.say(
             f"The state of {plan.stack.name} has changed since it was planned. Nothing of that plan"
             " was applied; what is to be done now:"
         )
-        (again,) = await workspace.plan_stacks(
+        (again,) = await prepared.plan_stacks(
             [plan.stack], destroy=plan.destroy, targets=plan.targets
         )
         if not again.is_empty:
             await agree(again)
-            await _apply(workspace, again)
+            await _apply(prepared, again)
 
 
-async def _apply(workspace: Workspace, plan: StackPlan) -> None:
+async def _apply(prepared: PreparedStacks, plan: StackPlan) -> None:
     name = plan.stack.name
     total = plan.summary.change_count
     done = 0
-    with workspace.terminal.step(f"{'Destroy' if plan.destroy else 'Deploy'} {name}") as step:
+    with prepared.terminal.step(f"{'Destroy' if plan.destroy else 'Deploy'} {name}") as step:
 
         def on_event(event: Event) -> None:
             nonlocal done
@@ -45,20 +45,20 @@ async def _apply(workspace: Workspace, plan: StackPlan) -> None:
             step.update(f"{done} of {total}: {event.message}")
 
         try:
-            await workspace.terraform.apply(plan.stack, change_count=total, on_event=on_event)
+            await prepared.terraform.apply(plan.stack, change_count=total, on_event=on_event)
         except asyncio.CancelledError:
-            for line in _what_is_left(workspace, name, done, total):
-                workspace.terminal.say(line)
+            for line in _what_is_left(prepared, name, done, total):
+                prepared.terminal.say(line)
             raise
         step.outcome = "1 change" if done == 1 else f"{done} changes"
 
 
-def _what_is_left(workspace: Workspace, stack: str, done: int, total: int) -> Sequence[str]:
-    if workspace.supervisor.hurried:
+def _what_is_left(prepared: PreparedStacks, stack: str, done: int, total: int) -> Sequence[str]:
+    if prepared.processes.hurried:
         return (
             f"Terraform was stopped in the middle of {stack}: AWS may hold what its state does not"
             " know of.",
-            f"Look with `{next_commands.plan(workspace.environment.name)}` before you run the"
+            f"Look with `{next_commands.plan(prepared.environment.name)}` before you run the"
             " command again.",
         )
     return (

@@ -64,7 +64,7 @@ class PlanSummary:
     @property
     def is_empty(self) -> bool:
         """Whether applying it would do nothing."""
-        return not (self.outputs or any(changes for _, changes in self._fates))
+        return not (self.outputs or any(changes for _, changes in self._actions))
 
     @property
     def change_count(self) -> int:
@@ -96,12 +96,12 @@ class PlanSummary:
         """One line: how many resources meet which fate."""
         if self.is_empty:
             return "no changes"
-        parts = [f"{len(changes)} {what}" for what, changes in self._fates if changes]
+        parts = [f"{len(changes)} {what}" for what, changes in self._actions if changes]
         outputs = "1 output" if len(self.outputs) == 1 else f"{len(self.outputs)} outputs"
         return ", ".join(parts) or f"{outputs} to change"
 
     @property
-    def _fates(self) -> Sequence[tuple[str, Sequence[Change]]]:
+    def _actions(self) -> Sequence[tuple[str, Sequence[Change]]]:
         return (
             ("to create", self.created),
             ("to change", self.changed),
@@ -141,7 +141,7 @@ class PlanSummary:
                 changed_keys=tuple(_changed_keys(resource["change"])),
                 reason=_REASONS.get(resource.get("action_reason", ""), ""),
             )
-            for fate in _fates(resource):
+            for fate in _actions(resource):
                 fates.setdefault(fate, []).append(change)
         outputs = tuple(
             sorted(
@@ -157,7 +157,7 @@ class PlanSummary:
         return PlanSummary(**ordered, outputs=outputs)
 
 
-def _fates(resource: Mapping[str, Any]) -> Iterator[str]:
+def _actions(resource: Mapping[str, Any]) -> Iterator[str]:
     match resource["change"]["actions"]:
         case ["create"]:
             yield "created"

@@ -18,8 +18,8 @@ from prod_e_ops.images.image_plan import (
 )
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.project.synthesis import synthesise
-from prod_e_ops.terminal.console import Step, Terminal
-from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses
+from prod_e_ops.terminal.terminal import Step, Terminal
 from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.plan_changes import PlanSummary
@@ -75,7 +75,7 @@ class StackPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workspace:
+class PreparedStacks:
     """`stacks` in the order in which they are deployed, initialised; `skipped`: the others.
 
     `account`: the number of the AWS account that the credentials open.
@@ -85,7 +85,7 @@ class Workspace:
     environment: "Environment"
     account: str
     terraform: Terraform
-    supervisor: Supervisor
+    processes: ChildProcesses
     terminal: Terminal
     stacks: Sequence[Stack]
     skipped: Sequence[SkippedStack]
@@ -156,7 +156,7 @@ class Workspace:
 
             async def plan(planning: _Planning) -> StackPlan:
                 stack, images = planning.stack, planning.images
-                selection = await select_builds(images, self.supervisor) if images else None
+                selection = await select_builds(images, self.processes) if images else None
                 summary = await self.terraform.plan(
                     stack,
                     destroy=planning.destroy,
@@ -202,15 +202,15 @@ def _show_message(step: Step, event: Event) -> None:
 
 
 @asynccontextmanager
-async def open_workspace(
+async def prepare_stacks(
     project: Project,
     environment_name: str | None,
     *,
-    supervisor: Supervisor,
+    processes: ChildProcesses,
     terminal: Terminal,
     only: str | None = None,
     keeps_plans: bool = False,
-) -> AsyncIterator[Workspace]:
+) -> AsyncIterator[PreparedStacks]:
     """Makes an environment ready; what concerns the user's mistakes is checked first.
 
     `only`: the name of the one stack that is wanted; default: all of them. `keeps_plans`: see
@@ -221,12 +221,12 @@ async def open_workspace(
     """
     environment = project.environment(environment_name)
     async with find_terraform(
-        supervisor,
+        processes,
         cache_folder=project.folder / ".cache" / "terraform-providers",
         keeps_plans=keeps_plans,
     ) as terraform:
         with terminal.step("Synthesise") as step:
-            await synthesise(project, supervisor, terminal)
+            await synthesise(project, processes, terminal)
             step.outcome = project.shown(project.output_folder)
         with terminal.step("Check the AWS account") as step:
             account = step.outcome = await check_account(environment)
@@ -234,7 +234,7 @@ async def open_workspace(
             stacks, skipped = await initialise(
                 terraform,
                 [s for s in project.stacks(environment.name) if only in (None, s.name)],
-                supervisor=supervisor,
+                processes=processes,
                 on_stack=step.update,
                 lock=DependencyLock(
                     folder=project.folder, registry=terraform.registry, tell=terminal.say
@@ -246,12 +246,12 @@ async def open_workspace(
             terminal.say(warning)
         for skip in skipped:
             terminal.say(f"- {skip.stack.name} is skipped: {skip.reason}.")
-        yield Workspace(
+        yield PreparedStacks(
             project=project,
             environment=environment,
             account=account,
             terraform=terraform,
-            supervisor=supervisor,
+            processes=processes,
             terminal=terminal,
             stacks=stacks,
             skipped=skipped,
@@ -262,7 +262,7 @@ async def initialise(
     terraform: Terraform,
     stacks: Sequence[Stack],
     *,
-    supervisor: Supervisor,
+    processes: ChildProcesses,
     on_stack: Callable[[str], object],
     lock: DependencyLock | None = None,
 ) -> tuple[list[Stack], list[SkippedStack]]:
@@ -274,7 +274,7 @@ async def initialise(
     skipped: list[SkippedStack] = []
     for stack in stacks:
         on_stack(stack.name)
-        reason = await why_no_docker(supervisor) if stack.needs_docker else None
+        reason = await why_no_docker(processes) if stack.needs_docker else None
         if reason is None:
             try:
                 await terraform.init(stack, lock=lock)

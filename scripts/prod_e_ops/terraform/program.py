@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terraform.provider_mirror import ProviderSource
 
 OLDEST_VERSION = (1, 10)
@@ -46,7 +46,7 @@ def with_providers(
 
 
 async def read_version(
-    supervisor: Supervisor, program: Path, given: Mapping[str, str]
+    processes: ChildProcesses, program: Path, given: Mapping[str, str]
 ) -> tuple[str, str]:
     """The product's name, which only the answer for people has, and its version.
 
@@ -54,7 +54,7 @@ async def read_version(
     """
     for_machines, for_people = await asyncio.gather(
         *(
-            supervisor.call(
+            processes.call(
                 [program, "version", *options],
                 folder=Path.cwd(),
                 environment=given,

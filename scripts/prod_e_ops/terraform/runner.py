@@ -14,7 +14,7 @@ from typing import Any
 from prod_e.dependency_lock import LOCK_FILE, OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terminal.processes import Finished, Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses, Finished
 from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
 from prod_e_ops.terraform.plan_changes import PlanSummary
@@ -64,13 +64,13 @@ class Terraform:
     version: str
     providers: ProviderSource
     environment: Mapping[str, str]
-    supervisor: Supervisor = field(repr=False)
+    processes: ChildProcesses = field(repr=False)
     scratch: Path
     keeps_plans: bool = True
     patience: float | None = None
     logs: Path | None = None
 
-    def towards(
+    def with_environment(
         self, environment: Mapping[str, str], *, patience: float, logs: Path
     ) -> "Terraform":
         """The same Terraform with other environment variables, and little patience."""
@@ -257,7 +257,7 @@ class Terraform:
         on_stdout: Callable[[str], None] | None = None,
     ) -> Finished:
         keep_private(stack)
-        return await self.supervisor.call(
+        return await self.processes.call(
             [self.program, *arguments],
             folder=stack.folder,
             environment=self.environment,
@@ -318,7 +318,7 @@ def keep_private(stack: Stack) -> None:
 
 @asynccontextmanager
 async def find_terraform(
-    supervisor: Supervisor,
+    processes: ChildProcesses,
     *,
     cache_folder: Path,
     environment: Mapping[str, str] | None = None,
@@ -340,7 +340,7 @@ async def find_terraform(
             " TERRAFORM_BINARY_NAME; `npm run synth` and `npm run test:unit` work without them.",
         )
     variables = quiet(given)
-    product, version = await read_version(supervisor, Path(program), variables)
+    product, version = await read_version(processes, Path(program), variables)
     registry = OPENTOFU_REGISTRY if product == "OpenTofu" else TERRAFORM_REGISTRY
     providers = await asyncio.to_thread(find_provider_source, variables, registry=registry)
     providers = providers.for_registry(
@@ -354,7 +354,7 @@ async def find_terraform(
             version=version,
             providers=providers,
             environment=complete,
-            supervisor=supervisor,
+            processes=processes,
             scratch=Path(scratch),
             keeps_plans=keeps_plans,
         )

@@ -22,7 +22,7 @@ from prod_e_ops.images.docker import Docker, TransferFailed, find_docker
 from prod_e_ops.images.ecr import Login, Repository, RepositoryFound, StoredImage
 from prod_e_ops.images.tags import move_tags
 from prod_e_ops.project.project import Project, service_settings
-from prod_e_ops.terminal.console import Step, Terminal
+from prod_e_ops.terminal.terminal import Step, Terminal
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment, Service
@@ -377,7 +377,7 @@ async def _check(wanted: Wanted, context: Context, *, yes: bool) -> tuple[Docker
         from prod_e_ops.images.repositories import create_repositories
 
         await create_repositories(
-            context.project, environment, supervisor=context.processes, terminal=terminal
+            context.project, environment, processes=context.processes, terminal=terminal
         )
         found = await asyncio.to_thread(repository.find)
         if found is None:

@@ -28,11 +28,11 @@ from prod_e_ops.images.ecr import Repository, StoredImage
 from prod_e_ops.images.inventory import (
     ImageUse,
     ServiceImages,
+    most_specific_tag,
     reference_in,
     service_images,
     short_digest,
     tag_in_settings,
-    telling_tag,
 )
 from prod_e_ops.project.project import Project
 from prod_e_ops.project.settings_edit import SettingChange, change_image_tag
@@ -40,7 +40,7 @@ from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import deployment_begun, follow_deployment
 from prod_e_ops.service.model import Deployment, ServiceStatus, TaskDefinition
 from prod_e_ops.service.render import deployment_json, shown_minute
-from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.terminal import Terminal
 
 _FOLLOWED = "latest"
 
@@ -68,7 +68,7 @@ class Destination:
     def name(self) -> str:
         """For people."""
         image = self.image
-        shown = (telling_tag(image) or short_digest(image.digest)) if image else ""
+        shown = (most_specific_tag(image) or short_digest(image.digest)) if image else ""
         if self.definition and image:
             return f"{self.definition.name} ({shown})"
         return self.definition.name if self.definition else shown
@@ -340,7 +340,7 @@ def _to_image(project: Project, situation: Situation, image: StoredImage) -> Des
     deployments = situation.deployments
     use = next(use for use in situation.found.uses if use.image.digest == image.digest)
     if not use.definitions:
-        shown = telling_tag(image)
+        shown = most_specific_tag(image)
         by_hand = (
             f' Set image_tag = "{shown}" in {deployments.environment.file} and deploy:'
             f" {next_commands.deploy(deployments.environment.name)}"
@@ -391,7 +391,7 @@ def _pin(
     deployments = situation.deployments
     tag = reference_in(definition.image, repository=situation.repository.name)
     if tag is None or tag.startswith("sha256:"):
-        tag = telling_tag(image)
+        tag = most_specific_tag(image)
     if tag is None or tag == situation.pinned_tag:
         return None
     if deployments.settings.build == "terraform" and not names_one_build(tag):

@@ -12,13 +12,13 @@ from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.project.project import Project
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import service_statuses
-from prod_e_ops.terminal.console import Terminal
-from prod_e_ops.terminal.processes import Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses
+from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.apply import apply_plan
 from prod_e_ops.terraform.diagnostics import untaint
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.plan_changes import Change
-from prod_e_ops.terraform.prepared import StackPlan, Workspace, open_workspace
+from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan, prepare_stacks
 
 
 async def deploy(
@@ -29,16 +29,16 @@ async def deploy(
     allow_data_loss: bool,
     images: ImageOptions,
     as_json: bool,
-    supervisor: Supervisor,
+    processes: ChildProcesses,
     terminal: Terminal,
 ) -> None:
     """Plans, asks, applies what was shown, and looks whether ECS kept what was deployed."""
-    async with open_workspace(
-        project, environment_name, supervisor=supervisor, terminal=terminal
-    ) as workspace:
-        name = workspace.environment.name
-        planned = await workspace.plan(images)
-        for skip in workspace.skipped_besides(planned):
+    async with prepare_stacks(
+        project, environment_name, processes=processes, terminal=terminal
+    ) as prepared:
+        name = prepared.environment.name
+        planned = await prepared.plan(images)
+        for skip in prepared.skipped_besides(planned):
             raise UserMistake(
                 f"The stack {skip.stack.name} cannot be deployed: {skip.reason}.",
                 next_step='Put that right, or set build = "external" for its services and push'
@@ -46,21 +46,21 @@ async def deploy(
             )
         if any(not plan.is_empty for plan in planned):
             deployment = _Deployment(
-                workspace=workspace,
+                prepared=prepared,
                 images=images,
                 yes=yes,
                 allow_data_loss=allow_data_loss,
                 quiet=as_json,
             )
             await deployment.make(planned)
-            await _verify_services(workspace)
+            await _verify_services(prepared)
         else:
             terminal.say(f"{name} is up to date.")
             for line in _what_is_not_followed(planned):
                 terminal.say(line)
         outputs: dict[str, str] = {}
-        for stack in workspace.stacks:
-            outputs |= await workspace.terraform.outputs(stack)
+        for stack in prepared.stacks:
+            outputs |= await prepared.terraform.outputs(stack)
         if as_json:
             done = {
                 "environment": name,
@@ -77,7 +77,7 @@ async def deploy(
 class _Deployment:
     """What the user wants of a deployment. `quiet`: stdout is for the result alone."""
 
-    workspace: Workspace
+    prepared: PreparedStacks
     images: ImageOptions
     yes: bool
     allow_data_loss: bool
@@ -94,17 +94,17 @@ class _Deployment:
         self._show([plan for plan in now if plan.images or not plan.is_empty])
         _refuse_data_loss(lost, left="Nothing was changed.")
         for plan in later:
-            self.workspace.terminal.say(
-                f"{plan.stack.name} is to lose what {self.workspace.environment.name} may still"
+            self.prepared.terminal.say(
+                f"{plan.stack.name} is to lose what {self.prepared.environment.name} may still"
                 " use: its removal is planned, and asked about, after that is deployed."
             )
         await self._ask(
-            f"Deploy {self.workspace.environment.name} to the account {self.workspace.account}?",
+            f"Deploy {self.prepared.environment.name} to the account {self.prepared.account}?",
             declined="Nothing was changed.",
         )
         for plan in now:
             await self._apply(plan)
-        for plan in await self.workspace.plan_stacks([plan.stack for plan in later]):
+        for plan in await self.prepared.plan_stacks([plan.stack for plan in later]):
             if not plan.is_empty:
                 await self._agree(plan)
                 await self._apply(plan)
@@ -125,16 +125,16 @@ class _Deployment:
             if plan not in later:
                 now.append(plan)
             elif kept := plan.summary.kept_addresses:
-                now += await self.workspace.plan_stacks([plan.stack], targets=kept)
+                now += await self.prepared.plan_stacks([plan.stack], targets=kept)
         return now, later
 
     async def _apply(self, plan: StackPlan) -> None:
         if plan.is_empty:
             return
         if plan.images:
-            await apply_images(self.workspace, plan, self.images, yes=self.yes)
+            await apply_images(self.prepared, plan, self.images, yes=self.yes)
         else:
-            await apply_plan(self.workspace, plan, agree=self._agree)
+            await apply_plan(self.prepared, plan, agree=self._agree)
 
     async def _agree(self, plan: StackPlan) -> None:
         """Shows, judges and asks about a plan that is made after others were applied."""
@@ -144,19 +144,19 @@ class _Deployment:
         await self._ask(f"Apply this plan of {plan.stack.name}?", declined=left)
 
     def _show(self, plans: Sequence[StackPlan]) -> None:
-        workspace = self.workspace
+        prepared = self.prepared
         if not self.quiet:
             show_plans(
-                workspace.project,
+                prepared.project,
                 plans,
                 (),
-                terminal=workspace.terminal,
-                terraform=None if self.yes else workspace.terraform,
+                terminal=prepared.terminal,
+                terraform=None if self.yes else prepared.terraform,
             )
 
     async def _ask(self, question: str, *, declined: str) -> None:
         if not self.yes:
-            await self.workspace.terminal.confirm(question, declined=declined)
+            await self.prepared.terminal.confirm(question, declined=declined)
 
 
 async def destroy(
@@ -164,21 +164,21 @@ async def destroy(
     environment_name: str | None,
     *,
     yes: bool,
-    supervisor: Supervisor,
+    processes: ChildProcesses,
     terminal: Terminal,
 ) -> None:
     """Shows what exists, says what is protected, asks, and applies what was shown."""
-    async with open_workspace(
-        project, environment_name, supervisor=supervisor, terminal=terminal
-    ) as workspace:
-        environment = workspace.environment
-        stacks = list(reversed(workspace.stacks))
-        existing = await for_each(stacks, workspace.terraform.resources)
+    async with prepare_stacks(
+        project, environment_name, processes=processes, terminal=terminal
+    ) as prepared:
+        environment = prepared.environment
+        stacks = list(reversed(prepared.stacks))
+        existing = await for_each(stacks, prepared.terraform.resources)
         stacks = [stack for stack, found in zip(stacks, existing, strict=True) if found]
         if not stacks:
             terminal.say(f"Nothing of {environment.name} exists.")
             return
-        _refuse_protected(workspace)
+        _refuse_protected(prepared)
 
         async def ask(plans: Sequence[StackPlan], *, declined: str) -> None:
             show_plans(
@@ -186,14 +186,14 @@ async def destroy(
                 plans,
                 (),
                 terminal=terminal,
-                terraform=None if yes else workspace.terraform,
+                terraform=None if yes else prepared.terraform,
             )
             terminal.result("")
-            for line in _what_stays(workspace):
+            for line in _what_stays(prepared):
                 terminal.say(line)
             if not yes:
                 await terminal.confirm(
-                    f"Destroy {environment.name} in the account {workspace.account}?"
+                    f"Destroy {environment.name} in the account {prepared.account}?"
                     " Type its name to go on:",
                     expected=environment.name,
                     declined=declined,
@@ -202,11 +202,11 @@ async def destroy(
         async def agree(plan: StackPlan) -> None:
             await ask([plan], declined=f"{plan.stack.name} is as it was.")
 
-        plans = await workspace.plan_stacks(stacks, destroy=True)
+        plans = await prepared.plan_stacks(stacks, destroy=True)
         await ask(plans, declined="Nothing was changed.")
         for plan in plans:
             if not plan.is_empty:
-                await apply_plan(workspace, plan, agree=agree)
+                await apply_plan(prepared, plan, agree=agree)
         terminal.say(f"{environment.name} is gone.")
 
 
@@ -239,8 +239,8 @@ def _how_to_keep(plan: StackPlan, change: Change) -> str:
     return f" ({change.reason}; to keep it: {untaint(plan.stack.name, change.address)})"
 
 
-def _refuse_protected(workspace: Workspace) -> None:
-    environment = workspace.environment
+def _refuse_protected(prepared: PreparedStacks) -> None:
+    environment = prepared.environment
     protected = []
     if environment.database and environment.database.deletion_protection:
         protected.append("[database] deletion_protection = true keeps the database and its data")
@@ -255,8 +255,8 @@ def _refuse_protected(workspace: Workspace) -> None:
         )
 
 
-def _what_stays(workspace: Workspace) -> list[str]:
-    environment = workspace.environment
+def _what_stays(prepared: PreparedStacks) -> list[str]:
+    environment = prepared.environment
     database = environment.database
     lines = []
     if database:
@@ -271,11 +271,11 @@ def _what_stays(workspace: Workspace) -> list[str]:
     return lines
 
 
-async def _verify_services(workspace: Workspace) -> None:
+async def _verify_services(prepared: PreparedStacks) -> None:
     """Terraform's wait ends when a service is steady, even if ECS has rolled it back."""
-    with workspace.terminal.step("Verify the services") as step:
+    with prepared.terminal.step("Verify the services") as step:
         statuses = await service_statuses(
-            [Deployments(workspace.environment, key) for key in workspace.environment.services]
+            [Deployments(prepared.environment, key) for key in prepared.environment.services]
         )
         step.outcome = ", ".join(status.summary for status in statuses)
         failed = [status.summary for status in statuses if status.deployment.failed]
@@ -284,5 +284,5 @@ async def _verify_services(workspace: Workspace) -> None:
                 "ECS did not keep what was deployed:",
                 details=failed,
                 next_step="The service runs its previous task definition."
-                f" `{next_commands.status(environment=workspace.environment.name)}` says why.",
+                f" `{next_commands.status(environment=prepared.environment.name)}` says why.",
             )

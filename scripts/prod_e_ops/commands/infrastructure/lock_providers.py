@@ -24,7 +24,7 @@ from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.project.project import Stack
 from prod_e_ops.project.synthesis import synthesise
-from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.dependency_lock import DependencyLock, this_platform_only
 from prod_e_ops.terraform.diagnostics import parse_text
 from prod_e_ops.terraform.provider_mirror import MIRROR_VARIABLE
@@ -183,7 +183,7 @@ async def _lock(
             if kept:
                 # Terraform keeps to the version, and computes every checksum.
                 write_project_lock(folder / LOCK_FILE, [replace(kept, hashes=frozenset())])
-            finished = await terraform.supervisor.call(
+            finished = await terraform.processes.call(
                 [
                     terraform.program,
                     "providers",

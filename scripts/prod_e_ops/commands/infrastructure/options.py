@@ -47,7 +47,7 @@ def deploy(
             allow_data_loss=allow_data_loss,
             images=ImageOptions(rebuild=rebuild, move_followed=move_latest),
             as_json=json,
-            supervisor=context.processes,
+            processes=context.processes,
             terminal=context.terminal,
         )
     )
@@ -67,7 +67,7 @@ def destroy(environment: EnvironmentArgument = None, yes: Yes = False) -> None:
             context.project,
             environment,
             yes=yes,
-            supervisor=context.processes,
+            processes=context.processes,
             terminal=context.terminal,
         )
     )

@@ -8,9 +8,9 @@ from prod_e_ops import next_commands
 from prod_e_ops.commands.arguments import EnvironmentArgument, Json
 from prod_e_ops.context import Context, run
 from prod_e_ops.project.project import Project
-from prod_e_ops.terminal.console import Terminal
+from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.plan_changes import Change, PlanSummary
-from prod_e_ops.terraform.prepared import SkippedStack, StackPlan, open_workspace
+from prod_e_ops.terraform.prepared import SkippedStack, StackPlan, prepare_stacks
 from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Terraform
 
 _MOST_KEYS = 5
@@ -35,20 +35,20 @@ async def plan_stacks(
 ) -> None:
     """Plans every stack of an environment and shows what each plan does."""
     project, terminal = context.project, context.terminal
-    async with open_workspace(
+    async with prepare_stacks(
         project,
         environment_name,
-        supervisor=context.processes,
+        processes=context.processes,
         terminal=terminal,
         keeps_plans=True,
-    ) as workspace:
-        plans = await workspace.plan()
-        skipped = workspace.skipped_besides(plans)
+    ) as prepared:
+        plans = await prepared.plan()
+        skipped = prepared.skipped_besides(plans)
         if as_json:
             terminal.result(
                 json.dumps(
                     {
-                        "environment": workspace.environment.name,
+                        "environment": prepared.environment.name,
                         "stacks": [plan.as_json() for plan in plans],
                         "skipped": [
                             {"stack": skip.stack.name, "reason": skip.reason} for skip in skipped
@@ -58,9 +58,9 @@ async def plan_stacks(
                 )
             )
             return
-        show_plans(project, plans, skipped, terminal=terminal, terraform=workspace.terraform)
+        show_plans(project, plans, skipped, terminal=terminal, terraform=prepared.terraform)
         if any(not plan.is_empty for plan in plans):
-            terminal.hint(next_commands.deploy(workspace.environment.name))
+            terminal.hint(next_commands.deploy(prepared.environment.name))
 
 
 def show_plans(

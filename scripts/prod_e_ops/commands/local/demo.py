@@ -18,7 +18,7 @@ from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.project.synthesis import synthesise
-from prod_e_ops.terminal.console import Step, Terminal
+from prod_e_ops.terminal.terminal import Step, Terminal
 from prod_e_ops.terraform.prepared import SkippedStack, describe, initialise
 from prod_e_ops.terraform.provider_versions import installed_versions, take_tested_versions
 from prod_e_ops.terraform.runner import Event, Terraform, find_terraform
@@ -145,7 +145,7 @@ async def run_demo(
                 step.outcome = aws.endpoint_url
             await run.life(
                 aws,
-                terraform.towards(
+                terraform.with_environment(
                     {
                         **aws.environment(terraform.environment),
                         # No lock file is kept: what is in the cache was verified when it came.
@@ -253,7 +253,7 @@ class _Demo:
             for stack in stacks:
                 take_tested_versions(stack)
             ready, skipped = await initialise(
-                terraform, stacks, supervisor=self.context.processes, on_stack=step.update
+                terraform, stacks, processes=self.context.processes, on_stack=step.update
             )
             step.outcome = describe(terraform, installed_versions(ready))
         return ready, skipped

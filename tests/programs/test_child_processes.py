@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from prod_e_ops.errors import Interrupted
-from prod_e_ops.terminal.processes import Finished, Supervisor
+from prod_e_ops.terminal.processes import ChildProcesses, Finished
 
 END_SECONDS = 120
 
@@ -48,13 +48,13 @@ class Told:
 
     def __init__(self) -> None:
         self.said: list[str] = []
-        self.supervisor = Supervisor(self.said.append)
+        self.processes = ChildProcesses(self.said.append)
 
     def run(self, folder: Path, program: str, **options: object) -> Finished:
-        return self.supervisor.run(self.call(folder, program, **options))
+        return self.processes.run(self.call(folder, program, **options))
 
     async def call(self, folder: Path, program: str, **options: object) -> Finished:
-        return await self.supervisor.call(
+        return await self.processes.call(
             [sys.executable, "-c", program],
             folder=folder,
             environment=os.environ,
@@ -130,13 +130,13 @@ def test_a_command_runs_in_its_folder_with_its_environment_and_without_input(
     program = "import os, sys; print(os.getcwd(), sorted(os.environ), sys.stdin.read())"
 
     async def work() -> Finished:
-        return await told.supervisor.call(
+        return await told.processes.call(
             [sys.executable, "-I", "-c", program],
             folder=tmp_path,
             environment={"LC_ALL": "C", "GIVEN": "yes"},
         )
 
-    assert told.supervisor.run(work()).stdout.startswith(f"{tmp_path.resolve()} ['GIVEN', 'LC_ALL")
+    assert told.processes.run(work()).stdout.startswith(f"{tmp_path.resolve()} ['GIVEN', 'LC_ALL")
 
 
 def test_what_a_command_is_to_read_reaches_it_whole(told: Told, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_one_failure_among_several_commands_ends_the_others(told: Told, tmp_path
             group.create_task(fail())
 
     with pytest.raises(ExceptionGroup):
-        told.supervisor.run(work())
+        told.processes.run(work())
 
 
 def test_ctrl_c_lets_a_command_finish_what_is_under_way(told: Told, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_ctrl_c_lets_a_command_finish_what_is_under_way(told: Told, tmp_path: Pa
     assert interrupted.value.exit_status == 130
     assert (tmp_path / "finished").read_text() == "its work"
     assert told.said == ["Stopping: It saves its state. Ctrl-C again stops it at once."]
-    assert not told.supervisor.hurried
+    assert not told.processes.hurried
 
 
 @pytest.mark.parametrize(
@@ -252,14 +252,14 @@ def test_a_second_ctrl_c_ends_a_command_that_does_not_stop(
             await pressed
 
     async def twice() -> None:
-        while not told.supervisor._signals:
+        while not told.processes._signals:
             await asyncio.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted) as interrupted:
-        told.supervisor.run(work())
+        told.processes.run(work())
     assert interrupted.value.exit_status == 130
-    assert told.supervisor.hurried
+    assert told.processes.hurried
 
 
 def test_one_key_press_that_arrives_twice_counts_once(told: Told, tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_one_key_press_that_arrives_twice_counts_once(told: Told, tmp_path: Path
     slow = PATIENT.replace("sys.exit(0)", "time.sleep(0.3)\n    sys.exit(0)")
     with pytest.raises(Interrupted):
         told.run(tmp_path, slow, on_stdout=on_line)
-    assert not told.supervisor.hurried
+    assert not told.processes.hurried
     assert (tmp_path / "finished").exists()
 
 
@@ -280,7 +280,7 @@ def test_work_without_a_command_can_be_interrupted_too(told: Told) -> None:
         await asyncio.Event().wait()
 
     with pytest.raises(Interrupted) as interrupted:
-        told.supervisor.run(work())
+        told.processes.run(work())
     assert interrupted.value.exit_status == 130
 
 
@@ -295,7 +295,7 @@ def test_ctrl_c_does_not_wait_for_a_thread_that_is_stuck(told: Told) -> None:
         await stuck
 
     with pytest.raises(Interrupted):
-        told.supervisor.run(work())
+        told.processes.run(work())
     assert not answered.is_set()
     answered.set()
 
@@ -306,7 +306,7 @@ def test_what_a_thread_gives_or_raises_arrives(told: Told) -> None:
         await asyncio.to_thread(int, "seven")
 
     with pytest.raises(ValueError, match="seven"):
-        told.supervisor.run(work())
+        told.processes.run(work())
 
 
 def test_a_command_started_with_nohup_outlives_its_terminal(told: Told) -> None:
@@ -317,7 +317,7 @@ def test_a_command_started_with_nohup_outlives_its_terminal(told: Told) -> None:
 
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        assert told.supervisor.run(work()) == "done"
+        assert told.processes.run(work()) == "done"
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -332,9 +332,9 @@ def test_a_program_that_does_not_exist_is_told_and_leaves_nothing(
     told: Told, tmp_path: Path
 ) -> None:
     async def work() -> Finished:
-        return await told.supervisor.call(
+        return await told.processes.call(
             [tmp_path / "missing"], folder=tmp_path, environment=os.environ
         )
 
     with pytest.raises(FileNotFoundError):
-        told.supervisor.run(work())
+        told.processes.run(work())
