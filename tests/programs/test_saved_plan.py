@@ -11,9 +11,9 @@ import pytest
 
 from prod_e_ops.errors import OpsError, PlanIsStale
 from prod_e_ops.project.project import Project
+from prod_e_ops.stacks.apply import apply_plan
+from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan
 from prod_e_ops.terminal.terminal import Terminal
-from prod_e_ops.terraform.apply import apply_plan
-from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan
 from prod_e_ops.terraform.runner import Terraform
 from tests.support.terraform_program import TerraformFolder, needs_terraform
 

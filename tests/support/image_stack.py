@@ -16,12 +16,12 @@ import pytest
 
 from embedded_aws import ContainerRegistry, EmbeddedAws
 from prod_e_ops.errors import UserMistake
-from prod_e_ops.images.image_apply import apply_images
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.project.project import Project
+from prod_e_ops.stacks.image_apply import apply_images
+from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan, prepare_stacks
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
-from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan, prepare_stacks
 from tests.support.docker_engine import DockerEngine, DockerUnavailableError
 from tests.support.project_folder import PROJECT, prod_e
 from tests.support.registry import Registry, RegistryUnavailableError, started_registry

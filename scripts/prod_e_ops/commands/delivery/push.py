@@ -374,7 +374,7 @@ async def _check(wanted: Wanted, context: Context, *, yes: bool) -> tuple[Docker
         )
         if not yes:
             await terminal.confirm(f"Deploy {stack} now?")
-        from prod_e_ops.images.repositories import create_repositories
+        from prod_e_ops.stacks.repositories import create_repositories
 
         await create_repositories(
             context.project, environment, processes=context.processes, terminal=terminal

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from prod_e_ops import next_commands
 from prod_e_ops.commands.infrastructure.plan import show_plans
 from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.images.image_apply import apply_images
 from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.project.project import Project
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import service_statuses
+from prod_e_ops.stacks.apply import apply_plan
+from prod_e_ops.stacks.image_apply import apply_images
+from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan, prepare_stacks
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
-from prod_e_ops.terraform.apply import apply_plan
 from prod_e_ops.terraform.diagnostics import untaint
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.plan_changes import Change
-from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan, prepare_stacks
 
 
 async def deploy(

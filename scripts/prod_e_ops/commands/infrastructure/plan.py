@@ -8,9 +8,9 @@ from prod_e_ops import next_commands
 from prod_e_ops.commands.arguments import EnvironmentArgument, Json
 from prod_e_ops.context import Context, run
 from prod_e_ops.project.project import Project
+from prod_e_ops.stacks.prepared import SkippedStack, StackPlan, prepare_stacks
 from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.plan_changes import Change, PlanSummary
-from prod_e_ops.terraform.prepared import SkippedStack, StackPlan, prepare_stacks
 from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Terraform
 
 _MOST_KEYS = 5

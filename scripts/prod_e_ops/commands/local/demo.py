@@ -18,8 +18,8 @@ from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.project.synthesis import synthesise
+from prod_e_ops.stacks.prepared import SkippedStack, describe, initialise
 from prod_e_ops.terminal.terminal import Step, Terminal
-from prod_e_ops.terraform.prepared import SkippedStack, describe, initialise
 from prod_e_ops.terraform.provider_versions import installed_versions, take_tested_versions
 from prod_e_ops.terraform.runner import Event, Terraform, find_terraform
 

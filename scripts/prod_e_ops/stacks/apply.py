@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from prod_e_ops import next_commands
 from prod_e_ops.errors import PlanIsStale
-from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan
+from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan
 from prod_e_ops.terraform.runner import Event
 
 

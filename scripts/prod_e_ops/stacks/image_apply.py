@@ -9,7 +9,7 @@ from prod_e_ops.errors import OpsError, PlanIsStale, UserMistake
 from prod_e_ops.images.build_log import failed_step, following
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.images.tags import move_tags
-from prod_e_ops.terraform.prepared import PreparedStacks, StackPlan
+from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan
 from prod_e_ops.terraform.runner import Event
 
 

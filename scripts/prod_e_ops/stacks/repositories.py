@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from prod_e_ops import next_commands
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import Project
+from prod_e_ops.stacks.apply import apply_plan
+from prod_e_ops.stacks.prepared import StackPlan, prepare_stacks
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
-from prod_e_ops.terraform.apply import apply_plan
-from prod_e_ops.terraform.prepared import StackPlan, prepare_stacks
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment

@@ -1,0 +1,1 @@
+"""An environment's stacks made ready, planned, judged, shown and applied: what commands share."""
