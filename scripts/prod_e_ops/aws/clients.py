@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from prod_e_ops.errors import (
     AccessDenied,
@@ -12,6 +12,13 @@ from prod_e_ops.errors import (
     UserMistake,
 )
 from prod_e_ops.terraform.diagnostics import no_credentials
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_sts import STSClient
 
 # https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
 _CREDENTIALS_REFUSED = frozenset(
@@ -31,6 +38,16 @@ _CREDENTIALS_REFUSED = frozenset(
 _NOT_ALLOWED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 
 
+@overload
+def aws_client(service: Literal["ecr"], *, region: str) -> "ECRClient": ...
+@overload
+def aws_client(service: Literal["ecs"], *, region: str) -> "ECSClient": ...
+@overload
+def aws_client(service: Literal["elbv2"], *, region: str) -> "ElasticLoadBalancingv2Client": ...
+@overload
+def aws_client(service: Literal["events"], *, region: str) -> "EventBridgeClient": ...
+@overload
+def aws_client(service: Literal["sts"], *, region: str) -> "STSClient": ...
 def aws_client(service: str, *, region: str) -> Any:
     """A boto3 client that gives up within half a minute; threads may share it.
 

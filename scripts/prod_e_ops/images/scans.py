@@ -45,10 +45,10 @@ def with_findings(repository: Repository, images: Sequence[StoredImage]) -> Sequ
                     raise
                 return replace(image, scan_status=NOT_ALLOWED)
         status = answer.get("imageScanStatus", {}).get("status")
-        counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts")
+        found = dict(answer.get("imageScanFindings", {}).get("findingSeverityCounts", {}).items())
         # ACTIVE: enhanced scanning looks again whenever a vulnerability becomes known.
         is_done = status in ("COMPLETE", "ACTIVE")
-        return replace(image, scan_status=status, findings=dict(counts or {}) if is_done else None)
+        return replace(image, scan_status=status, findings=found if is_done else None)
 
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as threads:
         return list(threads.map(look, images))
