@@ -45,7 +45,8 @@ def with_findings(repository: Repository, images: Sequence[StoredImage]) -> Sequ
                     raise
                 return replace(image, scan_status=NOT_ALLOWED)
         status = answer.get("imageScanStatus", {}).get("status")
-        found = dict(answer.get("imageScanFindings", {}).get("findingSeverityCounts", {}).items())
+        counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
+        found: dict[str, int] = dict(counts.items())
         # ACTIVE: enhanced scanning looks again whenever a vulnerability becomes known.
         is_done = status in ("COMPLETE", "ACTIVE")
         return replace(image, scan_status=status, findings=found if is_done else None)
