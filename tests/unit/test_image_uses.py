@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from prod_e_ops.commands.delivery.images import shown_findings, shown_size, shown_use, verdicts
 from prod_e_ops.images.ecr import StoredImage
 from prod_e_ops.images.inventory import (
     ImageUse,
@@ -14,6 +13,8 @@ from prod_e_ops.images.inventory import (
     names_image,
     reference_in,
 )
+from prod_e_ops.images.render import shown_findings, shown_size, shown_use
+from prod_e_ops.images.retention import verdicts
 from prod_e_ops.service.model import TaskDefinition
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What a push wants is known from the settings, the arguments and the source alone."""
+"""What a push does is known from the settings, the arguments and the source alone."""
 
 import json
 from collections.abc import Callable
@@ -9,22 +9,22 @@ import pytest
 from prod_e.delivery.build_context import BuildContext
 from prod_e.delivery.image_build import Build, is_release, names_one_build
 from prod_e.settings import load_environment
-from prod_e_ops.commands.delivery.push import (
-    PushOptions,
-    PushResult,
-    Wanted,
-    check_release,
-    check_tag,
-    what_is_wanted,
-)
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.docker import why_transfer_failed
+from prod_e_ops.images.push_plan import (
+    PushOptions,
+    PushPlan,
+    check_release,
+    check_tag,
+    plan_push,
+)
+from prod_e_ops.images.push_render import PushResult
 from prod_e_ops.project.project import Project
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HASH = "89abcdef01234567"
 
-Want = Callable[..., Wanted]
+Plan = Callable[..., PushPlan]
 
 
 def _context(*, commit: str | None = COMMIT, is_dirty: bool = False) -> BuildContext:
@@ -32,17 +32,17 @@ def _context(*, commit: str | None = COMMIT, is_dirty: bool = False) -> BuildCon
 
 
 @pytest.fixture
-def want(tmp_path: Path) -> Want:
+def plan_of(tmp_path: Path) -> Plan:
     """Plans a push of a service with these settings; Docker and AWS are not asked."""
 
-    def run(settings: str = "", **options: object) -> Wanted:
+    def run(settings: str = "", **options: object) -> PushPlan:
         (tmp_path / "environments").mkdir(exist_ok=True)
         (tmp_path / "api").mkdir(exist_ok=True)
         (tmp_path / "api" / "Dockerfile").write_text("FROM scratch\n")
         file = tmp_path / "environments" / "tiny-e.toml"
         file.write_text(f'name = "tiny-e"\n[services.api]\n{settings}\n')
         project = Project(tmp_path, tmp_path / "cdktf.out")
-        return what_is_wanted(
+        return plan_push(
             project,
             load_environment(file),
             "api",
@@ -142,25 +142,27 @@ def test_what_names_one_build_is_told_by_its_beginning() -> None:
     assert not names_one_build("contents")
 
 
-def test_the_tag_that_starts_a_deployment_moves_last(want: Want) -> None:
-    wanted = want(release="v1.0.0", tags=("zeta", "latest", "alpha"))
-    assert wanted.tags == (wanted.content_tag, "v1.0.0", "zeta", "alpha", "latest")
-    assert wanted.is_followed
+def test_the_tag_that_starts_a_deployment_moves_last(plan_of: Plan) -> None:
+    plan = plan_of(release="v1.0.0", tags=("zeta", "latest", "alpha"))
+    assert plan.tags == (plan.content_tag, "v1.0.0", "zeta", "alpha", "latest")
+    assert plan.is_followed
 
 
-def test_a_tag_of_the_settings_moves_before_latest(want: Want) -> None:
-    wanted = want('image_tag = "stable"', tags=("latest", "beta"))
-    assert wanted.tags == (wanted.content_tag, "beta", "stable", "latest")
-    assert not wanted.is_followed
+def test_a_tag_of_the_settings_moves_before_latest(plan_of: Plan) -> None:
+    plan = plan_of('image_tag = "stable"', tags=("latest", "beta"))
+    assert plan.tags == (plan.content_tag, "beta", "stable", "latest")
+    assert not plan.is_followed
 
 
-def test_another_platform_is_another_content_and_moves_no_tag_that_is_followed(want: Want) -> None:
-    own, other = want(), want(platform="linux/arm64")
+def test_another_platform_is_another_content_and_moves_no_tag_that_is_followed(
+    plan_of: Plan,
+) -> None:
+    own, other = plan_of(), plan_of(platform="linux/arm64")
     assert own.fits_tasks
     assert not other.fits_tasks
     assert other.content_tag != own.content_tag
     assert other.tags == (other.content_tag,)
-    assert want('architecture = "arm64"', platform="linux/arm64").fits_tasks
+    assert plan_of('architecture = "arm64"', platform="linux/arm64").fits_tasks
 
 
 # --- What Docker says of a registry -------------------------------------------------------------

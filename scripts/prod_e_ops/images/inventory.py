@@ -1,12 +1,16 @@
 """What the images of a service are used for: which runs, which was healthy, which is named."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from prod_e.delivery.build_context import read_build_context
 from prod_e.delivery.image_build import content_tag
+from prod_e_ops import next_commands
+from prod_e_ops.errors import RepositoryMissing
 from prod_e_ops.images.ecr import Repository, StoredImage
+from prod_e_ops.images.scans import with_findings
 from prod_e_ops.project.project import Project
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import Deployment, TaskDefinition
@@ -58,6 +62,19 @@ class ServiceImages:
         return max(found, key=lambda use: use.healthy_at or use.image.pushed_at, default=None)
 
 
+async def existing_repository(deployments: Deployments) -> Repository:
+    """The repository of a service; raises `RepositoryMissing` if there is none."""
+    environment = deployments.environment
+    repository = Repository(environment.region, deployments.names.repository)
+    if await asyncio.to_thread(repository.find) is None:
+        raise RepositoryMissing(
+            f"There is no ECR repository {repository.name} in {environment.region}.",
+            next_step="Make it and push the first image:"
+            f" {next_commands.push(deployments.key, environment=environment.name)}",
+        )
+    return repository
+
+
 def service_images(
     deployments: Deployments, repository: Repository, *, definitions: bool
 ) -> ServiceImages:
@@ -74,6 +91,17 @@ def service_images(
             _use(image, history, running, named, repository.name) for image in repository.images()
         ),
         running=running,
+    )
+
+
+def with_scan_findings(repository: Repository, found: ServiceImages) -> ServiceImages:
+    """The same images with what ECR found in each; raises as `with_findings` does."""
+    scanned = with_findings(repository, [use.image for use in found.uses])
+    return replace(
+        found,
+        uses=tuple(
+            replace(use, image=image) for use, image in zip(found.uses, scanned, strict=True)
+        ),
     )
 
 

@@ -1,0 +1,64 @@
+"""What a push came to, for people and for machines, and what comes next."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prod_e_ops import next_commands
+from prod_e_ops.images.push_plan import PushPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushResult:
+    """What a push came to.
+
+    `repository`: its address. `built`: whether the image was built now. `pushed`: whether it was
+    uploaded now; otherwise ECR had it.
+    """
+
+    repository: str
+    digest: str
+    tags: tuple[str, ...]
+    built: bool
+    pushed: bool
+
+    def as_json(self) -> str:
+        """For machines."""
+        return json.dumps(
+            {
+                "repository": self.repository,
+                "digest": self.digest,
+                "tags": list(self.tags),
+                "built": self.built,
+                "pushed": self.pushed,
+            },
+            indent=2,
+        )
+
+    def rows(self) -> Sequence[Sequence[str]]:
+        """For people."""
+        return (
+            ("repository", self.repository),
+            ("digest", self.digest),
+            ("tags", ", ".join(self.tags)),
+            ("built", "yes" if self.built else "no: ECR has this content already"),
+        )
+
+
+def next_steps(plan: PushPlan, moved: Sequence[str]) -> list[str]:
+    environment, tag = plan.environment.name, plan.service.image_tag
+    deploy = next_commands.deploy(environment)
+    status = next_commands.status(plan.key, environment=environment)
+    if not plan.fits_tasks:
+        architecture = f'architecture = "{plan.architecture}"'
+        return [f"Set {architecture} in {plan.environment.file}, then push and {deploy}"]
+    if plan.is_followed:
+        if "latest" not in moved:
+            return ["`latest` named this image before: nothing is deployed."]
+        return [f"ECS deploys it by itself now ({status}); before the first deployment: {deploy}"]
+    if tag == "content":
+        return [f"{deploy} deploys exactly this content."]
+    return [
+        f'Set image_tag = "{plan.release or plan.content_tag}" in'
+        f" {plan.environment.file}, then {deploy}"
+    ]

@@ -1,0 +1,73 @@
+"""The images of a service, for people and for machines."""
+
+from collections.abc import Iterator, Mapping
+
+from prod_e_ops.images.ecr import StoredImage
+from prod_e_ops.images.inventory import ImageUse, ServiceImages, short_digest
+from prod_e_ops.service.render import iso, shown_minute
+
+_SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
+
+
+def image_as_json(use: ImageUse, found: ServiceImages) -> dict[str, object]:
+    """For machines; times in ISO 8601, UTC."""
+    image = use.image
+    return {
+        "digest": image.digest,
+        "tags": list(image.tags),
+        "parts": list(image.parts),
+        "size_bytes": image.size_bytes,
+        "pushed_at": iso(image.pushed_at),
+        "scan": {
+            "status": image.scan_status,
+            "findings": dict(image.findings) if image.findings is not None else None,
+        },
+        "runs": use.runs,
+        "last_healthy": use is found.last_healthy,
+        "healthy_at": iso(use.healthy_at),
+        "last_ran_as": use.last_ran_as,
+        "deployments": list(use.deployments),
+        "task_definitions": [definition.name for definition in use.definitions],
+    }
+
+
+def shown_size(size: int) -> str:
+    """A number of bytes for people."""
+    return f"{size / 1e6:.0f} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+
+
+def shown_use(use: ImageUse, found: ServiceImages) -> str:
+    """What an image is used for, in a word or two."""
+    if use.runs:
+        return "runs"
+    if use is found.last_healthy:
+        return "last healthy"
+    return "was healthy" if use.healthy_at else "-"
+
+
+def image_rows(found: ServiceImages) -> Iterator[tuple[str, ...]]:
+    """For people: a heading, and a row for each image."""
+    yield "DIGEST", "PUSHED", "SIZE", "USE", "DEFINITION", "FINDINGS", "TAGS"
+    for use in found.uses:
+        newest = use.last_ran_as or (use.definitions[0].name if use.definitions else "-")
+        yield (
+            short_digest(use.image.digest),
+            shown_minute(use.image.pushed_at),
+            shown_size(use.image.size_bytes),
+            shown_use(use, found),
+            newest,
+            shown_findings(use.image),
+            ", ".join(use.image.tags) or "-",
+        )
+
+
+def shown_findings(image: StoredImage) -> str:
+    """What a scan found, the worst first, such as `2 high, 1 low`; or why that is not known."""
+    if image.findings is None:
+        return (image.scan_status or "not scanned").lower().replace("_", " ")
+    counts: Mapping[str, int] = image.findings
+    ranked = sorted(
+        (severity for severity, count in counts.items() if count),
+        key=lambda each: _SEVERITIES.index(each) if each in _SEVERITIES else len(_SEVERITIES),
+    )
+    return ", ".join(f"{counts[severity]} {severity.lower()}" for severity in ranked) or "none"

@@ -1,0 +1,81 @@
+"""An image's way to the registry, through broken connections and tokens that run out."""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+from prod_e_ops.errors import UploadFailed
+from prod_e_ops.images.docker import Docker, TransferFailed
+from prod_e_ops.images.ecr import Login, Repository, RepositoryFound
+
+_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0)
+"""How long to wait before an upload is tried again; as often as there are pauses."""
+
+
+async def upload(
+    docker: Docker,
+    repository: Repository,
+    found: RepositoryFound,
+    *,
+    tag: str,
+    unmoved: str,
+    on_progress: Callable[[str], object],
+) -> str:
+    """Uploads the local image of this tag under it alone, and gives its digest.
+
+    After a connection that broke, and with a new token after one that ran out, it goes on where it
+    was: the registry has what arrived. `unmoved`: a sentence that says which tag is as it was.
+    `on_progress`: told how far it is.
+
+    Raises `UploadFailed` if the registry refuses the image or stays away.
+    """
+    login: Login | None = None
+    async with docker.with_own_configuration() as logged_in:
+        for pause in (*_PAUSES_SECONDS, None):
+            try:
+                if login is None:
+                    login = await asyncio.to_thread(repository.login)
+                    await logged_in.login(found.host, user=login.user, password=login.token)
+                return await logged_in.push(f"{found.uri}:{tag}", on_line=_Layers(on_progress))
+            except TransferFailed as failure:
+                if failure.reason == "credentials":
+                    login = None
+                if failure.reason == "refused" or pause is None:
+                    raise _not_uploaded(found, failure, unmoved) from None
+                on_progress(f"{failure}; trying again")
+                await asyncio.sleep(pause)
+    raise AssertionError("the last try has no pause after it")
+
+
+class _Layers:
+    """Tells how many of an image's layers are in the registry."""
+
+    def __init__(self, on_progress: Callable[[str], object]) -> None:
+        self._on_progress = on_progress
+        self._states: dict[str, str] = {}
+
+    def __call__(self, line: str) -> None:
+        layer, is_layer, state = line.partition(": ")
+        if is_layer and re.fullmatch(r"[0-9a-f]{12}", layer):
+            self._states[layer] = state
+        done = sum(state in ("Pushed", "Layer already exists") for state in self._states.values())
+        self._on_progress(f"{done} of {len(self._states)} layers are there; {line}")
+
+
+def _not_uploaded(found: RepositoryFound, failure: TransferFailed, unmoved: str) -> UploadFailed:
+    if failure.reason == "refused":
+        return UploadFailed(
+            f"{found.host} refused the image:",
+            details=[str(failure), unmoved],
+            next_step="Put right what it says and run the command again.",
+        )
+    why = (
+        "does not accept the tokens that AWS gives for it"
+        if failure.reason == "credentials"
+        else "could not be reached, or dropped the connection,"
+    )
+    return UploadFailed(
+        f"{found.host} {why} {len(_PAUSES_SECONDS) + 1} times:",
+        details=[str(failure), unmoved],
+        next_step="Run the command again: layers that arrived are not sent again.",
+    )

@@ -1,0 +1,1 @@
+"""The return of a service to an earlier image or task definition."""

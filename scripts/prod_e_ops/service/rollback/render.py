@@ -1,0 +1,97 @@
+"""What a rollback came to, for people and for machines, and what comes next."""
+
+import json
+from collections.abc import Iterator
+
+from prod_e_ops.images.inventory import short_digest
+from prod_e_ops.images.render import shown_use
+from prod_e_ops.project.settings_edit import SettingChange
+from prod_e_ops.service.model import Deployment
+from prod_e_ops.service.render import deployment_json, shown_minute
+from prod_e_ops.service.rollback.state import ServiceState
+from prod_e_ops.service.rollback.target import RollbackTarget
+from prod_e_ops.terminal.terminal import Terminal
+
+_MOST_SHOWN = 15
+
+
+def candidate_rows(state: ServiceState) -> Iterator[tuple[str, ...]]:
+    """For people: what runs, and what can be gone back to."""
+    yield "DIGEST", "PUSHED", "USE", "HEALTHY", "DEFINITION", "TAGS"
+    candidates = state.candidates
+    shown = [use for use in state.found.uses if use.runs or use in candidates]
+    for use in shown[:_MOST_SHOWN]:
+        named = use.definitions[0].name if use.definitions else use.last_ran_as
+        yield (
+            short_digest(use.image.digest),
+            shown_minute(use.image.pushed_at),
+            shown_use(use, state.found),
+            shown_minute(use.healthy_at) if use.healthy_at else "-",
+            named or "-",
+            ", ".join(use.image.tags) or "-",
+        )
+
+
+def show_result(
+    state: ServiceState,
+    target: RollbackTarget,
+    deployment: Deployment | None,
+    *,
+    as_json: bool,
+    terminal: Terminal,
+) -> None:
+    """Prints what the service runs now. `deployment`: None if none was needed."""
+    deployments, image, change = state.deployments, target.image, target.change
+    definition = target.definition.name if target.definition else None
+    if as_json:
+        shown = {
+            "environment": deployments.environment.name,
+            "service": deployments.names.service,
+            "changed": deployment is not None or change is not None,
+            "digest": image.digest if image else None,
+            "tags": list(image.tags) if image else [],
+            "task_definition": definition
+            or (deployment.revision.task_definition if deployment else None)
+            or state.status.task_definition,
+            "deployment": deployment_json(deployment) if deployment else None,
+            "setting": {
+                "file": str(change.file),
+                "key": change.setting,
+                "before": change.old_value,
+                "after": change.new_value,
+            }
+            if change
+            else None,
+        }
+        terminal.result(json.dumps(shown, indent=2))
+    elif deployment is not None:
+        terminal.result(f"{deployments.names.service} runs {target.name}.")
+    elif change is not None:
+        terminal.result(f'{change.file.name}: image_tag = "{change.new_value}"')
+
+
+def next_steps(state: ServiceState, target: RollbackTarget) -> Iterator[str]:
+    """Says how the service goes forward again."""
+    change, image = target.change, target.image
+    environment = state.deployments.environment
+    if change:
+        tags = image.tags if image else ()
+        commits = [tag.removeprefix("git-") for tag in tags if tag.startswith("git-")]
+        commit = f" (commit {', '.join(commits)})" if commits else ""
+        yield (
+            f"{environment.file} pins {change.new_value}{commit} now: commit it, and the next"
+            f" deployment keeps it. `{_as_setting(change)}` goes forward again."
+        )
+    elif target.definition:
+        yield (
+            "The settings are as they were: the next deployment goes forward again, unless"
+            f" {environment.file} is changed."
+        )
+    else:
+        yield "The next push or deployment of a changed source goes forward again."
+    if target.definition and change:
+        yield "Other settings of that revision go forward with the next deployment."
+
+
+def _as_setting(change: SettingChange) -> str:
+    return f'image_tag = "{change.old_value}"' if change.old_value else "Leaving image_tag out"
