@@ -6,7 +6,7 @@ import math
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,8 +113,12 @@ def test_a_task_that_scaling_stopped_has_not_failed(
         monkeypatch.setenv(name, value)
     deployments = Deployments(load_environment(service.settings), "backend")
     service.ecs.update_service(cluster=service.cluster, service=service.service, desiredCount=1)
-    assert len(deployments.tasks(stopped=True)) == 1
-    assert deployments.why_stopped(deployments.status().deployment) == []
+
+    async def stopped() -> tuple[int, Sequence[str]]:
+        newest = (await deployments.status()).deployment
+        return len(await deployments.tasks(stopped=True)), await deployments.why_stopped(newest)
+
+    assert asyncio.run(stopped()) == (1, [])
 
 
 def test_the_next_deployment_that_succeeds_ends_the_bad_news(service: ServiceOnAws) -> None:

@@ -1,6 +1,7 @@
 """What is in a repository, and how it is changed, on the embedded AWS."""
 
 import json
+from asyncio import run
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -70,13 +71,13 @@ def _push(repository: Repository, content: str, *tags: str) -> str:
 
 
 def test_a_repository_that_is_missing_is_no_error(missing: Repository) -> None:
-    assert missing.find() is None
-    assert missing.images() == []
-    assert missing.image("latest") is None
+    assert run(missing.find()) is None
+    assert run(missing.images()) == []
+    assert run(missing.image("latest")) is None
 
 
 def test_a_repository_says_where_images_go(repository: Repository) -> None:
-    found = repository.find()
+    found = run(repository.find())
     assert found is not None
     assert found.uri == f"{found.host}/{repository.name}"
     assert found.host == f"{ACCOUNT_ID}.dkr.ecr.{repository.region}.amazonaws.com"
@@ -85,7 +86,7 @@ def test_a_repository_says_where_images_go(repository: Repository) -> None:
 
 def test_images_are_listed_with_the_newest_first(repository: Repository) -> None:
     digests = [_push(repository, content, f"tag-{content}") for content in "abc"]
-    images = repository.images()
+    images = run(repository.images())
     assert [image.digest for image in images] == digests[::-1]
     assert [image.tags for image in images] == [("tag-c",), ("tag-b",), ("tag-a",)]
     assert {image.size_bytes for image in images} == {42}
@@ -94,26 +95,26 @@ def test_images_are_listed_with_the_newest_first(repository: Repository) -> None
 
 def test_an_image_is_found_by_each_tag_and_by_its_digest(repository: Repository) -> None:
     digest = _push(repository, "a", "one", "two")
-    found = repository.image("one")
+    found = run(repository.image("one"))
     assert found is not None
-    assert found == repository.image("two") == repository.image(digest)
+    assert found == run(repository.image("two")) == run(repository.image(digest))
     assert found.tags == ("one", "two")
-    assert repository.image("three") is None
-    assert repository.image(f"sha256:{'0' * 64}") is None
+    assert run(repository.image("three")) is None
+    assert run(repository.image(f"sha256:{'0' * 64}")) is None
 
 
 def test_a_tag_that_moves_leaves_the_other_image_in_place(repository: Repository) -> None:
     one, two = _push(repository, "a", "latest"), _push(repository, "b", "canary")
-    repository.tag(two, ["latest", "canary", "new"])
-    tags = {image.digest: image.tags for image in repository.images()}
+    run(repository.tag(two, ["latest", "canary", "new"]))
+    tags = {image.digest: image.tags for image in run(repository.images())}
     assert tags == {one: (), two: ("canary", "latest", "new")}
 
 
 def test_an_image_that_is_not_there_gets_no_tag(repository: Repository) -> None:
     one = _push(repository, "a", "latest")
     with pytest.raises(OpsError, match="is not in"):
-        repository.tag(f"sha256:{'0' * 64}", ["latest"])
-    found = repository.image("latest")
+        run(repository.tag(f"sha256:{'0' * 64}", ["latest"]))
+    found = run(repository.image("latest"))
     assert found is not None
     assert found.digest == one
 
@@ -125,16 +126,16 @@ def test_a_tag_that_ecr_refuses_is_told_with_those_that_moved(missing: Repositor
     _push(missing, "a", "latest")
     two = _push(missing, "b", "other")
     with pytest.raises(OpsError, match="ECR did not move the tag latest") as raised:
-        missing.tag(two, ["new", "latest", "never"])
+        run(missing.tag(two, ["new", "latest", "never"]))
     assert "immutable" in raised.value.message
     assert "it is as it was, moved before it: new" in (raised.value.next_step or "")
-    assert missing.image("never") is None
+    assert run(missing.image("never")) is None
 
 
 def test_images_are_deleted_with_all_their_tags(repository: Repository) -> None:
     one, two = _push(repository, "a", "one", "uno"), _push(repository, "b", "two")
-    repository.delete([one, f"sha256:{'0' * 64}"])
-    assert [image.digest for image in repository.images()] == [two]
+    run(repository.delete([one, f"sha256:{'0' * 64}"]))
+    assert [image.digest for image in run(repository.images())] == [two]
 
 
 def _push_index(repository: Repository, *tags: str) -> tuple[str, tuple[str, ...]]:
@@ -165,17 +166,19 @@ def _push_index(repository: Repository, *tags: str) -> tuple[str, tuple[str, ...
 def test_what_an_index_is_made_of_is_no_image_of_its_own(repository: Repository) -> None:
     plain = _push(repository, "a", "plain")
     digest, parts = _push_index(repository, "latest")
-    index, other = repository.images()
+    index, other = run(repository.images())
     assert (index.digest, index.parts, index.size_bytes) == (digest, parts, 42)
     assert index.digests == {digest, *parts}
     assert (other.digest, other.parts) == (plain, ())
-    assert repository.image("latest") == index
+    assert run(repository.image("latest")) == index
 
 
 def test_a_part_of_an_index_with_a_tag_of_its_own_is_an_image(repository: Repository) -> None:
     _, parts = _push_index(repository, "latest")
-    repository.tag(parts[0], ["amd64"])
-    assert [image.digest for image in repository.images() if "amd64" in image.tags] == [parts[0]]
+    run(repository.tag(parts[0], ["amd64"]))
+    assert [image.digest for image in run(repository.images()) if "amd64" in image.tags] == [
+        parts[0]
+    ]
 
 
 def test_ecr_keeps_what_an_index_is_made_of_until_the_index_is_gone(
@@ -183,20 +186,20 @@ def test_ecr_keeps_what_an_index_is_made_of_until_the_index_is_gone(
 ) -> None:
     digest, parts = _push_index(repository, "latest")
     with pytest.raises(OpsError, match="ECR did not delete 1 of 1 images") as raised:
-        repository.delete([parts[0]])
+        run(repository.delete([parts[0]]))
     assert "referenced by manifest list" in raised.value.details[0]
-    repository.delete([digest])
-    repository.delete(list(parts))
-    assert repository.images() == []
+    run(repository.delete([digest]))
+    run(repository.delete(list(parts)))
+    assert run(repository.images()) == []
 
 
 def test_the_token_is_in_no_text_of_a_login(repository: Repository) -> None:
-    login = repository.login()
+    login = run(repository.login())
     assert login.user == "AWS"
     assert login.token
     assert login.token not in repr(login)
     assert login.expires_at > datetime.now(UTC)
-    found = repository.find()
+    found = run(repository.find())
     assert found is not None
     assert login.host == found.host
 

@@ -6,6 +6,7 @@ Where Terraform cannot have the provider, or no daemon answers, all of it is ski
 import hashlib
 import json
 import stat
+from asyncio import run
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -158,7 +159,7 @@ def test_what_somebody_pushes_before_the_apply_is_not_built_again(
         # Another image stands for what another machine has built of this content.
         for image in plan.images:
             repository = image.synthesised.repository
-            repository.tag(before, [image.synthesised.content_tag])
+            await repository.tag(before, [image.synthesised.content_tag])
         (world.stack / "api-image.log").unlink()
         await apply_images(prepared, plan, ImageOptions(), yes=True)
         return plan
@@ -222,16 +223,16 @@ def test_an_index_of_an_image_is_one_image_and_goes_with_what_it_is_made_of(
         monkeypatch.setenv(name, value)
     repository = Repository(world.aws.region, API)
 
-    images = {image.digest: image for image in repository.images()}
+    images = {image.digest: image for image in run(repository.images())}
     assert images[index].parts == (part,)
     assert images[index].size_bytes == images[world.tags()["latest"]].size_bytes
     assert part not in images
-    assert repository.image(tag) == images[index]
+    assert run(repository.image(tag)) == images[index]
 
     with pytest.raises(OpsError, match="did not delete 1 of 1"):
-        repository.delete([part])
-    repository.delete([index])
-    repository.delete([part])
+        run(repository.delete([part]))
+    run(repository.delete([index]))
+    run(repository.delete([part]))
     assert tag not in world.tags()
 
 

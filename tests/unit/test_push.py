@@ -1,5 +1,6 @@
 """What a push does is known from the settings, the arguments and the source alone."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -42,12 +43,8 @@ def plan_of(tmp_path: Path) -> Plan:
         file = tmp_path / "environments" / "tiny-e.toml"
         file.write_text(f'name = "tiny-e"\n[services.api]\n{settings}\n')
         project = Project(tmp_path, tmp_path / "cdktf.out")
-        return plan_push(
-            project,
-            load_environment(file),
-            "api",
-            PushOptions(**options),  # type: ignore[arg-type]
-        )
+        push = PushOptions(**options)  # type: ignore[arg-type]
+        return asyncio.run(plan_push(project, load_environment(file), "api", push))
 
     return run
 

@@ -1,9 +1,9 @@
 """Whose AWS account the credentials open, before anything is planned in it."""
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from prod_e_ops.aws.clients import aws_client, aws_errors
+from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.errors import WrongAccount
 
 if TYPE_CHECKING:
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 async def check_account(environment: "Environment") -> str:
     """The account's number; raises if it cannot be told or is not the settings' `account`."""
-    account = await asyncio.to_thread(_ask, environment)
+    with aws_errors("The AWS account cannot be told"):
+        account = await in_thread(
+            lambda: str(
+                aws_client("sts", region=environment.region).get_caller_identity()["Account"]
+            )
+        )
     if environment.account is not None and account != environment.account:
         raise WrongAccount(
             f"The credentials belong to the AWS account {account}, but the settings of"
@@ -21,9 +26,3 @@ async def check_account(environment: "Environment") -> str:
             " `account` in environments/.",
         )
     return account
-
-
-def _ask(environment: "Environment") -> str:
-    with aws_errors("The AWS account cannot be told"):
-        client = aws_client("sts", region=environment.region)
-        return str(client.get_caller_identity()["Account"])

@@ -5,10 +5,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from prod_e_ops.aws.clients import aws_client, aws_errors
+from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.errors import OpsError
 
 _INDEX_TYPES = (
@@ -86,9 +87,9 @@ class Login:
 
 @dataclass(frozen=True)
 class Repository:
-    """One repository of a region, whether it exists or not. Its methods may run in any thread.
+    """One repository of a region, whether it exists or not.
 
-    All of them wait for AWS, for half a minute at most, and raise `UserMistake` for credentials
+    Its methods wait for AWS, for half a minute at most, and raise `UserMistake` for credentials
     that AWS does not accept and `OpsError` for an AWS that fails.
 
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/Welcome.html
@@ -97,11 +98,13 @@ class Repository:
     region: str
     name: str
 
-    def find(self) -> RepositoryFound | None:
+    async def find(self) -> RepositoryFound | None:
         """Its address; None if there is no such repository."""
         with aws_errors(f"The ECR repository {self.name} cannot be looked up"):
             try:
-                answer = self._client.describe_repositories(repositoryNames=[self.name])
+                answer = await in_thread(
+                    lambda: self._client.describe_repositories(repositoryNames=[self.name])
+                )
             except self._client.exceptions.RepositoryNotFoundException:
                 return None
         found = answer["repositories"][0]
@@ -111,23 +114,17 @@ class Repository:
             arn=found["repositoryArn"],
         )
 
-    def images(self) -> Sequence[StoredImage]:
+    async def images(self) -> Sequence[StoredImage]:
         """Every image, the one pushed last first; none if there is no such repository.
 
         What is only a part of an index, without a tag of its own, is no image of its own.
         """
         with aws_errors(f"The images of {self.name} cannot be listed"):
             try:
-                details = [
-                    detail
-                    for page in self._client.get_paginator("describe_images").paginate(
-                        repositoryName=self.name
-                    )
-                    for detail in page["imageDetails"]
-                ]
+                details = await in_thread(self._image_details)
             except self._client.exceptions.RepositoryNotFoundException:
                 return []
-        parts = self._parts(details)
+        parts = await self._parts(details)
         inside = {part for found in parts.values() for part in found}
         found = [
             _stored_image(detail, parts.get(detail["imageDigest"], ()))
@@ -136,23 +133,29 @@ class Repository:
         ]
         return sorted(found, key=lambda image: image.pushed_at, reverse=True)
 
-    def image(self, reference: str) -> StoredImage | None:
+    async def image(self, reference: str) -> StoredImage | None:
         """The image of that tag or digest (`sha256:...`); None if there is none."""
-        exceptions = self._client.exceptions
         with aws_errors(f"The image {reference} of {self.name} cannot be looked up"):
             try:
-                answer = self._client.describe_images(
-                    repositoryName=self.name, imageIds=[_image_id(reference)]
+                answer = await in_thread(
+                    lambda: self._client.describe_images(
+                        repositoryName=self.name, imageIds=[_image_id(reference)]
+                    )
                 )
             except (
-                exceptions.ImageNotFoundException,
-                exceptions.RepositoryNotFoundException,
+                self._client.exceptions.ImageNotFoundException,
+                self._client.exceptions.RepositoryNotFoundException,
             ):
                 return None
         (detail,) = answer["imageDetails"]
-        return _stored_image(detail, self._parts([detail]).get(detail["imageDigest"], ()))
+        parts = await self._parts([detail])
+        return _stored_image(detail, parts.get(detail["imageDigest"], ()))
 
-    def _parts(self, details: Sequence[Mapping[str, Any]]) -> Mapping[str, tuple[str, ...]]:
+    def _image_details(self) -> list[Mapping[str, Any]]:
+        pages = self._client.get_paginator("describe_images").paginate(repositoryName=self.name)
+        return [detail for page in pages for detail in page["imageDetails"]]
+
+    async def _parts(self, details: Sequence[Mapping[str, Any]]) -> Mapping[str, tuple[str, ...]]:
         """What each index among these images is made of."""
         indexes = [
             detail["imageDigest"]
@@ -162,19 +165,15 @@ class Repository:
         found = {}
         for start in range(0, len(indexes), _MOST_AT_ONCE):
             with aws_errors(f"The images of {self.name} cannot be read"):
-                answer = self._client.batch_get_image(
-                    repositoryName=self.name,
-                    imageIds=[
-                        {"imageDigest": digest} for digest in indexes[start : start + _MOST_AT_ONCE]
-                    ],
-                    acceptedMediaTypes=list(_INDEX_TYPES),
+                answer = await self._manifests(
+                    indexes[start : start + _MOST_AT_ONCE], media_types=_INDEX_TYPES
                 )
             for image in answer["images"]:
                 manifests = json.loads(image["imageManifest"]).get("manifests", ())
                 found[image["imageId"]["imageDigest"]] = tuple(each["digest"] for each in manifests)
         return found
 
-    def tag(self, digest: str, tags: Sequence[str]) -> None:
+    async def tag(self, digest: str, tags: Sequence[str]) -> None:
         """Lets the tags name this image, one after the other; nothing is uploaded.
 
         A tag that does so already stays as it is, and causes no event.
@@ -184,11 +183,7 @@ class Repository:
         https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-retag.html
         """
         with aws_errors(f"The image {digest} of {self.name} cannot be read", left="no tag moved"):
-            answer = self._client.batch_get_image(
-                repositoryName=self.name,
-                imageIds=[{"imageDigest": digest}],
-                acceptedMediaTypes=list(_MANIFEST_TYPES),
-            )
+            answer = await self._manifests([digest], media_types=_MANIFEST_TYPES)
         if not answer["images"]:
             reasons = [failure.get("failureReason", "") for failure in answer.get("failures", ())]
             raise OpsError(
@@ -197,27 +192,37 @@ class Repository:
                 next_step="No tag moved.",
             )
         image = answer["images"][0]
+        # An OCI manifest need not name its own type.
+        media_type = {k: v for k, v in image.items() if k == "imageManifestMediaType"}
         for position, name in enumerate(tags):
             moved = ", ".join(tags[:position])
             left = f"it is as it was{f', moved before it: {moved}' if moved else ''}"
+            put = partial(
+                self._put_image,
+                imageManifest=image["imageManifest"],
+                **media_type,
+                imageTag=name,
+                imageDigest=digest,
+            )
             with aws_errors(f"ECR did not move the tag {name} of {self.name}", left=left):
                 try:
-                    self._client.put_image(
-                        repositoryName=self.name,
-                        imageManifest=image["imageManifest"],
-                        # An OCI manifest need not name its own type.
-                        **(
-                            {"imageManifestMediaType": image["imageManifestMediaType"]}
-                            if "imageManifestMediaType" in image
-                            else {}
-                        ),
-                        imageTag=name,
-                        imageDigest=digest,
-                    )
+                    await in_thread(put)
                 except self._client.exceptions.ImageAlreadyExistsException:
                     continue
 
-    def delete(self, digests: Sequence[str]) -> None:
+    async def _manifests(self, digests: Sequence[str], *, media_types: Sequence[str]) -> Any:
+        return await in_thread(
+            lambda: self._client.batch_get_image(
+                repositoryName=self.name,
+                imageIds=[{"imageDigest": digest} for digest in digests],
+                acceptedMediaTypes=list(media_types),
+            )
+        )
+
+    def _put_image(self, **arguments: str) -> None:
+        self._client.put_image(repositoryName=self.name, **arguments)
+
+    async def delete(self, digests: Sequence[str]) -> None:
         """Deletes images with all of their tags; one that is gone already is no error.
 
         Raises `OpsError` naming those that ECR keeps, such as one that an index refers to.
@@ -229,9 +234,7 @@ class Repository:
                 f"Images of {self.name} cannot be deleted",
                 left=f"{start} of {len(digests)} were deleted before",
             ):
-                answer = self._client.batch_delete_image(
-                    repositoryName=self.name, imageIds=[{"imageDigest": each} for each in part]
-                )
+                answer = await in_thread(partial(self._delete, part))
             kept += [
                 f"{failure['imageId'].get('imageDigest', '')}: {failure.get('failureReason', '')}"
                 for failure in answer.get("failures", ())
@@ -243,13 +246,18 @@ class Repository:
                 details=kept,
             )
 
-    def login(self) -> Login:
+    def _delete(self, digests: Sequence[str]) -> Any:
+        return self._client.batch_delete_image(
+            repositoryName=self.name, imageIds=[{"imageDigest": each} for each in digests]
+        )
+
+    async def login(self) -> Login:
         """A new token for the registry, which may do in it what the credentials may.
 
         https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
         """
         with aws_errors("ECR gives no token to log in with"):
-            answer = self._client.get_authorization_token()
+            answer = await in_thread(lambda: self._client.get_authorization_token())
         given = answer["authorizationData"][0]
         user, _, token = base64.b64decode(given["authorizationToken"]).decode().partition(":")
         return Login(

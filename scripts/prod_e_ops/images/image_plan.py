@@ -1,6 +1,5 @@
 """What a deployment does to the images of an environment, told by what ECR has of them."""
 
-import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -216,18 +215,14 @@ async def plan_images(
     images: Sequence[SynthesisedImage], options: ImageOptions
 ) -> Sequence[ImagePlan]:
     """Asks ECR what it has of each image; raises as `Repository` does if it cannot answer."""
-
-    def ask() -> list[ImagePlan]:
-        return [
-            ImagePlan(
-                synthesised=image,
-                known={tag: image.repository.image(tag) for tag in image.tags},
-                options=options,
-            )
-            for image in images
-        ]
-
-    return await asyncio.to_thread(ask)
+    return [
+        ImagePlan(
+            synthesised=image,
+            known={tag: await image.repository.image(tag) for tag in image.tags},
+            options=options,
+        )
+        for image in images
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

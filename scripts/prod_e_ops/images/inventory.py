@@ -1,17 +1,16 @@
 """What the images of a service are used for: which runs, which was healthy, which is named."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from prod_e.delivery.build_context import read_build_context
 from prod_e.delivery.image_build import content_tag
 from prod_e_ops import next_commands
 from prod_e_ops.errors import RepositoryMissing
 from prod_e_ops.images.ecr import Repository, StoredImage
 from prod_e_ops.images.scans import with_findings
 from prod_e_ops.project.project import Project
+from prod_e_ops.project.source import read_source
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import Deployment, TaskDefinition
 
@@ -66,7 +65,7 @@ async def existing_repository(deployments: Deployments) -> Repository:
     """The repository of a service; raises `RepositoryMissing` if there is none."""
     environment = deployments.environment
     repository = Repository(environment.region, deployments.names.repository)
-    if await asyncio.to_thread(repository.find) is None:
+    if await repository.find() is None:
         raise RepositoryMissing(
             f"There is no ECR repository {repository.name} in {environment.region}.",
             next_step="Make it and push the first image:"
@@ -75,28 +74,29 @@ async def existing_repository(deployments: Deployments) -> Repository:
     return repository
 
 
-def service_images(
+async def service_images(
     deployments: Deployments, repository: Repository, *, definitions: bool
 ) -> ServiceImages:
     """Asks ECR and ECS about all of it; raises as they do.
 
     `definitions`: whether every active task definition is read too, at a call to ECS each.
     """
-    exists = deployments.exists()
-    history = deployments.history() if exists else ()
-    running = deployments.running_digests() if exists else frozenset()
-    named = tuple(deployments.task_definitions()) if definitions else ()
+    exists = await deployments.exists()
+    history = await deployments.history() if exists else ()
+    running = await deployments.running_digests() if exists else frozenset()
+    named = [each async for each in deployments.task_definitions()] if definitions else []
     return ServiceImages(
         uses=tuple(
-            _use(image, history, running, named, repository.name) for image in repository.images()
+            _use(image, history, running, named, repository.name)
+            for image in await repository.images()
         ),
         running=running,
     )
 
 
-def with_scan_findings(repository: Repository, found: ServiceImages) -> ServiceImages:
+async def with_scan_findings(repository: Repository, found: ServiceImages) -> ServiceImages:
     """The same images with what ECR found in each; raises as `with_findings` does."""
-    scanned = with_findings(repository, [use.image for use in found.uses])
+    scanned = await with_findings(repository, [use.image for use in found.uses])
     return replace(
         found,
         uses=tuple(
@@ -105,7 +105,7 @@ def with_scan_findings(repository: Repository, found: ServiceImages) -> ServiceI
     )
 
 
-def tag_in_settings(project: Project, deployments: Deployments) -> str | None:
+async def tag_in_settings(project: Project, deployments: Deployments) -> str | None:
     """The tag that the settings have the service run, `latest` included.
 
     None if it is the content hash of a source that cannot be read.
@@ -113,11 +113,8 @@ def tag_in_settings(project: Project, deployments: Deployments) -> str | None:
     settings = deployments.settings
     if settings.image_tag != "content":
         return settings.image_tag
-    source = project.folder / deployments.environment.source_of(deployments.key)
     try:
-        context = read_build_context(
-            source, architecture=settings.architecture, build_args=settings.build_args
-        )
+        context = await read_source(project, deployments.environment, deployments.key)
     except (ValueError, OSError):
         return None
     return content_tag(context.content_hash)

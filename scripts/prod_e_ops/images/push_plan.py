@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prod_e.delivery.build_context import read_build_context
 from prod_e.delivery.image_build import PLATFORMS, Build, is_release, names_one_build
 from prod_e.names import ServiceNames
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.ecr import Repository
 from prod_e_ops.project.project import Project, service_settings
+from prod_e_ops.project.source import read_source
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment, Service
@@ -82,7 +82,7 @@ class PushPlan:
         return self.architecture == self.service.architecture
 
 
-def plan_push(
+async def plan_push(
     project: Project, environment: "Environment", key: str, options: PushOptions
 ) -> PushPlan:
     """Makes the plan of a push from the settings, the arguments and the source folder.
@@ -102,9 +102,7 @@ def plan_push(
         architecture = known[options.platform]
     folder = project.folder / environment.source_of(key)
     try:
-        context = read_build_context(
-            folder, architecture=architecture, build_args=service.build_args
-        )
+        context = await read_source(project, environment, key, architecture=architecture)
     except (ValueError, OSError) as error:
         problem = f"cannot be read ({error})" if isinstance(error, OSError) else str(error)
         raise UserMistake(

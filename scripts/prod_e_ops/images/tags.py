@@ -1,6 +1,5 @@
 """Which tags may move to an image, and how they move."""
 
-import asyncio
 from collections.abc import Sequence
 
 from prod_e.delivery.image_build import is_release
@@ -22,7 +21,7 @@ async def move_tags(
     content_tag, *others = tags
     moved: dict[str, None] = {}
     for _ in range(_MOST_RACES):
-        stored = await asyncio.to_thread(repository.image, digest)
+        stored = await repository.image(digest)
         missing = [tag for tag in others if stored is None or tag not in stored.tags]
         # In two calls, so that Ctrl-C between them leaves what starts a deployment alone.
         for part in (
@@ -30,9 +29,9 @@ async def move_tags(
             [tag for tag in missing if tag == "latest"],
         ):
             if part:
-                await asyncio.to_thread(repository.tag, digest, part)
+                await repository.tag(digest, part)
                 moved |= dict.fromkeys(part)
-        newest = await asyncio.to_thread(repository.image, content_tag)
+        newest = await repository.image(content_tag)
         if newest is None or newest.digest == digest:
             break
         digest = newest.digest
@@ -51,11 +50,11 @@ async def movable_tags(
     Raises `ReleaseTaken`.
     """
     repository = plan.repository
-    stored = await asyncio.to_thread(repository.image, plan.content_tag)
+    stored = await repository.image(plan.content_tag)
     tags = []
     for tag in plan.tags:
         if is_release(tag):
-            known = await asyncio.to_thread(repository.image, tag)
+            known = await repository.image(tag)
             if known and (rebuilds or stored is None or known.digest != stored.digest):
                 if tag == plan.release or plan.release is None:
                     raise _release_taken(plan, tag, known, left)

@@ -34,7 +34,7 @@ async def upload(
         for pause in (*_PAUSES_SECONDS, None):
             try:
                 if login is None:
-                    login = await asyncio.to_thread(repository.login)
+                    login = await repository.login()
                     await logged_in.login(found.host, user=login.user, password=login.token)
                 return await logged_in.push(f"{found.uri}:{tag}", on_line=_Layers(on_progress))
             except TransferFailed as failure:

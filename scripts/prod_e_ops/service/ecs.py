@@ -1,14 +1,15 @@
 """One ECS service, asked by the AWS API."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from prod_e.names import EnvironmentNames, ServiceNames
 from prod_e_ops import next_commands
 from prod_e_ops.aws.clients import aws_client, aws_errors
+from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.errors import ServiceNotDeployed
 from prod_e_ops.project.project import service_settings
 from prod_e_ops.service.model import (
@@ -35,7 +36,7 @@ _ROLLOUT_STATES = {"COMPLETED": "SUCCESSFUL", "IN_PROGRESS": "IN_PROGRESS", "FAI
 
 
 class Deployments:
-    """The deployments of one service. Its methods wait for AWS and may run in any thread.
+    """The deployments of one service, as ECS knows them. Its coroutines wait for AWS.
 
     All raise `UserMistake` for a service that does not exist or credentials that AWS does not
     accept, and `OpsError` for an AWS that fails.
@@ -49,14 +50,14 @@ class Deployments:
         self.names = ServiceNames.of(environment.name, key, self.settings)
         self.cluster = EnvironmentNames(environment.name).cluster
 
-    def status(self) -> ServiceStatus:
+    async def status(self) -> ServiceStatus:
         """The service, and its newest deployment."""
-        service = self._service()
+        service = await self._service()
         primary = next(d for d in service["deployments"] if d["status"] == "PRIMARY")
         # After a rollback the primary deployment is one that began when the newest had failed.
-        newest = self.history(after=primary["createdAt"] - _LONGEST_DEPLOYMENT)
-        deployment = newest[0] if newest else self._of_primary(primary)
-        tasks = self.tasks()
+        newest = await self.history(after=primary["createdAt"] - _LONGEST_DEPLOYMENT)
+        deployment = newest[0] if newest else await self._of_primary(primary)
+        tasks = await self.tasks()
         return ServiceStatus(
             key=self.key,
             service=self.names.service,
@@ -70,7 +71,7 @@ class Deployments:
                 for task in tasks
             ),
             digests=tuple(sorted(self._digests(tasks))),
-            targets=self._targets(service),
+            targets=await self._targets(service),
             deployment=deployment,
             events=tuple(
                 Event(id=event["id"], at=event["createdAt"], message=event["message"])
@@ -78,24 +79,12 @@ class Deployments:
             ),
         )
 
-    def history(self, *, after: datetime | None = None) -> Sequence[Deployment]:
+    async def history(self, *, after: datetime | None = None) -> Sequence[Deployment]:
         """Every deployment of the last 90 days, or those begun after a moment, the newest first."""
         with self._errors("deployments"):
-            listed: list[Mapping[str, Any]] = []
-            token: dict[str, str] = {}
-            while True:
-                answer = self._ecs.list_service_deployments(
-                    cluster=self.cluster,
-                    service=self.names.service,
-                    **({"createdAt": {"after": after}} if after else {}),
-                    **token,
-                )
-                listed += answer["serviceDeployments"]
-                if "nextToken" not in answer:
-                    break
-                token = {"nextToken": answer["nextToken"]}
-            revisions = self._revisions([each["targetServiceRevisionArn"] for each in listed])
-            reasons = self._rollback_reasons(listed)
+            listed = await in_thread(lambda: self._listed_deployments(after))
+            revisions = await self._revisions([each["targetServiceRevisionArn"] for each in listed])
+            reasons = await self._rollback_reasons(listed)
         found = [
             Deployment(
                 id=_last(each["serviceDeploymentArn"]),
@@ -110,50 +99,36 @@ class Deployments:
         ]
         return sorted(found, key=lambda deployment: deployment.created_at, reverse=True)
 
-    def tasks(self, *, stopped: bool = False) -> Sequence[Task]:
+    async def tasks(self, *, stopped: bool = False) -> Sequence[Task]:
         """The tasks that are to run, or those stopped within the last hour."""
         with self._errors("tasks"):
-            arns = [
-                arn
-                for page in self._ecs.get_paginator("list_tasks").paginate(
-                    cluster=self.cluster,
-                    serviceName=self.names.service,
-                    desiredStatus="STOPPED" if stopped else "RUNNING",
-                )
-                for arn in page["taskArns"]
-            ]
-            found = []
-            for start in range(0, len(arns), _MOST_TASKS_DESCRIBED):
-                part = arns[start : start + _MOST_TASKS_DESCRIBED]
-                found += self._ecs.describe_tasks(cluster=self.cluster, tasks=part)["tasks"]
+            found = await in_thread(
+                lambda: self._described_tasks("STOPPED" if stopped else "RUNNING")
+            )
         return [_task(each) for each in found]
 
-    def running_digests(self) -> frozenset[str]:
+    async def running_digests(self) -> frozenset[str]:
         """The digests of the images that the service's tasks run, or are about to."""
-        return self._digests(self.tasks())
+        return self._digests(await self.tasks())
 
-    def task_definitions(self) -> Iterator[TaskDefinition]:
+    async def task_definitions(self) -> AsyncIterator[TaskDefinition]:
         """The active revisions of the task definition, the newest first; each costs a call."""
         with self._errors("task definitions"):
-            arns = [
-                arn
-                for page in self._ecs.get_paginator("list_task_definitions").paginate(
-                    familyPrefix=self.names.task_family, status="ACTIVE"
-                )
-                for arn in page["taskDefinitionArns"]
-            ]
+            arns = await in_thread(self._listed_task_definitions)
         # Another family's name may begin with this one's.
         ours = [arn for arn in arns if _last(arn).rpartition(":")[0] == self.names.task_family]
         for arn in sorted(ours, key=lambda arn: int(arn.rpartition(":")[2]), reverse=True):
-            definition = self.task_definition(_last(arn))
+            definition = await self.task_definition(_last(arn))
             if definition:
                 yield definition
 
-    def task_definition(self, name: str) -> TaskDefinition | None:
+    async def task_definition(self, name: str) -> TaskDefinition | None:
         """The revision of that name (`prod-e-task:12`); None if there is none."""
         with self._errors("task definition"):
             try:
-                answer = self._ecs.describe_task_definition(taskDefinition=name)
+                answer = await in_thread(
+                    lambda: self._ecs.describe_task_definition(taskDefinition=name)
+                )
             except self._ecs.exceptions.ClientException:
                 return None
         definition = answer["taskDefinition"]
@@ -171,7 +146,7 @@ class Deployments:
             is_active=definition.get("status") == "ACTIVE",
         )
 
-    def begin(
+    async def begin(
         self, *, task_definition: str | None = None, left: str = "nothing was changed"
     ) -> None:
         """Begins a deployment of that revision, or of the present one anew.
@@ -179,16 +154,18 @@ class Deployments:
         `left`: for the message if ECS refuses: what was done before.
         """
         with aws_errors(f"ECS did not begin a deployment of {self.names.service}", left=left):
-            self._ecs.update_service(
-                cluster=self.cluster,
-                service=self.names.service,
-                **({"taskDefinition": task_definition} if task_definition else {}),
-                forceNewDeployment=True,
+            await in_thread(
+                lambda: self._ecs.update_service(
+                    cluster=self.cluster,
+                    service=self.names.service,
+                    **({"taskDefinition": task_definition} if task_definition else {}),
+                    forceNewDeployment=True,
+                )
             )
 
-    def why_stopped(self, deployment: Deployment) -> Sequence[str]:
+    async def why_stopped(self, deployment: Deployment) -> Sequence[str]:
         """Why tasks of a deployment failed: one line for each reason, with how many."""
-        stopped = self.tasks(stopped=True)
+        stopped = await self.tasks(stopped=True)
         counted = Counter(
             task.why_stopped
             for task in stopped
@@ -201,16 +178,16 @@ class Deployments:
             for reason, count in counted.most_common(5)
         ]
 
-    def exists(self) -> bool:
+    async def exists(self) -> bool:
         """Whether the service is deployed."""
-        return self._find() is not None
+        return await self._find() is not None
 
     def _digests(self, tasks: Sequence[Task]) -> frozenset[str]:
         container = self.names.container
         return frozenset(task.digests[container] for task in tasks if container in task.digests)
 
-    def _service(self) -> Mapping[str, Any]:
-        service = self._find()
+    async def _service(self) -> Mapping[str, Any]:
+        service = await self._find()
         if service is None:
             raise ServiceNotDeployed(
                 f"There is no service {self.names.service} in the cluster {self.cluster}"
@@ -220,19 +197,21 @@ class Deployments:
             )
         return service
 
-    def _find(self) -> Mapping[str, Any] | None:
+    async def _find(self) -> Mapping[str, Any] | None:
         with self._errors("state"):
             try:
-                answer = self._ecs.describe_services(
-                    cluster=self.cluster, services=[self.names.service]
+                answer = await in_thread(
+                    lambda: self._ecs.describe_services(
+                        cluster=self.cluster, services=[self.names.service]
+                    )
                 )
             except self._ecs.exceptions.ClusterNotFoundException:
                 return None
         return next((each for each in answer["services"] if each["status"] == "ACTIVE"), None)
 
-    def _of_primary(self, primary: Mapping[str, Any]) -> Deployment:
+    async def _of_primary(self, primary: Mapping[str, Any]) -> Deployment:
         """The primary deployment, of which ECS keeps no record any more."""
-        definition = self.task_definition(_last(primary["taskDefinition"]))
+        definition = await self.task_definition(_last(primary["taskDefinition"]))
         return Deployment(
             id=_last(primary["id"]),
             status=_ROLLOUT_STATES.get(primary.get("rolloutState", ""), "SUCCESSFUL"),
@@ -246,10 +225,11 @@ class Deployments:
             ),
         )
 
-    def _revisions(self, arns: Sequence[str]) -> dict[str, Revision]:
+    async def _revisions(self, arns: Sequence[str]) -> dict[str, Revision]:
         found = {}
         for part in _parts(sorted(set(arns))):
-            answer = self._ecs.describe_service_revisions(serviceRevisionArns=part)
+            describe = partial(self._ecs.describe_service_revisions, serviceRevisionArns=part)
+            answer = await in_thread(describe)
             for each in answer["serviceRevisions"]:
                 images = each.get("containerImages", ())
                 ours = next(
@@ -264,28 +244,64 @@ class Deployments:
                 )
         return found
 
-    def _rollback_reasons(self, listed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    async def _rollback_reasons(self, listed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Why deployments were rolled back, which the list does not say."""
         arns = [d["serviceDeploymentArn"] for d in listed if d["status"].startswith("ROLLBACK")]
-        return {
-            each["serviceDeploymentArn"]: each.get("rollback", {}).get("reason", "")
-            for part in _parts(arns)
-            for each in self._ecs.describe_service_deployments(serviceDeploymentArns=part)[
-                "serviceDeployments"
-            ]
-        }
+        reasons = {}
+        for part in _parts(arns):
+            describe = partial(self._ecs.describe_service_deployments, serviceDeploymentArns=part)
+            for each in (await in_thread(describe))["serviceDeployments"]:
+                reason = each.get("rollback", {}).get("reason", "")
+                reasons[each["serviceDeploymentArn"]] = reason
+        return reasons
 
-    def _targets(self, service: Mapping[str, Any]) -> Mapping[str, int]:
+    async def _targets(self, service: Mapping[str, Any]) -> Mapping[str, int]:
         states: Counter[str] = Counter()
         with aws_errors(f"The health of {self.names.service}'s targets cannot be told"):
             for balancer in service["loadBalancers"]:
                 if arn := balancer.get("targetGroupArn"):
-                    answer = self._elbv2.describe_target_health(TargetGroupArn=arn)
+                    answer = await in_thread(partial(self._target_health, arn))
                     states.update(
                         target["TargetHealth"]["State"]
                         for target in answer["TargetHealthDescriptions"]
                     )
         return dict(sorted(states.items()))
+
+    def _listed_deployments(self, after: datetime | None) -> Sequence[Mapping[str, Any]]:
+        # botocore has no paginator for it.
+        listed: list[Mapping[str, Any]] = []
+        token: dict[str, str] = {}
+        while True:
+            answer = self._ecs.list_service_deployments(
+                cluster=self.cluster,
+                service=self.names.service,
+                **({"createdAt": {"after": after}} if after else {}),
+                **token,
+            )
+            listed += answer["serviceDeployments"]
+            if "nextToken" not in answer:
+                return listed
+            token = {"nextToken": answer["nextToken"]}
+
+    def _described_tasks(self, desired_status: str) -> Sequence[Mapping[str, Any]]:
+        pages = self._ecs.get_paginator("list_tasks").paginate(
+            cluster=self.cluster, serviceName=self.names.service, desiredStatus=desired_status
+        )
+        arns = [arn for page in pages for arn in page["taskArns"]]
+        found: list[Mapping[str, Any]] = []
+        for start in range(0, len(arns), _MOST_TASKS_DESCRIBED):
+            part = arns[start : start + _MOST_TASKS_DESCRIBED]
+            found += self._ecs.describe_tasks(cluster=self.cluster, tasks=part)["tasks"]
+        return found
+
+    def _listed_task_definitions(self) -> Sequence[str]:
+        pages = self._ecs.get_paginator("list_task_definitions").paginate(
+            familyPrefix=self.names.task_family, status="ACTIVE"
+        )
+        return [arn for page in pages for arn in page["taskDefinitionArns"]]
+
+    def _target_health(self, arn: str) -> Any:
+        return self._elbv2.describe_target_health(TargetGroupArn=arn)
 
     def _errors(self, what: str) -> Any:
         return aws_errors(f"The {what} of {self.names.service} cannot be looked up")

@@ -26,12 +26,12 @@ _PATIENCE_SECONDS = 3600.0
 
 async def service_statuses(services: Sequence[Deployments]) -> Sequence[ServiceStatus]:
     """The status of each of these services."""
-    return [await asyncio.to_thread(service.status) for service in services]
+    return [await service.status() for service in services]
 
 
 async def newest_deployment(environment: "Environment", key: str) -> Deployment:
     """The newest deployment of a service, under way or not; see `follow_deployment`."""
-    return (await asyncio.to_thread(Deployments(environment, key).status)).deployment
+    return (await Deployments(environment, key).status()).deployment
 
 
 async def deployment_begun(
@@ -47,7 +47,7 @@ async def deployment_begun(
     """
     deadline = time.monotonic() + within
     while True:
-        found = await asyncio.to_thread(deployments.history, after=since)
+        found = await deployments.history(after=since)
         newer = [deployment for deployment in found if deployment.created_at > since]
         if newer:
             return newer[0]
@@ -83,7 +83,7 @@ async def follow_deployment(
     try:
         with terminal.step(f"Deploy {service}") as step:
             if since is None:
-                followed = (await asyncio.to_thread(deployments.status)).deployment
+                followed = (await deployments.status()).deployment
             else:
                 step.update("waiting for the deployment to begin")
                 begun = await deployment_begun(
@@ -104,7 +104,7 @@ async def follow_deployment(
             deadline = time.monotonic() + patience
             told: set[str] = set()
             while True:
-                status = await asyncio.to_thread(deployments.status)
+                status = await deployments.status()
                 for event in reversed(status.events):
                     # Their times are whole seconds in places.
                     is_new = event.at >= followed.created_at - timedelta(seconds=1)
@@ -119,7 +119,7 @@ async def follow_deployment(
                     raise DeploymentTooSlow(
                         f"The deployment of {service} is still {status.deployment.state} after"
                         f" {step.seconds / 60:.0f} minutes: {status.progress}.",
-                        details=await asyncio.to_thread(deployments.why_stopped, followed),
+                        details=await deployments.why_stopped(followed),
                         next_step=f"ECS goes on with it. Watch it with `{watch}`.",
                     )
                 await asyncio.sleep(_POLL_SECONDS)
@@ -141,7 +141,7 @@ async def failure(deployments: Deployments, deployment: Deployment) -> Deploymen
     service, key = deployments.names.service, deployments.key
     environment = deployments.environment.name
     rollback = next_commands.rollback(key, environment=environment)
-    reasons = await asyncio.to_thread(deployments.why_stopped, deployment)
+    reasons = await deployments.why_stopped(deployment)
     because = f": {deployment.reason}" if deployment.reason else "."
     if deployment.status == "STOPPED":
         return DeploymentFailed(
@@ -186,6 +186,6 @@ async def _ended(
     now = status.deployment
     if now.id != followed.id:
         after = followed.created_at - timedelta(seconds=1)
-        found = await asyncio.to_thread(deployments.history, after=after)
+        found = await deployments.history(after=after)
         now = next((each for each in found if each.id == followed.id), followed)
     return None if now.under_way else now

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from prod_e.delivery.build_context import read_build_context
 from prod_e.delivery.image_build import content_tag
 from prod_e_ops.errors import OpsError, PlanIsStale, UserMistake
 from prod_e_ops.images.build_log import failed_step, following
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.images.tags import move_tags
+from prod_e_ops.project.source import read_source
 from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan
 from prod_e_ops.terraform.runner import Event
 
@@ -65,21 +65,18 @@ async def _plan_again(
     return again
 
 
-def _check_sources(prepared: PreparedStacks, building: Sequence[ImagePlan]) -> None:
+async def _check_sources(prepared: PreparedStacks, building: Sequence[ImagePlan]) -> None:
     environment, project = prepared.environment, prepared.project
     for image in building:
         key = image.synthesised.key
-        service = environment.services[key]
-        folder = project.folder / environment.source_of(key)
         try:
-            now = read_build_context(
-                folder, architecture=service.architecture, build_args=service.build_args
-            ).content_hash
+            now = (await read_source(project, environment, key)).content_hash
         except (ValueError, OSError):
             now = ""
         if content_tag(now) != image.synthesised.content_tag:
+            folder = project.shown(project.folder / environment.source_of(key))
             raise UserMistake(
-                f"Files in {project.shown(folder)} have changed since it was planned.",
+                f"Files in {folder} have changed since it was planned.",
                 next_step="No image was built. Run the command again.",
             )
 
@@ -88,7 +85,7 @@ async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
     building = [image for image in plan.images if image.builds]
     if not building:
         return
-    await asyncio.to_thread(_check_sources, prepared, building)
+    await _check_sources(prepared, building)
     terminal = prepared.terminal
     logs = {image.synthesised.image: image.synthesised.log for image in building}
     names = {
@@ -130,7 +127,7 @@ async def _let_tags_agree(plan: ImagePlan) -> Sequence[str]:
     """Lets the tags that the plan moves name what the content's tag names; gives the others."""
     image = plan.synthesised
     repository = image.repository
-    stored = await asyncio.to_thread(repository.image, image.content_tag)
+    stored = await repository.image(image.content_tag)
     if stored is None:
         raise OpsError(
             f"{repository.name} has no {image.content_tag}, though it should have it by now.",
@@ -138,7 +135,7 @@ async def _let_tags_agree(plan: ImagePlan) -> Sequence[str]:
         )
     tags = [image.content_tag, *(tag for tag in plan.moves if tag != image.content_tag)]
     digest, moved = await move_tags(repository, stored.digest, tags)
-    verified = await asyncio.to_thread(repository.image, digest)
+    verified = await repository.image(digest)
     missing = [tag for tag in tags if verified is None or tag not in verified.tags]
     if missing:
         raise OpsError(

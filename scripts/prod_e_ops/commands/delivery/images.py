@@ -1,6 +1,5 @@
 """`prod-e images`: what is in a service's repository, what uses it, and what can go."""
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -11,7 +10,6 @@ from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, ServiceArgument, Yes
 from prod_e_ops.context import Context, run
 from prod_e_ops.images.inventory import (
-    ServiceImages,
     existing_repository,
     service_images,
     short_digest,
@@ -74,14 +72,10 @@ async def show_or_prune(
     deployments = Deployments(environment, key)
     await check_account(environment)
     repository = await existing_repository(deployments)
-    followed = tag_in_settings(project, deployments)
-
-    def gather() -> ServiceImages:
-        return service_images(deployments, repository, definitions=True)
-
-    found = await asyncio.to_thread(gather)
+    followed = await tag_in_settings(project, deployments)
+    found = await service_images(deployments, repository, definitions=True)
     if not prune:
-        found = await asyncio.to_thread(with_scan_findings, repository, found)
+        found = await with_scan_findings(repository, found)
         if as_json:
             shown = {
                 "environment": environment.name,
@@ -112,18 +106,16 @@ async def show_or_prune(
                 f" {repository.name}? They cannot be brought back."
             )
         # Meanwhile a deployment may have begun, or a tag moved.
-        still = {
-            use.image.digest
-            for use in deletable(await asyncio.to_thread(gather), followed=followed, keep=keep)
-        }
+        now = await service_images(deployments, repository, definitions=True)
+        still = {use.image.digest for use in deletable(now, followed=followed, keep=keep)}
         deleted = [use for use in deleted if use.image.digest in still]
         with terminal.step(f"Delete {len(deleted)} images of {repository.name}"):
             stay = [use.image for use in found.uses if use not in deleted]
-            await asyncio.to_thread(repository.delete, [use.image.digest for use in deleted])
+            await repository.delete([use.image.digest for use in deleted])
             # ECR keeps what an index is made of as long as there is one that has it.
             parts = {part for use in deleted for part in use.image.parts}
             parts -= {digest for image in stay for digest in image.digests}
-            await asyncio.to_thread(repository.delete, sorted(parts))
+            await repository.delete(sorted(parts))
     kept = len(found.uses) - len(deleted)
     if as_json:
         gone = {

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from prod_e.delivery.build_context import read_build_context
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, Rebuild, ServiceArgument, Yes
 from prod_e_ops.context import Context, run
@@ -16,6 +15,8 @@ from prod_e_ops.images.push_plan import PushOptions, PushPlan, plan_push
 from prod_e_ops.images.push_render import PushResult, next_steps
 from prod_e_ops.images.tags import movable_tags, move_tags
 from prod_e_ops.images.upload import upload
+from prod_e_ops.project.project import Project
+from prod_e_ops.project.source import read_source
 from prod_e_ops.service.follow import follow_deployment, newest_deployment
 from prod_e_ops.terminal.terminal import Terminal
 
@@ -92,9 +93,7 @@ async def push_image(
     AWS fails; then no tag that something follows has moved, or the message says which did.
     """
     project, terminal = context.project, context.terminal
-    plan = await asyncio.to_thread(
-        plan_push, project, project.environment(environment_name), key, options
-    )
+    plan = await plan_push(project, project.environment(environment_name), key, options)
     if not plan.fits_tasks:
         terminal.say(
             f"Warning: tasks of {key} run on {plan.service.architecture} by the settings and"
@@ -110,7 +109,7 @@ async def push_image(
     builds = stored is None or options.rebuild
     try:
         if stored is None or options.rebuild:
-            await _build(plan, docker, found, rebuild=options.rebuild, terminal=terminal)
+            await _build(plan, project, docker, found, rebuild=options.rebuild, terminal=terminal)
             with terminal.step(f"Upload to {found.host}") as step:
                 digest = step.outcome = await upload(
                     docker,
@@ -153,7 +152,7 @@ async def _check(plan: PushPlan, context: Context, *, yes: bool) -> tuple[Docker
     with terminal.step("Check Docker, the AWS account and the repository") as step:
         docker = await find_docker(context.processes)
         account = await check_account(environment)
-        found = await asyncio.to_thread(repository.find)
+        found = await repository.find()
         step.outcome = found.uri if found else f"there is no {repository.name} yet"
     if found is None:
         stack = f"{environment.name}-registry"
@@ -168,7 +167,7 @@ async def _check(plan: PushPlan, context: Context, *, yes: bool) -> tuple[Docker
         await create_repositories(
             context.project, environment, processes=context.processes, terminal=terminal
         )
-        found = await asyncio.to_thread(repository.find)
+        found = await repository.find()
         if found is None:
             raise OpsError(
                 f"{stack} is deployed, but ECR does not show {repository.name}.",
@@ -179,6 +178,7 @@ async def _check(plan: PushPlan, context: Context, *, yes: bool) -> tuple[Docker
 
 async def _build(
     plan: PushPlan,
+    project: Project,
     docker: Docker,
     found: RepositoryFound,
     *,
@@ -196,12 +196,7 @@ async def _build(
             rebuild=rebuild,
             on_line=step.update,
         )
-        now = await asyncio.to_thread(
-            read_build_context,
-            plan.folder,
-            architecture=plan.architecture,
-            build_args=plan.service.build_args,
-        )
+        now = await read_source(project, plan.environment, plan.key, architecture=plan.architecture)
         if now.content_hash != build.content_hash:
             raise UserMistake(
                 f"Files in {plan.folder} changed while it was built, so nobody knows what is in"

@@ -1,6 +1,5 @@
 """`prod-e rollback`: lets a service run again what it ran before."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -78,9 +77,9 @@ async def roll_back(
     account = await check_account(environment)
     repository = await existing_repository(deployments)
     with terminal.step("Look up what can be gone back to") as step:
-        status = await asyncio.to_thread(deployments.status)
+        status = await deployments.status()
         await refuse_while_under_way(deployments, status)
-        state = await asyncio.to_thread(gather_state, project, deployments, repository, status)
+        state = await gather_state(project, deployments, repository, status)
         step.outcome = f"{len(state.candidates)} of {len(state.found.uses)} images"
     if to is None:
         proposal = state.proposal
@@ -97,7 +96,7 @@ async def roll_back(
                 instead=f"--yes takes {proposal.name}; --to names another one.",
             )
             to = proposal.image.digest if chosen == proposal.name else chosen
-    target = await asyncio.to_thread(resolve_target, project, state, to)
+    target = await resolve_target(project, state, to)
     runs_it = runs_already(state, target)
     if runs_it and target.change is None:
         terminal.say(f"{deployments.names.service} runs {target.name} already.")

@@ -1,6 +1,5 @@
 """`prod-e status`: the last deployment of each service, and whether it was kept."""
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -72,7 +71,7 @@ async def show_status(
                     continue
         statuses = await service_statuses(services)
     tags = {
-        status.key: await asyncio.to_thread(_tags, service, status)
+        status.key: await _tags(service, status)
         for service, status in zip(services, statuses, strict=True)
     }
     if as_json:
@@ -101,9 +100,10 @@ async def show_status(
         terminal.hint(next_commands.status(key, environment=environment.name, wait=True))
 
 
-def _tags(service: Deployments, status: ServiceStatus) -> tuple[str, ...]:
+async def _tags(service: Deployments, status: ServiceStatus) -> tuple[str, ...]:
     digest = status.deployment.revision.digest
     if digest is None:
         return ()
-    image = Repository(service.environment.region, service.names.repository).image(digest)
+    repository = Repository(service.environment.region, service.names.repository)
+    image = await repository.image(digest)
     return image.tags if image else ()

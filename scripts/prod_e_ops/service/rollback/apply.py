@@ -1,13 +1,10 @@
 """Lets a service run what it is to go back to, and verifies that it does."""
 
-import asyncio
-
 from prod_e_ops import next_commands
-from prod_e_ops.aws.clients import aws_client, aws_errors
+from prod_e_ops.aws.events import rule_is_enabled
 from prod_e_ops.errors import OpsError
 from prod_e_ops.images.ecr import StoredImage
 from prod_e_ops.images.inventory import short_digest
-from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import deployment_begun, follow_deployment
 from prod_e_ops.service.model import Deployment
 from prod_e_ops.service.rollback.state import FOLLOWED, ServiceState
@@ -28,7 +25,7 @@ async def apply_target(
     deployments, definition = state.deployments, target.definition
     before = state.status.deployment
     if definition is not None:
-        await asyncio.to_thread(deployments.begin, task_definition=definition.name)
+        await deployments.begin(task_definition=definition.name)
     elif target.image is not None:
         await _move_followed_tag(state, target.image, before, terminal)
     try:
@@ -55,9 +52,11 @@ async def _move_followed_tag(
     deployments, repository = state.deployments, state.repository
     moved = ""
     if FOLLOWED not in image.tags:
-        by_itself = await asyncio.to_thread(_redeploys_on_push, deployments)
+        by_itself = await rule_is_enabled(
+            deployments.names.redeploy, region=deployments.environment.region
+        )
         with terminal.step(f"Move {FOLLOWED} to {short_digest(image.digest)}") as step:
-            await asyncio.to_thread(repository.tag, image.digest, [FOLLOWED])
+            await repository.tag(image.digest, [FOLLOWED])
             moved = f"{FOLLOWED} names {short_digest(image.digest)} already"
             if by_itself:
                 begun = await deployment_begun(
@@ -69,18 +68,7 @@ async def _move_followed_tag(
                 if begun:
                     step.outcome = "a deployment began"
                     return
-    await asyncio.to_thread(deployments.begin, left=moved or "nothing was changed")
-
-
-def _redeploys_on_push(deployments: Deployments) -> bool:
-    """Whether the rule is there that begins a deployment when the followed tag moves."""
-    with aws_errors("The rule for the redeployment on push cannot be looked up"):
-        events = aws_client("events", region=deployments.environment.region)
-        try:
-            rule = events.describe_rule(Name=deployments.names.redeploy)
-        except events.exceptions.ResourceNotFoundException:
-            return False
-    return str(rule.get("State")) == "ENABLED"
+    await deployments.begin(left=moved or "nothing was changed")
 
 
 async def verify_target(
@@ -102,7 +90,7 @@ async def verify_target(
             )
         if image is None:
             return
-        running = await asyncio.to_thread(deployments.running_digests)
+        running = await deployments.running_digests()
         expected = {deployment.revision.digest} - {None} | running
         if expected - image.digests:
             raise OpsError(

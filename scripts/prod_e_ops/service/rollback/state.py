@@ -1,6 +1,5 @@
 """What a service runs, and what it could go back to."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,7 +60,7 @@ class ServiceState:
         return max(healthy, key=lambda use: use.healthy_at or use.image.pushed_at, default=None)
 
 
-def gather_state(
+async def gather_state(
     project: Project, deployments: Deployments, repository: Repository, status: ServiceStatus
 ) -> ServiceState:
     """Asks ECR and ECS what is in the repository and what uses it; raises as they do."""
@@ -70,10 +69,10 @@ def gather_state(
         repository=repository,
         status=status,
         # What a pinned service goes back to is a task definition.
-        found=service_images(
+        found=await service_images(
             deployments, repository, definitions=deployments.settings.image_tag != FOLLOWED
         ),
-        pinned_tag=tag_in_settings(project, deployments),
+        pinned_tag=await tag_in_settings(project, deployments),
     )
 
 
@@ -91,7 +90,7 @@ async def refuse_while_under_way(deployments: Deployments, status: ServiceStatus
             next_step=wait,
         )
     # One whose tasks fail is what a rollback is for.
-    if not await asyncio.to_thread(deployments.why_stopped, status.deployment):
+    if not await deployments.why_stopped(status.deployment):
         raise DeploymentUnderWay(
             f"A deployment of {deployments.names.service} is under way, and none of its tasks has"
             f" failed: {status.progress}.",

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from itertools import islice
 
 from prod_e.delivery.image_build import names_one_build
 from prod_e_ops import next_commands
@@ -11,6 +10,7 @@ from prod_e_ops.images.ecr import StoredImage
 from prod_e_ops.images.inventory import most_specific_tag, reference_in, short_digest
 from prod_e_ops.project.project import Project
 from prod_e_ops.project.settings_edit import SettingChange, change_image_tag
+from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import TaskDefinition
 from prod_e_ops.service.rollback.state import FOLLOWED, ServiceState
 
@@ -40,7 +40,7 @@ class RollbackTarget:
         return self.definition.name if self.definition else shown
 
 
-def resolve_target(project: Project, state: ServiceState, to: str) -> RollbackTarget:
+async def resolve_target(project: Project, state: ServiceState, to: str) -> RollbackTarget:
     """What `to` means; raises `UserMistake` if that does not exist any more or never did."""
     deployments, repository = state.deployments, state.repository
     family = deployments.names.task_family
@@ -68,7 +68,7 @@ def resolve_target(project: Project, state: ServiceState, to: str) -> RollbackTa
                 f" {deployments.names.service}.",
                 next_step=f"Nothing was changed. Say --to {family}:NUMBER.",
             )
-        return _to_revision(project, state, f"{family}:{revision['number']}")
+        return await _to_revision(project, state, f"{family}:{revision['number']}")
     raise _no_such_image(state, f"There is no image with the tag {to} in {repository.name}")
 
 
@@ -96,12 +96,12 @@ def _to_image(project: Project, state: ServiceState, image: StoredImage) -> Roll
     )
 
 
-def _to_revision(project: Project, state: ServiceState, name: str) -> RollbackTarget:
+async def _to_revision(project: Project, state: ServiceState, name: str) -> RollbackTarget:
     deployments, repository = state.deployments, state.repository
-    definition = deployments.task_definition(name)
+    definition = await deployments.task_definition(name)
     if definition is None or not definition.is_active:
         problem = "does not exist" if definition is None else "is deregistered"
-        active = [each.name for each in islice(deployments.task_definitions(), 5)]
+        active = await _newest_names(deployments, 5)
         raise UserMistake(
             f"The task definition {name} {problem}.",
             details=[f"Active are, the newest first: {', '.join(active) or 'none'}"],
@@ -110,7 +110,7 @@ def _to_revision(project: Project, state: ServiceState, name: str) -> RollbackTa
     reference = reference_in(definition.image, repository=repository.name)
     if reference is None:
         return RollbackTarget(image=None, definition=definition, change=None)
-    image = repository.image(reference)
+    image = await repository.image(reference)
     if image is None:
         raise _no_such_image(
             state, f"{name} runs {definition.image}, which is not in {repository.name} any more"
@@ -120,6 +120,15 @@ def _to_revision(project: Project, state: ServiceState, name: str) -> RollbackTa
         definition=definition,
         change=None if state.follows else _pin(project, state, definition, image),
     )
+
+
+async def _newest_names(deployments: Deployments, count: int) -> list[str]:
+    names: list[str] = []
+    async for definition in deployments.task_definitions():
+        names.append(definition.name)
+        if len(names) == count:
+            break
+    return names
 
 
 def _pin(
