@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from prod_e.delivery.build_context import BuildContext
-from prod_e.delivery.image_build import Build, is_release, names_one_build
+from prod_e.delivery.image_build import Build
+from prod_e.delivery.image_tag import ImageTag, is_release, names_one_build
 from prod_e.settings import load_environment
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.docker import why_transfer_failed
@@ -72,7 +73,7 @@ def plan_of(tmp_path: Path) -> Plan:
 def test_a_build_is_tagged_by_its_content_its_commit_and_what_is_followed(
     context: BuildContext, followed: str, tags: list[str]
 ) -> None:
-    build = Build.of(context, architecture="x86_64", followed_tag=followed)
+    build = Build.of(context, architecture="x86_64", image_tag=ImageTag(followed))
     assert list(build.tags) == tags
 
 
@@ -85,7 +86,7 @@ def test_a_build_is_tagged_by_its_content_its_commit_and_what_is_followed(
     ],
 )
 def test_an_image_is_told_its_content_and_its_commit(context: BuildContext, revision: str) -> None:
-    build = Build.of(context, architecture="arm64", followed_tag="latest")
+    build = Build.of(context, architecture="arm64", image_tag=ImageTag("latest"))
     assert build.build_args == {"VERSION": HASH, "COMMIT": revision}
     assert build.platform == "linux/arm64"
 

@@ -22,12 +22,7 @@ from prod_e.database.database import Database
 from prod_e.delivery.build_context import BuildContext
 from prod_e.delivery.container_image import ContainerImage
 from prod_e.delivery.delivery_role import DeliveryRole
-from prod_e.delivery.image_build import (
-    BUILD_NETWORK_VARIABLE,
-    REBUILD_VARIABLE,
-    Build,
-    content_tag,
-)
+from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE, REBUILD_VARIABLE, Build
 from prod_e.delivery.image_repository import ImageRepository
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
 from prod_e.load_balancer.certificate import Domain
@@ -132,7 +127,7 @@ class ImageStack(TerraformStack):
                 continue
             context = contexts[key]
             build = Build.of(
-                context, architecture=service.architecture, followed_tag=service.image_tag
+                context, architecture=service.architecture, image_tag=service.image_tag
             )
             # What these agree on is one image.
             source = (context.folder, build.content_hash, build.platform, service.build_network)
@@ -273,7 +268,10 @@ class EnvironmentStack(TerraformStack):
             f"{key}-service",
             network=self.network,
             cluster=self.cluster,
-            image=EcrImage(repository=names.repository, tag=_deployed_tag(settings, context)),
+            image=EcrImage(
+                repository=names.repository,
+                tag=settings.image_tag.resolve(context.content_hash if context else ""),
+            ),
             port=settings.port,
             name=names.prefix,
             service_name=names.service,
@@ -306,13 +304,13 @@ class EnvironmentStack(TerraformStack):
         if self.database and settings.database:
             self.database.allow_from(service)
         self.monitoring.watch(service, id=key)
-        if settings.image_tag == "latest":
+        if settings.image_tag.follows:
             RedeployOnPush(
                 self,
                 f"{key}-redeploy",
                 service=service,
                 repository=names.repository,
-                tag=settings.image_tag,
+                tag=settings.image_tag.follows,
                 name=names.redeploy,
             )
         repository_url = f"{self.account.registry}/{names.repository}"
@@ -320,12 +318,6 @@ class EnvironmentStack(TerraformStack):
         _output(self, f"{key}_service_name", service.service.name, "ECS service")
         _output(self, f"{key}_log_group", service.log_group.name, "CloudWatch log group")
         return service
-
-
-def _deployed_tag(service: Service, context: BuildContext | None) -> str:
-    if service.image_tag == "content" and context:
-        return content_tag(context.content_hash)
-    return service.image_tag
 
 
 def _scaling(service: Service) -> Scaling | None:

@@ -108,7 +108,7 @@ def _read_contexts(
     for environment in environments:
         contexts[environment.name] = {}
         for key, service in environment.services.items():
-            if not service.is_built and service.image_tag != "content":
+            if not service.is_built and not service.image_tag.built_from_source:
                 continue
             source = environment.source_of(key)
             built_as = (source, service.architecture, tuple(sorted(service.build_args.items())))

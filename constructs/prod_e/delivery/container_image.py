@@ -97,4 +97,4 @@ class ContainerImage(Construct):
 
 def _kind(tag: str) -> str:
     """Only the kind of tag: a new hash must change the resource, not make another."""
-    return "latest" if tag == "latest" else tag.split("-")[0]
+    return tag.split("-")[0]

@@ -1,9 +1,10 @@
 """What every section of the settings is made of: a base model, fields with their rules."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, model_validator
+from pydantic_core import core_schema
 
 LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
@@ -20,6 +21,16 @@ def matching(pattern: str, allowed: str, **limits: int) -> Any:
     """A field that matches a pattern; `allowed` says so in words."""
     ALLOWED[pattern] = allowed
     return Field(pattern=pattern, **limits)  # type: ignore[call-overload]
+
+
+def parsed_text(parse: Callable[[str], object], rule: Any) -> GetPydanticSchema:
+    """A text of the file that obeys a rule, such as `matching` gives, and is an object then."""
+    return GetPydanticSchema(
+        lambda _, handler: core_schema.no_info_after_validator_function(
+            parse,
+            handler.generate_schema(Annotated[str, rule]),
+        )
+    )
 
 
 EcsName = Annotated[

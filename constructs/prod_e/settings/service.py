@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from prod_e.delivery.image_build import RESERVED_BUILD_ARGS, names_one_build
+from prod_e.delivery.image_build import RESERVED_BUILD_ARGS
+from prod_e.delivery.image_tag import ImageTag
 from prod_e.load_balancer.priority import rule_priority
 from prod_e.service.fargate_sizes import FARGATE_MEMORY_MIB
-from prod_e.settings.fields import EcsName, Mistake, Section, listed, matching
+from prod_e.settings.fields import EcsName, Mistake, Section, listed, matching, parsed_text
 
 RESERVED_VARIABLES = frozenset({"PORT", "DB_HOST", "DB_PORT", "DB_NAME", "DB_SECRET_ARN"})
 """Environment variables that prod-e itself gives to every container."""
@@ -41,12 +42,15 @@ class Service(Section):
     """`terraform` builds and pushes with the docker provider, `external` leaves it to you."""
 
     image_tag: Annotated[
-        str,
-        matching(
-            r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
-            "latest, content, or letters, digits, dots, underscores and hyphens, at most 128",
+        ImageTag,
+        parsed_text(
+            ImageTag,
+            matching(
+                r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+                "latest, content, or letters, digits, dots, underscores and hyphens, at most 128",
+            ),
         ),
-    ] = "latest"
+    ] = Field("latest", validate_default=True)
     """`latest`, `content` (the content hash of `source`), or a tag of yours. One that begins with
     `content-` or `git-` names a build that exists: none is made, whatever `build` says."""
 
@@ -177,7 +181,7 @@ class Service(Section):
     @property
     def is_built(self) -> bool:
         """Whether Terraform builds the image from the source as it is now."""
-        return self.build == "terraform" and not names_one_build(self.image_tag)
+        return self.build == "terraform" and not self.image_tag.pinned_build
 
     @property
     def autoscaling(self) -> bool:

@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prod_e.delivery.image_build import (
-    BUILD_NETWORK_VARIABLE,
-    REBUILD_VARIABLE,
-    is_release,
-    names_one_build,
-)
+from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE, REBUILD_VARIABLE
+from prod_e.delivery.image_tag import TagKind, is_release, names_one_build
 from prod_e.names import ServiceNames
 from prod_e_ops.images.docker import default_build_network
 from prod_e_ops.images.ecr import Repository, StoredImage
@@ -255,7 +251,7 @@ async def select_builds(plans: Sequence[ImagePlan], processes: ChildProcesses) -
 
 
 def _rank(tag: str) -> int:
-    return ("content-", "git-").index(f"{tag.split('-')[0]}-") if names_one_build(tag) else 2
+    return {TagKind.CONTENT: 0, TagKind.COMMIT: 1}.get(TagKind.of(tag), 2)
 
 
 def _log(image: Mapping[str, Mapping[str, str]]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from prod_e.delivery.image_build import content_tag
+from prod_e.delivery.image_tag import FOLLOWED_TAG, TagKind
 from prod_e_ops import next_commands
 from prod_e_ops.errors import RepositoryMissing
 from prod_e_ops.images.ecr import Repository, StoredImage
@@ -110,14 +110,14 @@ async def tag_in_settings(project: Project, deployments: Deployments) -> str | N
 
     None if it is the content hash of a source that cannot be read.
     """
-    settings = deployments.settings
-    if settings.image_tag != "content":
-        return settings.image_tag
+    image_tag = deployments.settings.image_tag
+    if not image_tag.built_from_source:
+        return image_tag.setting
     try:
         context = await read_source(project, deployments.environment, deployments.key)
     except (ValueError, OSError):
         return None
-    return content_tag(context.content_hash)
+    return image_tag.resolve(context.content_hash)
 
 
 def names_image(reference: str, image: StoredImage, *, repository: str) -> bool:
@@ -135,18 +135,15 @@ def reference_in(reference: str, *, repository: str) -> str | None:
     path = f"{address}/{name}".partition("/")[2]
     if path != repository:
         return None
-    return digest or tag or "latest"
+    return digest or tag or FOLLOWED_TAG
 
 
 def most_specific_tag(image: StoredImage) -> str | None:
     """Of an image's tags the one that people know best: a release, another of theirs, a hash."""
+    ranks = {TagKind.CONTENT: 2, TagKind.COMMIT: 3, TagKind.FOLLOWED: 4}
 
     def rank(tag: str) -> int:
-        if tag == "latest":
-            return 4
-        if tag.startswith("content-"):
-            return 2
-        return 3 if tag.startswith("git-") else int(not tag.startswith("v"))
+        return ranks.get(TagKind.of(tag), int(not tag.startswith("v")))
 
     return min(image.tags, key=lambda tag: (rank(tag), tag), default=None)
 
@@ -185,7 +182,7 @@ def _of_image(
             if revision.digest in image.digests:
                 yield deployment
         # A tag that is known to move says nothing about the past.
-        elif not revision.image.endswith(":latest") and names_image(
+        elif not revision.image.endswith(f":{FOLLOWED_TAG}") and names_image(
             revision.image, image, repository=repository
         ):
             yield deployment

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prod_e.delivery.image_build import PLATFORMS, Build, is_release, names_one_build
+from prod_e.delivery.image_build import PLATFORMS, Build
+from prod_e.delivery.image_tag import FOLLOWED_TAG, is_release, names_one_build
 from prod_e.names import ServiceNames
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.ecr import Repository
@@ -74,7 +75,7 @@ class PushPlan:
     @property
     def is_followed(self) -> bool:
         """Whether moving the tags starts a deployment."""
-        return self.service.image_tag == "latest" and "latest" in self.tags
+        return self.service.image_tag.follows in self.tags
 
     @property
     def fits_tasks(self) -> bool:
@@ -113,7 +114,7 @@ async def plan_push(
     check_release(options.release)
     for tag in options.tags:
         check_tag(tag)
-    build = Build.of(context, architecture=architecture, followed_tag=service.image_tag)
+    build = Build.of(context, architecture=architecture, image_tag=service.image_tag)
     fits = architecture == service.architecture
     plan = PushPlan(
         environment=environment,
@@ -123,15 +124,15 @@ async def plan_push(
         build=build,
         release=options.release,
         tags=_in_order(
-            [tag for tag in build.tags if fits or tag != service.image_tag],
+            [tag for tag in build.tags if fits or tag != service.image_tag.moves_to_builds],
             [*([options.release] if options.release else []), *options.tags],
-            last=(service.image_tag, "latest"),
+            last=(service.image_tag.setting, FOLLOWED_TAG),
         ),
     )
     if options.wait and not plan.is_followed:
         why = (
             f'image_tag = "{service.image_tag}" is pinned in {environment.file}'
-            if service.image_tag != "latest"
+            if not service.image_tag.follows
             else f"its tasks could not run {options.platform}"
         )
         raise UserMistake(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prod_e.delivery.image_tag import FOLLOWED_TAG
 from prod_e_ops import next_commands
 from prod_e_ops.images.push_plan import PushPlan
 
@@ -46,17 +47,17 @@ class PushResult:
 
 
 def next_steps(plan: PushPlan, moved: Sequence[str]) -> list[str]:
-    environment, tag = plan.environment.name, plan.service.image_tag
+    environment = plan.environment.name
     deploy = next_commands.deploy(environment)
     status = next_commands.status(plan.key, environment=environment)
     if not plan.fits_tasks:
         architecture = f'architecture = "{plan.architecture}"'
         return [f"Set {architecture} in {plan.environment.file}, then push and {deploy}"]
     if plan.is_followed:
-        if "latest" not in moved:
-            return ["`latest` named this image before: nothing is deployed."]
+        if FOLLOWED_TAG not in moved:
+            return [f"`{FOLLOWED_TAG}` named this image before: nothing is deployed."]
         return [f"ECS deploys it by itself now ({status}); before the first deployment: {deploy}"]
-    if tag == "content":
+    if plan.service.image_tag.built_from_source:
         return [f"{deploy} deploys exactly this content."]
     return [
         f'Set image_tag = "{plan.release or plan.content_tag}" in'

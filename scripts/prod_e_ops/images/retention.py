@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from prod_e.delivery.image_build import is_release
+from prod_e.delivery.image_tag import is_release
 from prod_e_ops.images.inventory import ImageUse, ServiceImages
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from prod_e.delivery.image_build import is_release
+from prod_e.delivery.image_tag import FOLLOWED_TAG, is_release
 from prod_e_ops.errors import ReleaseTaken
 from prod_e_ops.images.ecr import Repository, StoredImage
 from prod_e_ops.images.push_plan import PushPlan
@@ -25,8 +25,8 @@ async def move_tags(
         missing = [tag for tag in others if stored is None or tag not in stored.tags]
         # In two calls, so that Ctrl-C between them leaves what starts a deployment alone.
         for part in (
-            [tag for tag in missing if tag != "latest"],
-            [tag for tag in missing if tag == "latest"],
+            [tag for tag in missing if tag != FOLLOWED_TAG],
+            [tag for tag in missing if tag == FOLLOWED_TAG],
         ):
             if part:
                 await repository.tag(digest, part)

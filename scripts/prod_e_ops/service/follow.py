@@ -150,8 +150,8 @@ async def failure(deployments: Deployments, deployment: Deployment) -> Deploymen
             next_step="Another one may have taken its place:"
             f" {next_commands.status(key, environment=environment, wait=True)}",
         )
-    followed = deployments.settings.image_tag
-    still = f"the tag {followed} still names" if followed == "latest" else "the settings still pin"
+    followed = deployments.settings.image_tag.follows
+    still = f"the tag {followed} still names" if followed else "the settings still pin"
     message, left = {
         "ROLLBACK_SUCCESSFUL": (
             f"ECS rolled the deployment of {service} back{because}",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from prod_e.delivery.image_build import content_tag
+from prod_e.delivery.image_tag import content_tag
 from prod_e_ops.errors import OpsError, PlanIsStale, UserMistake
 from prod_e_ops.images.build_log import failed_step, following
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from prod_e.delivery.image_tag import FOLLOWED_TAG
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, Rebuild, ServiceArgument, Yes
 from prod_e_ops.context import Context, run
@@ -129,7 +130,9 @@ async def push_image(
             step.outcome = ", ".join(moved) or "all of them name it already"
     except asyncio.CancelledError:
         if plan.is_followed:
-            terminal.say("Stopped. `latest` moves last, and only when everything is uploaded.")
+            terminal.say(
+                f"Stopped. `{FOLLOWED_TAG}` moves last, and only when everything is uploaded."
+            )
         raise
     result = PushResult(repository=found.uri, digest=digest, tags=tags, built=builds, pushed=builds)
     if options.as_json:
@@ -140,8 +143,8 @@ async def push_image(
     if before is None:
         for line in next_steps(plan, moved):
             terminal.hint(line)
-    elif "latest" not in moved:
-        terminal.say("`latest` named this image before: nothing is deployed.")
+    elif FOLLOWED_TAG not in moved:
+        terminal.say(f"`{FOLLOWED_TAG}` named this image before: nothing is deployed.")
     else:
         await follow_deployment(plan.environment, key, since=before.created_at, terminal=terminal)
 

@@ -194,7 +194,7 @@ def _service(
             expected=[(settings.min_tasks, settings.max_tasks)],
             found=[(t["MinCapacity"], t["MaxCapacity"]) for t in targets["ScalableTargets"]],
         )
-    if settings.image_tag == "latest":
+    if settings.image_tag.follows:
         rule = names.redeploy
         answer = clients("events").list_targets_by_rule(Rule=rule)
         yield Check(

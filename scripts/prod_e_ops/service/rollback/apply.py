@@ -1,5 +1,6 @@
 """Lets a service run what it is to go back to, and verifies that it does."""
 
+from prod_e.delivery.image_tag import FOLLOWED_TAG
 from prod_e_ops import next_commands
 from prod_e_ops.aws.events import rule_is_enabled
 from prod_e_ops.errors import OpsError
@@ -7,7 +8,7 @@ from prod_e_ops.images.ecr import StoredImage
 from prod_e_ops.images.inventory import short_digest
 from prod_e_ops.service.follow import deployment_begun, follow_deployment
 from prod_e_ops.service.model import Deployment
-from prod_e_ops.service.rollback.state import FOLLOWED, ServiceState
+from prod_e_ops.service.rollback.state import ServiceState
 from prod_e_ops.service.rollback.target import RollbackTarget
 from prod_e_ops.terminal.terminal import Terminal
 
@@ -34,7 +35,7 @@ async def apply_target(
         )
     except OpsError as error:
         left = (
-            f"The tag {FOLLOWED} names {target.name} now."
+            f"The tag {FOLLOWED_TAG} names {target.name} now."
             if definition is None
             else "The settings are as they were."
         )
@@ -51,13 +52,13 @@ async def _move_followed_tag(
     """Lets `latest` name the image and sees to it that a deployment begins."""
     deployments, repository = state.deployments, state.repository
     moved = ""
-    if FOLLOWED not in image.tags:
+    if FOLLOWED_TAG not in image.tags:
         by_itself = await rule_is_enabled(
             deployments.names.redeploy, region=deployments.environment.region
         )
-        with terminal.step(f"Move {FOLLOWED} to {short_digest(image.digest)}") as step:
-            await repository.tag(image.digest, [FOLLOWED])
-            moved = f"{FOLLOWED} names {short_digest(image.digest)} already"
+        with terminal.step(f"Move {FOLLOWED_TAG} to {short_digest(image.digest)}") as step:
+            await repository.tag(image.digest, [FOLLOWED_TAG])
+            moved = f"{FOLLOWED_TAG} names {short_digest(image.digest)} already"
             if by_itself:
                 begun = await deployment_begun(
                     deployments,

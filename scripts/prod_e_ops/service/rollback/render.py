@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from prod_e.delivery.image_tag import commit_in
 from prod_e_ops.images.inventory import short_digest
 from prod_e_ops.images.render import shown_use
 from prod_e_ops.project.settings_edit import SettingChange
@@ -76,7 +77,7 @@ def next_steps(state: ServiceState, target: RollbackTarget) -> Iterator[str]:
     environment = state.deployments.environment
     if change:
         tags = image.tags if image else ()
-        commits = [tag.removeprefix("git-") for tag in tags if tag.startswith("git-")]
+        commits = [commit for tag in tags if (commit := commit_in(tag))]
         commit = f" (commit {', '.join(commits)})" if commits else ""
         yield (
             f"{environment.file} pins {change.new_value}{commit} now: commit it, and the next"

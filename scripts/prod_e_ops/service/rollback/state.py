@@ -11,8 +11,6 @@ from prod_e_ops.project.project import Project
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import ServiceStatus
 
-FOLLOWED = "latest"
-
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceState:
@@ -31,7 +29,7 @@ class ServiceState:
     @property
     def follows(self) -> bool:
         """Whether the service runs whatever the tag `latest` names."""
-        return self.deployments.settings.image_tag == FOLLOWED
+        return self.deployments.settings.image_tag.follows is not None
 
     def is_current(self, use: ImageUse) -> bool:
         """Whether every task runs it, and the next ones will.
@@ -70,7 +68,7 @@ async def gather_state(
         status=status,
         # What a pinned service goes back to is a task definition.
         found=await service_images(
-            deployments, repository, definitions=deployments.settings.image_tag != FOLLOWED
+            deployments, repository, definitions=not deployments.settings.image_tag.follows
         ),
         pinned_tag=await tag_in_settings(project, deployments),
     )

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from prod_e.delivery.image_build import names_one_build
+from prod_e.delivery.image_tag import FOLLOWED_TAG, names_one_build
 from prod_e_ops import next_commands
 from prod_e_ops.errors import ImageMissing, UserMistake
 from prod_e_ops.images.ecr import StoredImage
@@ -12,7 +12,7 @@ from prod_e_ops.project.project import Project
 from prod_e_ops.project.settings_edit import SettingChange, change_image_tag
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import TaskDefinition
-from prod_e_ops.service.rollback.state import FOLLOWED, ServiceState
+from prod_e_ops.service.rollback.state import ServiceState
 
 _SHORTEST_DIGEST = 7
 
@@ -167,5 +167,5 @@ def runs_already(state: ServiceState, target: RollbackTarget) -> bool:
     if image is None or not state.found.run_only(image):
         return False
     if definition is None:
-        return FOLLOWED in image.tags
+        return FOLLOWED_TAG in image.tags
     return definition.name == state.status.task_definition
