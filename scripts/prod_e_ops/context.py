@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import typer
@@ -13,29 +12,29 @@ from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Context:
     """One run of a command.
 
-    `terminal`: where it shows what it does, and asks. `processes`: runs the programs that it needs,
-    which end when it ends.
+    `project`: what it works on. `terminal`: where it shows what it does, and asks. `processes`:
+    runs the programs that it needs, which end when it ends.
     """
 
+    project: Project
     terminal: Terminal
     processes: ChildProcesses
 
-    @cached_property
-    def project(self) -> Project:
-        """The project around the working directory; raises `UserMistake` if there is none."""
-        return find_project()
-
 
 def run(work: Callable[[Context], Coroutine[Any, Any, None]]) -> None:
-    """Runs a command's work and tells what goes wrong as a message and an exit status."""
+    """Runs a command's work on the project around the working directory.
+
+    What goes wrong is told as a message and an exit status.
+    """
     terminal = Terminal()
     processes = ChildProcesses(terminal.say)
     try:
-        processes.run(work(Context(terminal, processes)))
+        context = Context(project=find_project(), terminal=terminal, processes=processes)
+        processes.run(work(context))
     except OpsError as error:
         terminal.error(error)
         raise typer.Exit(error.exit_status) from None

@@ -52,7 +52,7 @@ class Locking:
 
         async def init(terraform: Terraform) -> None:
             lock = DependencyLock(
-                folder=self.folder, registry=terraform.registry, tell=self.told.append
+                folder=self.folder, registry=terraform.registry, on_added=self.told.append
             )
             await terraform.init(terraform_folder.stack, lock=lock)
 

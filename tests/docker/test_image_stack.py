@@ -18,7 +18,8 @@ from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.images.ecr import Repository
 from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.stacks.image_apply import apply_images
-from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan
+from prod_e_ops.stacks.model import StackPlan
+from prod_e_ops.stacks.prepared import PreparedStacks
 from tests.support.docker_engine import DockerEngine
 from tests.support.image_stack import (
     API,

@@ -9,10 +9,12 @@ from typing import Any, cast
 
 import pytest
 
+from prod_e_ops.context import Context
 from prod_e_ops.errors import OpsError, PlanIsStale
 from prod_e_ops.project.project import Project
 from prod_e_ops.stacks.apply import apply_plan
-from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan
+from prod_e_ops.stacks.model import StackPlan
+from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.runner import Terraform
 from tests.support.terraform_program import TerraformFolder, needs_terraform
@@ -37,12 +39,14 @@ def with_prepared_stacks(
         terraform = replace(terraform, keeps_plans=False)
         await work(
             PreparedStacks(
-                project=Project(folder.folder, folder.folder),
+                context=Context(
+                    project=Project(folder.folder, folder.folder),
+                    terminal=Terminal(),
+                    processes=terraform.processes,
+                ),
                 environment=cast("Any", None),
                 account="123456789012",
                 terraform=terraform,
-                processes=terraform.processes,
-                terminal=Terminal(),
                 stacks=[folder.stack],
                 skipped=[],
             )
@@ -62,7 +66,7 @@ def inputs(folder: TerraformFolder) -> dict[str, str]:
 
 async def change_the_state(prepared: PreparedStacks, **resources: str) -> None:
     """Another run that deploys the stack meanwhile."""
-    other = TerraformFolder(prepared.project.folder)
+    other = TerraformFolder(prepared.context.project.folder)
     other.write_resources(**{name: {"input": text} for name, text in resources.items()})
     terraform = replace(prepared.terraform, keeps_plans=True)
     await terraform.plan(other.stack)

@@ -15,11 +15,13 @@ import boto3
 import pytest
 
 from embedded_aws import ContainerRegistry, EmbeddedAws
+from prod_e_ops.context import Context
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.project.project import Project
 from prod_e_ops.stacks.image_apply import apply_images
-from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan, prepare_stacks
+from prod_e_ops.stacks.model import StackPlan
+from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
 from tests.support.docker_engine import DockerEngine, DockerUnavailableError
@@ -126,12 +128,14 @@ class World:
     def with_the_stack(self, work: Callable[[PreparedStacks], Awaitable[StackPlan]]) -> StackPlan:
         terminal = Terminal()
         processes = ChildProcesses(terminal.say)
-        project = Project(self.project, self.project / "cdktf.out")
+        context = Context(
+            project=Project(self.project, self.project / "cdktf.out"),
+            terminal=terminal,
+            processes=processes,
+        )
 
         async def run() -> StackPlan:
-            async with prepare_stacks(
-                project, None, processes=processes, terminal=terminal, only=self.stack.name
-            ) as prepared:
+            async with prepare_stacks(context, None, only=self.stack.name) as prepared:
                 return await work(prepared)
 
         with pytest.MonkeyPatch.context() as patch:

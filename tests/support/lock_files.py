@@ -44,5 +44,7 @@ def make_lock(
     if providers:
         write_project_lock(folder / LOCK_FILE, providers)
     return DependencyLock(
-        folder=folder, registry=TERRAFORM_REGISTRY, tell=(told if told is not None else []).append
+        folder=folder,
+        registry=TERRAFORM_REGISTRY,
+        on_added=(told if told is not None else []).append,
     )

@@ -220,7 +220,7 @@ def test_the_other_program_takes_the_same_version_and_none_of_the_checksums(
     write_project_lock(tmp_path / LOCK_FILE, [locked()])
     stack = make_stack(tmp_path, AWS_RANGE)
     told: list[str] = []
-    tofu = DependencyLock(folder=tmp_path, registry=OPENTOFU_REGISTRY, tell=told.append)
+    tofu = DependencyLock(folder=tmp_path, registry=OPENTOFU_REGISTRY, on_added=told.append)
     tofu.hand_out([stack])
     given = in_stack(stack)[AWS]
     assert (given.address, given.version) == (f"{OPENTOFU_REGISTRY}/{AWS}", "5.100.0")

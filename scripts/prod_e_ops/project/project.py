@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prod_e_ops.errors import OpsError, UnknownEnvironment, UnknownService, UserMistake
+from prod_e_ops.errors import (
+    OpsError,
+    SettingsMistake,
+    UnknownEnvironment,
+    UnknownService,
+    UserMistake,
+)
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment, Service
@@ -82,13 +88,13 @@ class Project:
     output_folder: Path
 
     def environments(self) -> Mapping[str, "Environment"]:
-        """Every environment by its name; raises `UserMistake` with one line per mistake."""
+        """Every environment by its name; raises `SettingsMistake` with one line per mistake."""
         from prod_e.settings import SettingsError, load_environments
 
         try:
             found = load_environments(self.folder / "environments")
         except SettingsError as error:
-            raise UserMistake(str(error)) from None
+            raise SettingsMistake(str(error)) from None
         return {environment.name: environment for environment in found}
 
     def environment(self, name: str | None) -> "Environment":

@@ -2,29 +2,31 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import OpsError, SettingsMistake
 from prod_e_ops.project.project import Project
 from prod_e_ops.terminal.processes import ChildProcesses
-from prod_e_ops.terminal.terminal import Terminal
 
-SETTINGS_MISTAKE = 2
-"""The exit status of main.py for settings that are wrong."""
+_SETTINGS_MISTAKE = 2  # the exit status of main.py for settings that are wrong
 
 
-async def synthesise(project: Project, processes: ChildProcesses, terminal: Terminal) -> None:
+async def synthesise(project: Project, processes: ChildProcesses) -> Sequence[str]:
     """Writes every environment's stacks to `cdktf.out`, or leaves it as it was and raises.
 
-    What the app has to say about a synthesis that succeeds is shown on the terminal.
+    Gives the lines that the app writes to stderr, such as its warnings.
+
+    Raises `SettingsMistake` for wrong settings, `OpsError` if the app fails.
     """
     environment = {**os.environ, "CDKTF_OUTDIR": str(project.output_folder)}
     finished = await processes.call(
         [sys.executable, "main.py"], folder=project.folder, environment=environment, patience=3
     )
-    if finished.status == SETTINGS_MISTAKE:
-        raise UserMistake(
+    if finished.status == _SETTINGS_MISTAKE:
+        raise SettingsMistake(
             finished.stderr.strip(),
-            next_step="Nothing was written: correct the settings and run the command again.",
+            details=["Nothing was written."],
+            next_step="Correct the settings and run the command again.",
         )
     if finished.status:
         raise OpsError(
@@ -32,5 +34,4 @@ async def synthesise(project: Project, processes: ChildProcesses, terminal: Term
             details=finished.stderr.strip().splitlines()[-15:],
             next_step="`.venv/bin/python main.py` shows all of it.",
         )
-    for line in finished.stderr.splitlines():
-        terminal.say(line)
+    return finished.stderr.splitlines()

@@ -1,14 +1,13 @@
 """One environment made ready for Terraform: synthesised, its account checked, initialised."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from prod_e_ops.aws.account import check_account
-from prod_e_ops.errors import ProviderUnavailable
-from prod_e_ops.images.docker import why_no_docker
+from prod_e_ops.context import Context
 from prod_e_ops.images.image_plan import (
     ImageOptions,
     ImagePlan,
@@ -16,62 +15,19 @@ from prod_e_ops.images.image_plan import (
     select_builds,
     synthesised_images,
 )
-from prod_e_ops.project.project import Project, Stack
-from prod_e_ops.project.synthesis import synthesise
-from prod_e_ops.terminal.processes import ChildProcesses
-from prod_e_ops.terminal.terminal import Step, Terminal
+from prod_e_ops.project.project import Stack
+from prod_e_ops.stacks.initialise import describe, initialise
+from prod_e_ops.stacks.model import SkippedStack, StackPlan
+from prod_e_ops.stacks.synthesis import synthesise
+from prod_e_ops.terminal.terminal import Step
 from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.provider_versions import (
-    InstalledVersions,
-    installed_versions,
-    shown,
-    warnings,
-)
-from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Event, Terraform, find_terraform
+from prod_e_ops.terraform.provider_versions import installed_versions, warnings
+from prod_e_ops.terraform.runner import Event, Terraform, find_terraform
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
-
-
-@dataclass(frozen=True, kw_only=True)
-class SkippedStack:
-    """A stack that nothing can be done with here, and why."""
-
-    stack: Stack
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackPlan:
-    """A stack's plan, which lies in its folder, and what it does.
-
-    `images`: of the image stack, what is done to each image, by Terraform or in ECR itself.
-    `destroy`, `targets`: as it was planned, see `Terraform.plan`.
-    """
-
-    stack: Stack
-    summary: PlanSummary
-    images: Sequence[ImagePlan] = ()
-    destroy: bool = False
-    targets: Sequence[str] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether deploying the stack would do nothing."""
-        return self.summary.is_empty and all(image.is_empty for image in self.images)
-
-    def as_json(self) -> dict[str, object]:
-        """For machines."""
-        folder, private = self.stack.folder, self.stack.is_private
-        return {
-            "stack": self.stack.name,
-            **self.summary.as_json(),
-            "plan_file": None if private else str(folder / PLAN_FILE),
-            "plan_json_file": None if private else str(folder / PLAN_JSON_FILE),
-            **({"images": [image.as_json() for image in self.images]} if self.images else {}),
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +37,10 @@ class PreparedStacks:
     `account`: the number of the AWS account that the credentials open.
     """
 
-    project: Project
+    context: Context
     environment: "Environment"
     account: str
     terraform: Terraform
-    processes: ChildProcesses
-    terminal: Terminal
     stacks: Sequence[Stack]
     skipped: Sequence[SkippedStack]
 
@@ -129,7 +83,7 @@ class PreparedStacks:
 
     async def look_at_images(self, stack: Stack, options: ImageOptions) -> Sequence[ImagePlan]:
         """What is to be done to the images of the image stack, by what ECR has of them now."""
-        with self.terminal.step("Look at the images in ECR") as step:
+        with self.context.terminal.step("Look at the images in ECR") as step:
             images = await plan_images(synthesised_images(self.environment, stack), options)
             building = [image.synthesised.key for image in images if image.builds]
             step.outcome = f"to build: {', '.join(building)}" if building else "nothing to build"
@@ -152,11 +106,13 @@ class PreparedStacks:
     async def _plan(self, plannings: Sequence["_Planning"]) -> list[StackPlan]:
         if not plannings:
             return []
-        with self.terminal.step(f"Plan {', '.join(p.stack.name for p in plannings)}") as step:
+        with self.context.terminal.step(
+            f"Plan {', '.join(p.stack.name for p in plannings)}"
+        ) as step:
 
             async def plan(planning: _Planning) -> StackPlan:
                 stack, images = planning.stack, planning.images
-                selection = await select_builds(images, self.processes) if images else None
+                selection = await select_builds(images, self.context.processes) if images else None
                 summary = await self.terraform.plan(
                     stack,
                     destroy=planning.destroy,
@@ -184,7 +140,9 @@ class PreparedStacks:
     def _in_order(self) -> Sequence[Stack]:
         """All stacks in the order in which they are deployed, those of a subset only."""
         known = [*self.stacks, *(skip.stack for skip in self.skipped)]
-        return [stack for stack in self.project.stacks(self.environment.name) if stack in known]
+        return [
+            stack for stack in self.context.project.stacks(self.environment.name) if stack in known
+        ]
 
 
 @dataclass(frozen=True)
@@ -203,41 +161,37 @@ def _show_message(step: Step, event: Event) -> None:
 
 @asynccontextmanager
 async def prepare_stacks(
-    project: Project,
+    context: Context,
     environment_name: str | None,
     *,
-    processes: ChildProcesses,
-    terminal: Terminal,
     only: str | None = None,
     keeps_plans: bool = False,
 ) -> AsyncIterator[PreparedStacks]:
     """Makes an environment ready; what concerns the user's mistakes is checked first.
 
-    `only`: the name of the one stack that is wanted; default: all of them. `keeps_plans`: see
+    `only`: the name of the one stack to make ready; default: all of them. `keeps_plans`: see
     `Terraform`.
 
     Raises `UserMistake` for settings, credentials or a Terraform that will not do, and `OpsError`
     if AWS or Terraform fails.
     """
+    project, terminal = context.project, context.terminal
     environment = project.environment(environment_name)
     async with find_terraform(
-        processes,
+        context.processes,
         cache_folder=project.folder / ".cache" / "terraform-providers",
         keeps_plans=keeps_plans,
     ) as terraform:
-        with terminal.step("Synthesise") as step:
-            await synthesise(project, processes, terminal)
-            step.outcome = project.shown(project.output_folder)
+        await synthesise(context)
         with terminal.step("Check the AWS account") as step:
             account = step.outcome = await check_account(environment)
         with terminal.step("Initialise Terraform") as step:
             stacks, skipped = await initialise(
                 terraform,
                 [s for s in project.stacks(environment.name) if only in (None, s.name)],
-                processes=processes,
                 on_stack=step.update,
                 lock=DependencyLock(
-                    folder=project.folder, registry=terraform.registry, tell=terminal.say
+                    folder=project.folder, registry=terraform.registry, on_added=terminal.say
                 ),
             )
             installed = installed_versions(stacks)
@@ -247,49 +201,10 @@ async def prepare_stacks(
         for skip in skipped:
             terminal.say(f"- {skip.stack.name} is skipped: {skip.reason}.")
         yield PreparedStacks(
-            project=project,
+            context=context,
             environment=environment,
             account=account,
             terraform=terraform,
-            processes=processes,
-            terminal=terminal,
             stacks=stacks,
             skipped=skipped,
         )
-
-
-async def initialise(
-    terraform: Terraform,
-    stacks: Sequence[Stack],
-    *,
-    processes: ChildProcesses,
-    on_stack: Callable[[str], object],
-    lock: DependencyLock | None = None,
-) -> tuple[list[Stack], list[SkippedStack]]:
-    """Initialises the stacks; the ones that need a Docker that is not to be had are skipped.
-
-    `lock`: see `Terraform.init`.
-    """
-    ready: list[Stack] = []
-    skipped: list[SkippedStack] = []
-    for stack in stacks:
-        on_stack(stack.name)
-        reason = await why_no_docker(processes) if stack.needs_docker else None
-        if reason is None:
-            try:
-                await terraform.init(stack, lock=lock)
-            except ProviderUnavailable as error:
-                if not stack.needs_docker:
-                    raise
-                reason = error.reason
-        if reason is None:
-            ready.append(stack)
-        else:
-            skipped.append(SkippedStack(stack=stack, reason=reason))
-    return ready, skipped
-
-
-def describe(terraform: Terraform, installed: InstalledVersions) -> str:
-    """For people: what plans, with which providers, and where they come from."""
-    providers = shown(installed) or "providers"
-    return f"{terraform.name} {terraform.version}, {providers} {terraform.providers.origin}"

@@ -30,13 +30,13 @@ RENEW = next_commands.lock_providers()
 class DependencyLock:
     """The lock file of a project, for one program.
 
-    `folder`: the project's. `registry`: the program's. `tell`: takes a line for the user when
-    something was added.
+    `folder`: the project's. `registry`: the program's. `on_added`: called with a
+    line for the user when something was added.
     """
 
     folder: Path
     registry: str
-    tell: Callable[[str], object]
+    on_added: Callable[[str], object]
 
     @property
     def file(self) -> Path:
@@ -89,7 +89,7 @@ class DependencyLock:
                 self.write([*locked, *added])
         self.hand_out([stack])
         for provider in added:
-            self.tell(
+            self.on_added(
                 f"{LOCK_FILE} holds {provider.source} {provider.version} from now on: commit it."
                 + ("" if provider.is_signed else f" {this_platform_only(provider.source)}")
             )

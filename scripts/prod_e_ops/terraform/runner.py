@@ -86,6 +86,11 @@ class Terraform:
         """The host that it gets providers from, which is a part of their addresses."""
         return OPENTOFU_REGISTRY if self.is_opentofu else TERRAFORM_REGISTRY
 
+    @property
+    def may_cache_providers(self) -> bool:
+        """Whether installed providers may go through a cache folder that all stacks share."""
+        return self.providers.mirror is None or "TF_PLUGIN_CACHE_DIR" in self.environment
+
     async def init(self, stack: Stack, *, lock: DependencyLock | None = None) -> None:
         """Installs the stack's providers and sets up its backend, unless that is done.
 

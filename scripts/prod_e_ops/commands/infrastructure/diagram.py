@@ -13,7 +13,7 @@ from prod_e_ops.commands.arguments import EnvironmentArgument
 from prod_e_ops.context import Context, run
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import DEFAULT_ENVIRONMENT
-from prod_e_ops.project.synthesis import synthesise
+from prod_e_ops.stacks.synthesis import synthesise
 
 STANDARD_OUTPUT = Path("-")
 
@@ -52,13 +52,11 @@ async def write_diagram(
 
     `output`: the file, or `-` for stdout; default: the diagram in the project's `docs/`.
 
-    Raises `UserMistake` if the settings are wrong or the file cannot be written.
+    Raises `SettingsMistake` if the settings are wrong, `UserMistake` if the file cannot be written.
     """
     project, terminal = context.project, context.terminal
     name = project.environment(environment_name).name
-    with terminal.step("Synthesise") as step:
-        await synthesise(project, context.processes, terminal)
-        step.outcome = project.shown(project.output_folder)
+    await synthesise(context)
     with terminal.step(f"Draw {name}") as step:
         svg = draw(
             read_architecture(

@@ -23,7 +23,7 @@ from prod_e.version_constraint import VersionConstraint
 from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.project.project import Stack
-from prod_e_ops.project.synthesis import synthesise
+from prod_e_ops.stacks.synthesis import synthesise
 from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.dependency_lock import DependencyLock, this_platform_only
 from prod_e_ops.terraform.diagnostics import parse_text
@@ -100,11 +100,11 @@ async def lock_providers(context: Context, *, options: LockOptions) -> None:
     async with find_terraform(
         context.processes, cache_folder=project.folder / ".cache" / "terraform-providers"
     ) as terraform:
-        with terminal.step("Synthesise") as step:
-            await synthesise(project, context.processes, terminal)
-            step.outcome = project.shown(project.output_folder)
+        await synthesise(context)
         stacks = [stack for name in project.environments() for stack in project.stacks(name)]
-        lock = DependencyLock(folder=project.folder, registry=terraform.registry, tell=terminal.say)
+        lock = DependencyLock(
+            folder=project.folder, registry=terraform.registry, on_added=terminal.say
+        )
         locked = lock.read()
         renewed: list[LockedProvider] = []
         left: list[LockedProvider] = []

@@ -1,7 +1,7 @@
 """`prod-e synth`: every environment's Terraform JSON."""
 
-from prod_e_ops.context import Context, run
-from prod_e_ops.project.synthesis import synthesise
+from prod_e_ops.context import run
+from prod_e_ops.stacks.synthesis import synthesise
 
 
 def synth() -> None:
@@ -11,11 +11,4 @@ def synth() -> None:
 
     Example: npm run synth
     """
-    run(write_json)
-
-
-async def write_json(context: Context) -> None:
-    """Synthesises the project; raises `UserMistake` for wrong settings."""
-    with context.terminal.step("Synthesise") as step:
-        await synthesise(context.project, context.processes, context.terminal)
-        step.outcome = context.project.shown(context.project.output_folder)
+    run(synthesise)

@@ -18,7 +18,8 @@ from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.project.synthesis import synthesise
-from prod_e_ops.stacks.prepared import SkippedStack, describe, initialise
+from prod_e_ops.stacks.initialise import describe, initialise
+from prod_e_ops.stacks.model import SkippedStack
 from prod_e_ops.terminal.terminal import Step, Terminal
 from prod_e_ops.terraform.provider_versions import installed_versions, take_tested_versions
 from prod_e_ops.terraform.runner import Event, Terraform, find_terraform
@@ -232,10 +233,12 @@ class _Demo:
 
     async def _synthesise(self, clients: Clients) -> Sequence[Stack]:
         with self.step("Synthesise") as step:
-            await synthesise(self.project, self.context.processes, self.context.terminal)
+            said = await synthesise(self.project, self.context.processes)
             stacks = self.project.stacks(self.environment.name)
             count = sum(stack.resource_count for stack in stacks)
             step.outcome = f"{count} resources in {len(stacks)} stacks"
+        for line in said:
+            self.context.terminal.say(line)
         state = self.environment.state
         if state.kind == "s3":
             region = state.region or self.environment.region
@@ -252,9 +255,7 @@ class _Demo:
         with self.step("Initialise Terraform") as step:
             for stack in stacks:
                 take_tested_versions(stack)
-            ready, skipped = await initialise(
-                terraform, stacks, processes=self.context.processes, on_stack=step.update
-            )
+            ready, skipped = await initialise(terraform, stacks, on_stack=step.update)
             step.outcome = describe(terraform, installed_versions(ready))
         return ready, skipped
 

@@ -1,0 +1,48 @@
+"""Plans of stacks, and stacks that nothing can be done with, as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prod_e_ops.images.image_plan import ImagePlan
+from prod_e_ops.project.project import Stack
+from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkippedStack:
+    """A stack that nothing can be done with here, and why."""
+
+    stack: Stack
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackPlan:
+    """A stack's plan, which lies in its folder, and what it does.
+
+    `images`: of the image stack, what is done to each image, by Terraform or in ECR itself.
+    `destroy`, `targets`: as it was planned, see `Terraform.plan`.
+    """
+
+    stack: Stack
+    summary: PlanSummary
+    images: Sequence[ImagePlan] = ()
+    destroy: bool = False
+    targets: Sequence[str] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether deploying the stack would do nothing."""
+        return self.summary.is_empty and all(image.is_empty for image in self.images)
+
+    def as_json(self) -> dict[str, object]:
+        """For machines."""
+        folder, private = self.stack.folder, self.stack.is_private
+        return {
+            "stack": self.stack.name,
+            **self.summary.as_json(),
+            "plan_file": None if private else str(folder / PLAN_FILE),
+            "plan_json_file": None if private else str(folder / PLAN_JSON_FILE),
+            **({"images": [image.as_json() for image in self.images]} if self.images else {}),
+        }

@@ -1,0 +1,79 @@
+"""What plans do, shown to people."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from prod_e_ops.context import Context
+from prod_e_ops.stacks.model import SkippedStack, StackPlan
+from prod_e_ops.terraform.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Terraform
+
+_MOST_KEYS = 5
+
+
+def show_plans(
+    context: Context,
+    plans: Sequence[StackPlan],
+    skipped: Sequence[SkippedStack] = (),
+    *,
+    saved_by: Terraform | None,
+) -> None:
+    """Prints what each plan does, why stacks are skipped, and where to read more of a plan.
+
+    `saved_by`: what has saved the plans; absent where nobody is given the time to read more of
+    them.
+    """
+    terminal = context.terminal
+    stacks = [*(plan.stack for plan in plans), *(skip.stack for skip in skipped)]
+    width = max((len(stack.name) for stack in stacks), default=0)
+    for plan in plans:
+        terminal.result("")
+        terminal.result(f"{plan.stack.name:{width}}  {plan.summary.counts}", style="bold")
+        for line, style in _lines(plan.summary):
+            terminal.result(f"  {line}", style=style)
+        for image in plan.images:
+            for text in image.lines():
+                terminal.result(f"  {text}")
+        if saved_by and not plan.stack.is_private:
+            folder = context.project.shown(plan.stack.folder)
+            kept = saved_by.keeps_plan(plan.stack)
+            file = PLAN_FILE if kept else saved_by.plan_file(plan.stack)
+            terminal.result(f"  full plan: terraform -chdir={folder} show {file}")
+            if kept:
+                terminal.result(f"  as JSON:   {folder}/{PLAN_JSON_FILE}")
+    for skip in skipped:
+        terminal.result("")
+        terminal.result(f"{skip.stack.name:{width}}  skipped: {skip.reason}", style="yellow")
+
+
+def _lines(summary: PlanSummary) -> Iterator[tuple[str, str]]:
+    created = Counter(change.type for change in summary.created)
+    width = max(map(len, created), default=0)
+    for type_name, count in sorted(created.items()):
+        yield f"+ {type_name:{width}} {count:>3}", "green"
+    for change in summary.changed:
+        yield f"~ {change.address}: {_keys(change)}", "yellow"
+    for change in summary.replaced:
+        yield f"± {change.address}: {_keys(change)}{_warning(change, summary)}", "red"
+    for change in summary.destroyed:
+        yield f"- {change.address}{_warning(change, summary)}", "red"
+    for change in summary.imported:
+        yield f"< {change.address}: comes under Terraform's control", ""
+    for change in summary.moved:
+        yield f"> {change.address}: has a new name in the state", ""
+    for change in summary.forgotten:
+        yield f". {change.address}: stays, and leaves Terraform's control", ""
+    if summary.outputs:
+        yield f"outputs: {', '.join(summary.outputs)}", ""
+
+
+def _keys(change: Change) -> str:
+    keys = change.changed_keys
+    if not keys:
+        return change.reason or "nothing that is shown"
+    more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
+    return ", ".join(keys[:_MOST_KEYS]) + more
+
+
+def _warning(change: Change, summary: PlanSummary) -> str:
+    return " (loses its data)" if change in summary.loses_data else ""

@@ -1,0 +1,17 @@
+"""Synthesis as a step of a command."""
+
+from prod_e_ops.context import Context
+from prod_e_ops.project import synthesis
+
+
+async def synthesise(context: Context) -> None:
+    """Synthesises the project, and shows the step and what the app says.
+
+    Raises `SettingsMistake` for wrong settings, and `OpsError` if the app fails.
+    """
+    project, terminal = context.project, context.terminal
+    with terminal.step("Synthesise") as step:
+        said = await synthesis.synthesise(project, context.processes)
+        step.outcome = project.shown(project.output_folder)
+    for line in said:
+        terminal.say(line)
