@@ -43,8 +43,8 @@ COMMANDS: Mapping[str, Registered] = {
         "Infrastructure",
         synth=("synth", "Write every environment's Terraform JSON to cdktf.out."),
         plan=("plan", "Show what a deployment would do, stack by stack."),
-        deploy=("options", "Deploy an environment: plan, ask, apply that plan, verify."),
-        destroy=("options", "Destroy an environment, unless its settings protect it."),
+        deploy=("deploy", "Deploy an environment: plan, ask, apply that plan, verify."),
+        destroy=("destroy", "Destroy an environment, unless its settings protect it."),
         diagram=("diagram", "Draw an environment's architecture as SVG."),
         providers=(
             "lock_providers",

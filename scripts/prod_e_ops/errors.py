@@ -53,6 +53,26 @@ class PlanIsStale(OpsError):
     """The state is not the one that a plan was made from: Terraform has applied nothing of it."""
 
 
+class PlanRefused(UserMistake):
+    """A plan does what nobody has agreed to, such as losing data: it is not applied."""
+
+
+class DestroyRefused(UserMistake):
+    """The settings protect the environment against being destroyed."""
+
+
+class StackNotDeployable(UserMistake):
+    """A stack cannot be deployed from this machine: it lacks Docker, or a provider."""
+
+
+class SourceChanged(UserMistake):
+    """A service's source is not what was planned any more: it is not built."""
+
+
+class SettingsMistake(UserMistake):
+    """A file in `environments/` says something that is not allowed."""
+
+
 class CredentialsRefused(UserMistake):
     """AWS does not accept the credentials, or there are none."""
 

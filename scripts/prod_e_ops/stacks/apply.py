@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from prod_e_ops import next_commands
 from prod_e_ops.errors import PlanIsStale
-from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan
+from prod_e_ops.stacks.model import StackPlan
+from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terraform.runner import Event
 
 
@@ -21,7 +22,7 @@ async def apply_plan(
     try:
         await _apply(prepared, plan)
     except PlanIsStale:
-        prepared.terminal.say(
+        prepared.context.terminal.say(
             f"The state of {plan.stack.name} has changed since it was planned. Nothing of that plan"
             " was applied; what is to be done now:"
         )
@@ -34,10 +35,10 @@ async def apply_plan(
 
 
 async def _apply(prepared: PreparedStacks, plan: StackPlan) -> None:
-    name = plan.stack.name
+    terminal, name = prepared.context.terminal, plan.stack.name
     total = plan.summary.change_count
     done = 0
-    with prepared.terminal.step(f"{'Destroy' if plan.destroy else 'Deploy'} {name}") as step:
+    with terminal.step(f"{'Destroy' if plan.destroy else 'Deploy'} {name}") as step:
 
         def on_event(event: Event) -> None:
             nonlocal done
@@ -48,13 +49,13 @@ async def _apply(prepared: PreparedStacks, plan: StackPlan) -> None:
             await prepared.terraform.apply(plan.stack, change_count=total, on_event=on_event)
         except asyncio.CancelledError:
             for line in _what_is_left(prepared, name, done, total):
-                prepared.terminal.say(line)
+                terminal.say(line)
             raise
         step.outcome = "1 change" if done == 1 else f"{done} changes"
 
 
 def _what_is_left(prepared: PreparedStacks, stack: str, done: int, total: int) -> Sequence[str]:
-    if prepared.processes.hurried:
+    if prepared.context.processes.hurried:
         return (
             f"Terraform was stopped in the middle of {stack}: AWS may hold what its state does not"
             " know of.",

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 from prod_e.delivery.image_tag import content_tag
-from prod_e_ops.errors import OpsError, PlanIsStale, UserMistake
+from prod_e_ops.errors import OpsError, PlanIsStale, SourceChanged
 from prod_e_ops.images.build_log import failed_step, following
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.images.tags import move_tags
 from prod_e_ops.project.source import read_source
-from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan
+from prod_e_ops.stacks.model import StackPlan
+from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terraform.runner import Event
 
 
@@ -21,19 +22,19 @@ async def apply_images(
     ECR is asked once more before: if it or the state has changed meanwhile, all is planned anew and
     agreed to again, unless `yes`.
 
-    Raises `UserMistake` for a build that fails or a source that changed, and `OpsError` if ECR,
-    Docker or Terraform does.
+    Raises `SourceChanged` for a source that is not what was planned, and `OpsError` if the build,
+    ECR, Docker or Terraform fails.
     """
     now = await prepared.look_at_images(plan.stack, options)
     if not all(one.does_as(other) for one, other in zip(plan.images, now, strict=True)):
-        prepared.terminal.say(
+        prepared.context.terminal.say(
             "Somebody has pushed or tagged images meanwhile; what is to be done now:"
         )
         plan = await _plan_again(prepared, plan, now, yes=yes)
     try:
         await _build(prepared, plan)
     except PlanIsStale:
-        prepared.terminal.say(
+        prepared.context.terminal.say(
             f"The state of {plan.stack.name} has changed since it was planned; what is to be done"
             " now:"
         )
@@ -42,7 +43,7 @@ async def apply_images(
         await _build(prepared, plan)
     moving = [image for image in plan.images if image.moves]
     if moving:
-        with prepared.terminal.step("Verify the tags in ECR") as step:
+        with prepared.context.terminal.step("Verify the tags in ECR") as step:
             moved = [tag for image in moving for tag in await _let_tags_agree(image)]
             step.outcome = f"moved: {', '.join(moved)}" if moved else "each build is one image"
 
@@ -50,7 +51,7 @@ async def apply_images(
 async def _plan_again(
     prepared: PreparedStacks, plan: StackPlan, now: Sequence[ImagePlan], *, yes: bool
 ) -> StackPlan:
-    terminal = prepared.terminal
+    terminal = prepared.context.terminal
     again = await prepared.plan_images(plan.stack, now)
     if again is None:
         raise OpsError(
@@ -66,7 +67,7 @@ async def _plan_again(
 
 
 async def _check_sources(prepared: PreparedStacks, building: Sequence[ImagePlan]) -> None:
-    environment, project = prepared.environment, prepared.project
+    environment, project = prepared.environment, prepared.context.project
     for image in building:
         key = image.synthesised.key
         try:
@@ -75,9 +76,9 @@ async def _check_sources(prepared: PreparedStacks, building: Sequence[ImagePlan]
             now = ""
         if content_tag(now) != image.synthesised.content_tag:
             folder = project.shown(project.folder / environment.source_of(key))
-            raise UserMistake(
-                f"Files in {folder} have changed since it was planned.",
-                next_step="No image was built. Run the command again.",
+            raise SourceChanged(
+                f"Files in {folder} have changed since it was planned: no image was built.",
+                next_step="Run the command again.",
             )
 
 
@@ -86,7 +87,7 @@ async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
     if not building:
         return
     await _check_sources(prepared, building)
-    terminal = prepared.terminal
+    project, terminal = prepared.context.project, prepared.context.terminal
     logs = {image.synthesised.image: image.synthesised.log for image in building}
     names = {
         built: " and ".join(i.synthesised.key for i in building if i.synthesised.image == built)
@@ -112,10 +113,13 @@ async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
                 if failed is not None:
                     raise OpsError(
                         f"The image of {names[image]} was not built: {failed.name} failed.",
-                        details=[*failed.output, failed.reason],
-                        next_step=f"All that the build wrote: {prepared.project.shown(log)}."
-                        " Nothing of it was pushed, and no tag moved. Correct what it says and run"
-                        " the command again.",
+                        details=[
+                            *failed.output,
+                            failed.reason,
+                            f"All that the build wrote: {project.shown(log)}.",
+                            "Nothing of it was pushed, and no tag moved.",
+                        ],
+                        next_step="Correct what it says and run the command again.",
                     ) from None
             raise error
         step.outcome = ", ".join(

@@ -106,9 +106,8 @@ class PreparedStacks:
     async def _plan(self, plannings: Sequence["_Planning"]) -> list[StackPlan]:
         if not plannings:
             return []
-        with self.context.terminal.step(
-            f"Plan {', '.join(p.stack.name for p in plannings)}"
-        ) as step:
+        names = ", ".join(planning.stack.name for planning in plannings)
+        with self.context.terminal.step(f"Plan {names}") as step:
 
             async def plan(planning: _Planning) -> StackPlan:
                 stack, images = planning.stack, planning.images

@@ -2,45 +2,30 @@
 
 from typing import TYPE_CHECKING
 
-from prod_e_ops import next_commands
-from prod_e_ops.errors import UserMistake
-from prod_e_ops.project.project import Project
+from prod_e_ops.context import Context
 from prod_e_ops.stacks.apply import apply_plan
-from prod_e_ops.stacks.prepared import StackPlan, prepare_stacks
-from prod_e_ops.terminal.processes import ChildProcesses
-from prod_e_ops.terminal.terminal import Terminal
+from prod_e_ops.stacks.model import StackPlan
+from prod_e_ops.stacks.prepared import prepare_stacks
+from prod_e_ops.stacks.refusals import refuse_more_than_create
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
 
 
-async def create_repositories(
-    project: Project, environment: "Environment", *, processes: ChildProcesses, terminal: Terminal
-) -> None:
+async def create_repositories(context: Context, environment: "Environment") -> None:
     """Deploys the registry stack of an environment, as `deploy` would, and no other stack.
 
     It is not asked about: it changes and destroys nothing.
 
-    Raises `UserMistake` if that would do more than create, and `OpsError` if Terraform fails.
+    Raises `PlanRefused` if that would do more than create, and `OpsError` if Terraform fails.
     """
     stack = f"{environment.name}-registry"
-    async with prepare_stacks(
-        project, environment.name, processes=processes, terminal=terminal, only=stack
-    ) as prepared:
+    async with prepare_stacks(context, environment.name, only=stack) as prepared:
+
+        async def judge(plan: StackPlan) -> None:
+            refuse_more_than_create(plan)
+
         for plan in await prepared.plan():
             if not plan.is_empty:
-                await _refuse_more_than_create(plan)
-                await apply_plan(prepared, plan, agree=_refuse_more_than_create)
-
-
-async def _refuse_more_than_create(plan: StackPlan) -> None:
-    summary = plan.summary
-    others = (*summary.changed, *summary.replaced, *summary.destroyed)
-    if others:
-        raise UserMistake(
-            f"Deploying {plan.stack.name} would do more than create what is missing:"
-            f" {summary.counts}.",
-            details=[change.address for change in others],
-            next_step="Nothing was changed. Look at it and deploy it yourself:"
-            f" {next_commands.deploy(plan.stack.name.removesuffix('-registry'))}",
-        )
+                await judge(plan)
+                await apply_plan(prepared, plan, agree=judge)

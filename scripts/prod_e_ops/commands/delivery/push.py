@@ -167,9 +167,7 @@ async def _check(plan: PushPlan, context: Context, *, yes: bool) -> tuple[Docker
             await terminal.confirm(f"Deploy {stack} now?")
         from prod_e_ops.stacks.repositories import create_repositories
 
-        await create_repositories(
-            context.project, environment, processes=context.processes, terminal=terminal
-        )
+        await create_repositories(context, environment)
         found = await repository.find()
         if found is None:
             raise OpsError(

@@ -1,73 +1,109 @@
-"""`prod-e deploy` and `prod-e destroy`: the plan that is shown is the one that is applied."""
+"""`prod-e deploy`: the plan that is shown is the one that is applied."""
 
-import json
+import json as json_format
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+import typer
 
 from prod_e_ops import next_commands
-from prod_e_ops.commands.infrastructure.plan import show_plans
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.commands.arguments import EnvironmentArgument, Json, Rebuild, Yes
+from prod_e_ops.context import Context, run
+from prod_e_ops.errors import DeploymentFailed
 from prod_e_ops.images.image_plan import ImageOptions
-from prod_e_ops.project.project import Project
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import service_statuses
 from prod_e_ops.stacks.apply import apply_plan
 from prod_e_ops.stacks.image_apply import apply_images
-from prod_e_ops.stacks.prepared import PreparedStacks, StackPlan, prepare_stacks
-from prod_e_ops.terminal.processes import ChildProcesses
-from prod_e_ops.terminal.terminal import Terminal
-from prod_e_ops.terraform.diagnostics import untaint
+from prod_e_ops.stacks.model import StackPlan
+from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
+from prod_e_ops.stacks.refusals import data_loss, refuse_data_loss, refuse_skipped
+from prod_e_ops.stacks.render import show_plans
 from prod_e_ops.terraform.parallel import for_each
-from prod_e_ops.terraform.plan_changes import Change
 
 
-async def deploy(
-    project: Project,
-    environment_name: str | None,
-    *,
-    yes: bool,
-    allow_data_loss: bool,
-    images: ImageOptions,
-    as_json: bool,
-    processes: ChildProcesses,
-    terminal: Terminal,
+@dataclass(frozen=True, kw_only=True)
+class DeployOptions:
+    """What the user asks of a deployment; see `prod-e deploy --help`.
+
+    `yes`: asks nothing. `allow_data_loss`: goes on where a plan destroys or replaces what holds
+    data. `as_json`: stdout is for the result alone.
+    """
+
+    images: ImageOptions
+    yes: bool = False
+    allow_data_loss: bool = False
+    as_json: bool = False
+
+
+def deploy(
+    environment: EnvironmentArgument = None,
+    yes: Yes = False,
+    json: Json = False,
+    allow_data_loss: Annotated[
+        bool,
+        typer.Option(
+            "--allow-data-loss",
+            help="Go on although the plan replaces or destroys something that holds data.",
+        ),
+    ] = False,
+    rebuild: Rebuild = False,
+    move_latest: Annotated[
+        bool,
+        typer.Option(
+            "--move-latest",
+            help="Let latest, or the tag that the settings follow, name this source's image though"
+            " ECR had it already: after a rollback, or another's push.",
+        ),
+    ] = False,
 ) -> None:
-    """Plans, asks, applies what was shown, and looks whether ECS kept what was deployed."""
-    async with prepare_stacks(
-        project, environment_name, processes=processes, terminal=terminal
-    ) as prepared:
+    """Deploy an environment: plan, ask, apply that plan, verify.
+
+    Stacks without changes are left alone. What ECR has is not built again. A deployment that ECS
+    rolls back fails.
+
+    Example: npm run deploy -- staging-e
+    """
+    options = DeployOptions(
+        yes=yes,
+        allow_data_loss=allow_data_loss,
+        images=ImageOptions(rebuild=rebuild, move_followed=move_latest),
+        as_json=json,
+    )
+    run(lambda context: deploy_environment(context, environment, options=options))
+
+
+async def deploy_environment(
+    context: Context, environment_name: str | None, *, options: DeployOptions
+) -> None:
+    """Plans, asks, applies what was shown, and looks whether ECS kept what was deployed.
+
+    Raises `PlanRefused` for a plan that loses data, `StackNotDeployable` for images that cannot be
+    built here, and `DeploymentFailed` if ECS has rolled a service back.
+    """
+    terminal = context.terminal
+    async with prepare_stacks(context, environment_name) as prepared:
         name = prepared.environment.name
-        planned = await prepared.plan(images)
-        for skip in prepared.skipped_besides(planned):
-            raise UserMistake(
-                f"The stack {skip.stack.name} cannot be deployed: {skip.reason}.",
-                next_step='Put that right, or set build = "external" for its services and push'
-                " their images yourself.",
-            )
-        if any(not plan.is_empty for plan in planned):
-            deployment = _Deployment(
-                prepared=prepared,
-                images=images,
-                yes=yes,
-                allow_data_loss=allow_data_loss,
-                quiet=as_json,
-            )
-            await deployment.make(planned)
+        plans = await prepared.plan(options.images)
+        refuse_skipped(prepared.skipped_besides(plans))
+        if any(not plan.is_empty for plan in plans):
+            await _Deployment(prepared=prepared, options=options).make(plans)
             await _verify_services(prepared)
         else:
             terminal.say(f"{name} is up to date.")
-            for line in _what_is_not_followed(planned):
+            for line in _what_is_not_followed(plans):
                 terminal.say(line)
         outputs: dict[str, str] = {}
-        for stack in prepared.stacks:
-            outputs |= await prepared.terraform.outputs(stack)
-        if as_json:
+        for of_stack in await for_each(prepared.stacks, prepared.terraform.outputs):
+            outputs |= of_stack
+        if options.as_json:
             done = {
                 "environment": name,
                 "outputs": outputs,
-                "images": [image.as_json() for plan in planned for image in plan.images],
+                "images": [image.as_json() for plan in plans for image in plan.images],
             }
-            terminal.result(json.dumps(done, indent=2))
+            terminal.result(json_format.dumps(done, indent=2))
         else:
             terminal.result("")
             terminal.table(sorted(outputs.items()))
@@ -75,45 +111,43 @@ async def deploy(
 
 @dataclass(frozen=True, kw_only=True)
 class _Deployment:
-    """What the user wants of a deployment. `quiet`: stdout is for the result alone."""
+    """Plans of one environment on their way to AWS."""
 
     prepared: PreparedStacks
-    images: ImageOptions
-    yes: bool
-    allow_data_loss: bool
-    quiet: bool
+    options: DeployOptions
 
-    async def make(self, planned: Sequence[StackPlan]) -> None:
+    async def make(self, plans: Sequence[StackPlan]) -> None:
         """Shows the plans, asks once for all of them, and applies them in their order.
 
         What the main stack may still hold is removed after that, by a plan with a question of its
         own: the repository of a service that is taken away, say.
         """
-        lost = [] if self.allow_data_loss else _lost_data(planned)
-        now, later = (planned, []) if lost else await self._split(planned)
+        prepared = self.prepared
+        is_refused = bool(data_loss(plans)) and not self.options.allow_data_loss
+        now, later = (plans, []) if is_refused else await self._split(plans)
         self._show([plan for plan in now if plan.images or not plan.is_empty])
-        _refuse_data_loss(lost, left="Nothing was changed.")
+        self._judge(plans, left="Nothing was changed.")
         for plan in later:
-            self.prepared.terminal.say(
-                f"{plan.stack.name} is to lose what {self.prepared.environment.name} may still"
-                " use: its removal is planned, and asked about, after that is deployed."
+            prepared.context.terminal.say(
+                f"{plan.stack.name} is to lose what {prepared.environment.name} may still use: its"
+                " removal is planned, and asked about, after that is deployed."
             )
         await self._ask(
-            f"Deploy {self.prepared.environment.name} to the account {self.prepared.account}?",
+            f"Deploy {prepared.environment.name} to the account {prepared.account}?",
             declined="Nothing was changed.",
         )
         for plan in now:
             await self._apply(plan)
-        for plan in await self.prepared.plan_stacks([plan.stack for plan in later]):
+        for plan in await prepared.plan_stacks([plan.stack for plan in later]):
             if not plan.is_empty:
                 await self._agree(plan)
                 await self._apply(plan)
 
     async def _split(
-        self, planned: Sequence[StackPlan]
+        self, plans: Sequence[StackPlan]
     ) -> tuple[Sequence[StackPlan], Sequence[StackPlan]]:
         """The plans to apply now, and those to make again once these are applied."""
-        *others, main = planned
+        *others, main = plans
         # What a service runs from is in ECR: the local images of the image stack may go at once.
         later = (
             []
@@ -121,7 +155,7 @@ class _Deployment:
             else [plan for plan in others if plan.summary.destroyed and not plan.images]
         )
         now = []
-        for plan in planned:
+        for plan in plans:
             if plan not in later:
                 now.append(plan)
             elif kept := plan.summary.kept_addresses:
@@ -132,7 +166,7 @@ class _Deployment:
         if plan.is_empty:
             return
         if plan.images:
-            await apply_images(self.prepared, plan, self.images, yes=self.yes)
+            await apply_images(self.prepared, plan, self.options.images, yes=self.options.yes)
         else:
             await apply_plan(self.prepared, plan, agree=self._agree)
 
@@ -140,74 +174,24 @@ class _Deployment:
         """Shows, judges and asks about a plan that is made after others were applied."""
         left = f"{plan.stack.name} is as it was; what was deployed before it stays."
         self._show([plan])
-        _refuse_data_loss([] if self.allow_data_loss else _lost_data([plan]), left=left)
+        self._judge([plan], left=left)
         await self._ask(f"Apply this plan of {plan.stack.name}?", declined=left)
 
     def _show(self, plans: Sequence[StackPlan]) -> None:
-        prepared = self.prepared
-        if not self.quiet:
+        if not self.options.as_json:
             show_plans(
-                prepared.project,
+                self.prepared.context,
                 plans,
-                (),
-                terminal=prepared.terminal,
-                terraform=None if self.yes else prepared.terraform,
+                saved_by=None if self.options.yes else self.prepared.terraform,
             )
+
+    def _judge(self, plans: Sequence[StackPlan], *, left: str) -> None:
+        if not self.options.allow_data_loss:
+            refuse_data_loss(plans, left=left)
 
     async def _ask(self, question: str, *, declined: str) -> None:
-        if not self.yes:
-            await self.prepared.terminal.confirm(question, declined=declined)
-
-
-async def destroy(
-    project: Project,
-    environment_name: str | None,
-    *,
-    yes: bool,
-    processes: ChildProcesses,
-    terminal: Terminal,
-) -> None:
-    """Shows what exists, says what is protected, asks, and applies what was shown."""
-    async with prepare_stacks(
-        project, environment_name, processes=processes, terminal=terminal
-    ) as prepared:
-        environment = prepared.environment
-        stacks = list(reversed(prepared.stacks))
-        existing = await for_each(stacks, prepared.terraform.resources)
-        stacks = [stack for stack, found in zip(stacks, existing, strict=True) if found]
-        if not stacks:
-            terminal.say(f"Nothing of {environment.name} exists.")
-            return
-        _refuse_protected(prepared)
-
-        async def ask(plans: Sequence[StackPlan], *, declined: str) -> None:
-            show_plans(
-                project,
-                plans,
-                (),
-                terminal=terminal,
-                terraform=None if yes else prepared.terraform,
-            )
-            terminal.result("")
-            for line in _what_stays(prepared):
-                terminal.say(line)
-            if not yes:
-                await terminal.confirm(
-                    f"Destroy {environment.name} in the account {prepared.account}?"
-                    " Type its name to go on:",
-                    expected=environment.name,
-                    declined=declined,
-                )
-
-        async def agree(plan: StackPlan) -> None:
-            await ask([plan], declined=f"{plan.stack.name} is as it was.")
-
-        plans = await prepared.plan_stacks(stacks, destroy=True)
-        await ask(plans, declined="Nothing was changed.")
-        for plan in plans:
-            if not plan.is_empty:
-                await apply_plan(prepared, plan, agree=agree)
-        terminal.say(f"{environment.name} is gone.")
+        if not self.options.yes:
+            await self.prepared.context.terminal.confirm(question, declined=declined)
 
 
 def _what_is_not_followed(plans: Sequence[StackPlan]) -> Iterator[str]:
@@ -217,72 +201,18 @@ def _what_is_not_followed(plans: Sequence[StackPlan]) -> Iterator[str]:
             yield from image.lines()
 
 
-def _lost_data(plans: Sequence[StackPlan]) -> list[str]:
-    return [
-        change.address + (_how_to_keep(plan, change) if change.is_unfinished else "")
-        for plan in plans
-        for change in plan.summary.loses_data
-    ]
-
-
-def _refuse_data_loss(lost: Sequence[str], *, left: str) -> None:
-    if lost:
-        raise UserMistake(
-            "This deployment would destroy resources that hold data:",
-            details=lost,
-            next_step=f"{left} Take the setting back that asks for it, or repeat the command with"
-            " --allow-data-loss.",
-        )
-
-
-def _how_to_keep(plan: StackPlan, change: Change) -> str:
-    return f" ({change.reason}; to keep it: {untaint(plan.stack.name, change.address)})"
-
-
-def _refuse_protected(prepared: PreparedStacks) -> None:
-    environment = prepared.environment
-    protected = []
-    if environment.database and environment.database.deletion_protection:
-        protected.append("[database] deletion_protection = true keeps the database and its data")
-    if environment.load_balancer.deletion_protection:
-        protected.append("[load_balancer] deletion_protection = true keeps the load balancer")
-    if protected:
-        raise UserMistake(
-            f"{environment.name} is protected against deletion:",
-            details=protected,
-            next_step="Nothing was destroyed. Set these to false in"
-            f" environments/{environment.name}.toml, deploy, and run the command again.",
-        )
-
-
-def _what_stays(prepared: PreparedStacks) -> list[str]:
-    environment = prepared.environment
-    database = environment.database
-    lines = []
-    if database:
-        lines.append(
-            "The database leaves a final snapshot, which you pay for until you delete it."
-            if database.final_snapshot
-            else "The database leaves no final snapshot: its data is lost."
-        )
-    lines.append("ECR refuses to delete a repository with images in it; delete those first.")
-    if environment.load_balancer.access_logs:
-        lines.append("S3 refuses to delete the bucket of the access logs while it holds any.")
-    return lines
-
-
 async def _verify_services(prepared: PreparedStacks) -> None:
     """Terraform's wait ends when a service is steady, even if ECS has rolled it back."""
-    with prepared.terminal.step("Verify the services") as step:
+    with prepared.context.terminal.step("Verify the services") as step:
         statuses = await service_statuses(
             [Deployments(prepared.environment, key) for key in prepared.environment.services]
         )
         step.outcome = ", ".join(status.summary for status in statuses)
         failed = [status.summary for status in statuses if status.deployment.failed]
         if failed:
-            raise OpsError(
+            raise DeploymentFailed(
                 "ECS did not keep what was deployed:",
-                details=failed,
-                next_step="The service runs its previous task definition."
-                f" `{next_commands.status(environment=prepared.environment.name)}` says why.",
+                details=[*failed, "The service runs its previous task definition."],
+                next_step=f"`{next_commands.status(environment=prepared.environment.name)}` says"
+                " why.",
             )

@@ -1,0 +1,85 @@
+"""`prod-e destroy`: an environment is destroyed by the plan that is shown."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from prod_e_ops.commands.arguments import EnvironmentArgument, Yes
+from prod_e_ops.context import Context, run
+from prod_e_ops.stacks.apply import apply_plan
+from prod_e_ops.stacks.model import StackPlan
+from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
+from prod_e_ops.stacks.refusals import refuse_protected
+from prod_e_ops.stacks.render import show_plans
+from prod_e_ops.terraform.parallel import for_each
+
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
+
+
+def destroy(environment: EnvironmentArgument = None, yes: Yes = False) -> None:
+    """Destroy an environment, unless its settings protect it.
+
+    It shows what exists, asks, and destroys it.
+
+    Example: npm run destroy -- staging-e
+    """
+    run(lambda context: destroy_environment(context, environment, yes=yes))
+
+
+async def destroy_environment(context: Context, environment_name: str | None, *, yes: bool) -> None:
+    """Shows what exists, says what is protected, asks, and applies what was shown.
+
+    Raises `DestroyRefused` if the settings protect something of it.
+    """
+    async with prepare_stacks(context, environment_name) as prepared:
+        environment = prepared.environment
+        stacks = list(reversed(prepared.stacks))
+        existing = await for_each(stacks, prepared.terraform.resources)
+        stacks = [stack for stack, found in zip(stacks, existing, strict=True) if found]
+        if not stacks:
+            context.terminal.say(f"Nothing of {environment.name} exists.")
+            return
+        refuse_protected(environment)
+
+        async def agree(plan: StackPlan) -> None:
+            await _ask(prepared, [plan], yes=yes, declined=f"{plan.stack.name} is as it was.")
+
+        plans = await prepared.plan_stacks(stacks, destroy=True)
+        await _ask(prepared, plans, yes=yes, declined="Nothing was changed.")
+        for plan in plans:
+            if not plan.is_empty:
+                await apply_plan(prepared, plan, agree=agree)
+        context.terminal.say(f"{environment.name} is gone.")
+
+
+async def _ask(
+    prepared: PreparedStacks, plans: Sequence[StackPlan], *, yes: bool, declined: str
+) -> None:
+    """Shows plans, says what stays, and has the environment's name typed, unless `yes`.
+
+    `declined`: what then holds.
+    """
+    environment, terminal = prepared.environment, prepared.context.terminal
+    show_plans(prepared.context, plans, saved_by=None if yes else prepared.terraform)
+    terminal.result("")
+    for line in _what_stays(environment):
+        terminal.say(line)
+    if not yes:
+        await terminal.confirm(
+            f"Destroy {environment.name} in the account {prepared.account}?"
+            " Type its name to go on:",
+            expected=environment.name,
+            declined=declined,
+        )
+
+
+def _what_stays(environment: "Environment") -> Iterator[str]:
+    if environment.database:
+        yield (
+            "The database leaves a final snapshot, which you pay for until you delete it."
+            if environment.database.final_snapshot
+            else "The database leaves no final snapshot: its data is lost."
+        )
+    yield "ECR refuses to delete a repository with images in it; delete those first."
+    if environment.load_balancer.access_logs:
+        yield "S3 refuses to delete the bucket of the access logs while it holds any."

@@ -1,0 +1,84 @@
+"""What `deploy`, `destroy` and `push` refuse to do to an environment, and the way on from there.
+
+A plan that loses data; a stack that cannot be built here; an environment that its settings protect;
+repositories whose creation would change more than that.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from prod_e_ops import next_commands
+from prod_e_ops.errors import DestroyRefused, PlanRefused, StackNotDeployable
+from prod_e_ops.stacks.model import SkippedStack, StackPlan
+from prod_e_ops.terraform.diagnostics import untaint
+from prod_e_ops.terraform.plan_changes import Change
+
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
+
+
+def data_loss(plans: Sequence[StackPlan]) -> Sequence[str]:
+    """One line for each resource that holds data and that one of the plans destroys or replaces."""
+    return [
+        change.address + (_how_to_keep(plan, change) if change.is_unfinished else "")
+        for plan in plans
+        for change in plan.summary.loses_data
+    ]
+
+
+def _how_to_keep(plan: StackPlan, change: Change) -> str:
+    return f" ({change.reason}; to keep it: {untaint(plan.stack.name, change.address)})"
+
+
+def refuse_data_loss(plans: Sequence[StackPlan], *, left: str) -> None:
+    """Raises `PlanRefused` if one of the plans loses data.
+
+    `left`: a sentence about what was done before, such as "Nothing was changed."
+    """
+    if lost := data_loss(plans):
+        raise PlanRefused(
+            "This deployment would destroy resources that hold data:",
+            details=[*lost, left],
+            next_step="Take the setting back that asks for it, or repeat the command with"
+            " --allow-data-loss.",
+        )
+
+
+def refuse_skipped(skipped: Sequence[SkippedStack]) -> None:
+    """Raises `StackNotDeployable` for the first stack that nothing can be done with here."""
+    for skip in skipped:
+        raise StackNotDeployable(
+            f"The stack {skip.stack.name} cannot be deployed: {skip.reason}.",
+            next_step='Put that right, or set build = "external" for its services and push their'
+            " images yourself.",
+        )
+
+
+def refuse_more_than_create(plan: StackPlan) -> None:
+    """Raises `PlanRefused` if a plan that is applied without a question changes what exists."""
+    summary = plan.summary
+    others = (*summary.changed, *summary.replaced, *summary.destroyed)
+    if others:
+        raise PlanRefused(
+            f"Deploying {plan.stack.name} would do more than create what is missing:"
+            f" {summary.counts}.",
+            details=[*(change.address for change in others), "Nothing was changed."],
+            next_step="Look at it and deploy it yourself:"
+            f" {next_commands.deploy(plan.stack.name.removesuffix('-registry'))}",
+        )
+
+
+def refuse_protected(environment: "Environment") -> None:
+    """Raises `DestroyRefused` if the settings protect something of the environment."""
+    protected = []
+    if environment.database and environment.database.deletion_protection:
+        protected.append("[database] deletion_protection = true keeps the database and its data")
+    if environment.load_balancer.deletion_protection:
+        protected.append("[load_balancer] deletion_protection = true keeps the load balancer")
+    if protected:
+        raise DestroyRefused(
+            f"{environment.name} is protected against deletion:",
+            details=[*protected, "Nothing was destroyed."],
+            next_step=f"Set these to false in environments/{environment.name}.toml, deploy"
+            f" (`{next_commands.deploy(environment.name)}`), and run the command again.",
+        )
