@@ -32,10 +32,12 @@ class NamedService(Protocol):
 class EnvironmentNames:
     """What an environment's own resources and stacks are called.
 
-    `prefix`: the environment's name, such as `prod-e`.
+    `prefix`: the environment's name, such as `prod-e`. `existing_cluster`: the name of a cluster
+    that is there already.
     """
 
     prefix: str
+    existing_cluster: str | None = None
 
     @property
     def main_stack(self) -> str:
@@ -55,7 +57,7 @@ class EnvironmentNames:
     @property
     def cluster(self) -> str:
         """The ECS cluster."""
-        return f"{self.prefix}-cluster"
+        return self.existing_cluster or f"{self.prefix}-cluster"
 
     @property
     def load_balancer(self) -> str:

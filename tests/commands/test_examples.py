@@ -1,17 +1,31 @@
-"""The examples are synthesised and checked by Terraform with the real provider."""
+"""The examples are synthesised, checked with the real provider, deployed and taken down again."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
+from urllib.request import urlopen
 
 import pytest
 
+from embedded_aws import DataPlane, EmbeddedAws
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terminal.processes import ChildProcesses
-from prod_e_ops.terraform.runner import find_terraform
+from prod_e_ops.terraform.runner import Terraform, find_terraform
+from tests.embedded.world import eventually, write_source
+from tests.support.existing_resources import (
+    client_of,
+    infrastructure,
+    make_existing_resources,
+)
 from tests.support.project_folder import PROJECT, make_project
+from tests.support.terraform_program import needs_aws_provider
+
+T = TypeVar("T")
 
 EXAMPLES = sorted((PROJECT / "examples").glob("*.py"))
 
@@ -28,31 +42,172 @@ def run_app(*arguments: str | Path, folder: Path) -> None:
     assert (finished.returncode, finished.stderr) == (0, "")
 
 
-def validate(stack_folder: Path, tmp_path: Path) -> None:
-    """Raises unless the real provider accepts the stack."""
-    processes = ChildProcesses(lambda _: None)
-    stack = Stack(stack_folder.name, stack_folder)
-
-    async def work() -> None:
-        async with find_terraform(processes, cache_folder=tmp_path / "cache") as terraform:
-            await terraform.init(stack)
-            await terraform.validate(stack)
-
-    processes.run(work())
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_is_accepted_by_the_real_provider(example: Path, tmp_path: Path) -> None:
-    run_app("-m", "prod_e", example, folder=tmp_path)
-    (stack,) = (tmp_path / "cdktf.out" / "stacks").iterdir()
+def synthesise(example: Path, folder: Path) -> Stack:
+    """Synthesises an example in `folder`, for the tested version of the provider."""
+    run_app("-m", "prod_e", example, folder=folder)
+    (stack,) = (folder / "cdktf.out" / "stacks").iterdir()
     # The bindings ask for the provider that they were made from, which is not the tested one.
     json_file = stack / "cdk.tf.json"
     json_file.write_text(
         re.sub(r'("source": "aws",\s*"version": )"[^"]*"', r'\1"~> 5.100"', json_file.read_text())
     )
-    validate(stack, tmp_path)
+    return Stack(stack.name, stack)
 
 
+def with_terraform(
+    work: Callable[[Terraform], Awaitable[T]],
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+) -> T:
+    processes = ChildProcesses(lambda _: None)
+
+    async def run() -> T:
+        async with find_terraform(
+            processes, cache_folder=folder / "cache", environment=variables
+        ) as terraform:
+            return await work(terraform)
+
+    return processes.run(run())
+
+
+def validate(stack: Stack, folder: Path) -> None:
+    """Raises unless the real provider accepts the stack."""
+
+    async def work(terraform: Terraform) -> None:
+        await terraform.init(stack)
+        await terraform.validate(stack)
+
+    with_terraform(work, folder)
+
+
+@needs_aws_provider
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_accepted_by_the_real_provider(example: Path, tmp_path: Path) -> None:
+    validate(synthesise(example, tmp_path), tmp_path)
+
+
+@pytest.fixture
+def with_tasks(tmp_path: Path) -> Iterator[EmbeddedAws]:
+    """An embedded AWS where a program of ours stands in for the web example's nginx."""
+    write_source(tmp_path / "nginx", "nginx")
+    data_plane = DataPlane(
+        sources={"nginx-unprivileged": tmp_path / "nginx"},
+        runtime="process",
+        cache_folder=tmp_path / "builds",
+    )
+    with EmbeddedAws(data_plane=data_plane) as aws:
+        yield aws
+
+
+def apply(stack: Stack, folder: Path, aws: EmbeddedAws, **variables: str) -> Mapping[str, str]:
+    """Deploys a stack, asserts that a second plan is empty, and returns the outputs."""
+
+    async def work(terraform: Terraform) -> Mapping[str, str]:
+        await terraform.init(stack)
+        assert (await terraform.plan(stack)).created
+        await terraform.apply(stack)
+        again = await terraform.plan(stack)
+        assert again.is_empty, again
+        return await terraform.outputs(stack)
+
+    given = {f"TF_VAR_{name}": value for name, value in variables.items()}
+    return with_terraform(work, folder, {**aws.environment(), **given})
+
+
+def destroy(stack: Stack, folder: Path, aws: EmbeddedAws, **variables: str) -> None:
+    """Lifts the protection of what the stack made, as a user would have to, and destroys it."""
+    lifted = {"lifecycle": {"prevent_destroy": False}}
+    databases = dict.fromkeys(stack.resources.get("aws_db_instance", {}), lifted)
+    (stack.folder / "unprotected_override.tf.json").write_text(
+        json.dumps({"resource": {"aws_db_instance": databases}} if databases else {})
+    )
+    for database in stack.resources.get("aws_db_instance", {}).values():
+        client_of(aws, "rds").modify_db_instance(
+            DBInstanceIdentifier=database["identifier"],
+            DeletionProtection=False,
+            ApplyImmediately=True,
+        )
+    if "aws_lb" in stack.resources:
+        elb = client_of(aws, "elbv2")
+        for balancer in elb.describe_load_balancers()["LoadBalancers"]:
+            elb.modify_load_balancer_attributes(
+                LoadBalancerArn=balancer["LoadBalancerArn"],
+                Attributes=[{"Key": "deletion_protection.enabled", "Value": "false"}],
+            )
+
+    async def work(terraform: Terraform) -> None:
+        await terraform.init(stack)
+        await terraform.plan(stack, destroy=True)
+        await terraform.apply(stack)
+        assert not await terraform.resources(stack)
+
+    given = {f"TF_VAR_{name}": value for name, value in variables.items()}
+    with_terraform(work, folder, {**aws.environment(), **given})
+
+
+@needs_aws_provider
+@pytest.mark.slow
+def test_the_web_service_answers_and_goes_again(tmp_path: Path, with_tasks: EmbeddedAws) -> None:
+    stack = synthesise(PROJECT / "examples" / "web_service.py", tmp_path)
+    before = infrastructure(with_tasks)
+    apply(stack, tmp_path, with_tasks)
+
+    def answers() -> bool:
+        (listener,) = with_tasks.listeners()
+        with urlopen(listener["url"], timeout=10) as answer:
+            return bool(answer.status == 200)
+
+    assert eventually("the load balancer has tasks", answers)
+    destroy(stack, tmp_path, with_tasks)
+    assert infrastructure(with_tasks) == before
+
+
+@needs_aws_provider
+@pytest.mark.slow
+def test_the_two_services_and_their_queue_are_deployed_and_go_again(
+    tmp_path: Path, aws: EmbeddedAws
+) -> None:
+    stack = synthesise(PROJECT / "examples" / "services_and_queue.py", tmp_path)
+    before = infrastructure(aws)
+    assert apply(stack, tmp_path, aws)["url"].startswith("http://")
+    ecs, sqs = client_of(aws, "ecs"), client_of(aws, "sqs")
+    (queue,) = sqs.list_queues()["QueueUrls"]
+    families = ecs.list_task_definition_families()["families"]
+    for family in families:
+        (container,) = ecs.describe_task_definition(taskDefinition=family)["taskDefinition"][
+            "containerDefinitions"
+        ]
+        assert {"name": "ORDERS_URL", "value": queue} in container["environment"]
+    assert families == ["shop-network-api", "shop-network-worker"]
+    destroy(stack, tmp_path, aws)
+    assert infrastructure(aws) == before
+
+
+@needs_aws_provider
+@pytest.mark.slow
+def test_the_service_in_an_app_of_ones_own_is_deployed_and_leaves_what_was_there(
+    tmp_path: Path, aws: EmbeddedAws
+) -> None:
+    stack = synthesise(PROJECT / "examples" / "in_a_cdktf_app.py", tmp_path)
+    existing = make_existing_resources(aws)
+    variables = {
+        "vpc_id": existing.vpc_id,
+        "subnet_a": existing.private_subnet_ids[0],
+        "subnet_b": existing.private_subnet_ids[1],
+        "listener_arn": existing.listener_arn,
+        "alb_security_group_id": existing.load_balancer_group,
+        "database_security_group_id": existing.database_group,
+    }
+    before = infrastructure(aws)
+    apply(stack, tmp_path, aws, **variables)
+    (service,) = client_of(aws, "ecs").list_services(cluster="company")["serviceArns"]
+    assert service.endswith("-service")
+    assert infrastructure(aws) == before
+    destroy(stack, tmp_path, aws, **variables)
+    assert infrastructure(aws) == before
+
+
+@needs_aws_provider
 def test_the_lines_in_main_py_add_a_queue_that_the_service_may_send_to(tmp_path: Path) -> None:
     folder = make_project(
         tmp_path / "project", **{"tiny-e": 'name = "tiny-e"\n[services.backend]\n'}
@@ -66,8 +221,8 @@ def test_the_lines_in_main_py_add_a_queue_that_the_service_may_send_to(tmp_path:
         text.replace('    """\n\n\ndef main', f'    """\n{shown[0]}\n\ndef main')
     )
     run_app("main.py", folder=folder)
-    stack = folder / "cdktf.out" / "stacks" / "tiny-e"
-    json_text = (stack / "cdk.tf.json").read_text()
+    stack = Stack("tiny-e", folder / "cdktf.out" / "stacks" / "tiny-e")
+    json_text = stack.json_file.read_text()
     assert "tiny-e-jobs" in json_text
     assert '\\"JOBS_URL\\", \\"value\\": \\"${aws_sqs_queue.jobs.url}' in json_text
     assert "sqs:SendMessage" in json_text

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from prod_e_ops.terraform.provider_mirror import find_provider_source
 from tests.support.project_folder import (
     PROD_E,
     PROJECT,
@@ -22,16 +20,9 @@ from tests.support.project_folder import (
     processes_with,
     prod_e,
 )
+from tests.support.terraform_program import needs_aws_provider
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
-    pytest.mark.skipif(
-        find_provider_source(os.environ).origin == "from Terraform's registry"
-        and os.environ.get("PROD_E_TEST_WITH_REGISTRY") != "1",
-        reason="no mirror has the AWS provider; PROD_E_TEST_WITH_REGISTRY=1 asks the registry",
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_aws_provider]
 
 VARIANTS = {
     "https": '[load_balancer]\ndomain_name = "api.example.com"\nhosted_zone_id = "Z0123"\n',

@@ -13,12 +13,23 @@ import pytest
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.provider_mirror import find_provider_source
 from prod_e_ops.terraform.runner import Terraform, find_terraform
 
 T = TypeVar("T")
 
 needs_terraform = pytest.mark.skipif(
     shutil.which("terraform") is None, reason="Terraform is not installed"
+)
+
+needs_aws_provider = pytest.mark.skipif(
+    shutil.which("terraform") is None
+    or (
+        find_provider_source(os.environ).origin == "from Terraform's registry"
+        and os.environ.get("PROD_E_TEST_WITH_REGISTRY") != "1"
+    ),
+    reason="no Terraform, or no mirror has the AWS provider; PROD_E_TEST_WITH_REGISTRY=1 asks the"
+    " registry",
 )
 
 

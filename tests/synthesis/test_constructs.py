@@ -384,6 +384,29 @@ def test_a_certificate_that_is_there_gives_https(
             "theirs-x has no port",
         ),
         (lambda stack, _: Monitoring(stack, "x").dashboard.url, "nothing is watched"),
+        (
+            lambda stack, _: Database.from_existing(stack, "x", security_group_id="sg-1"),
+            "either identifier or host",
+        ),
+        (
+            lambda stack, _: Database.from_existing(
+                stack, "x", security_group_id="sg-1", host="db", database_name="app"
+            ),
+            "host needs database_name and secret_arn",
+        ),
+        (
+            lambda stack, _: Monitoring(stack, "m").watch(
+                Database.from_existing(
+                    stack,
+                    "x",
+                    security_group_id="sg-1",
+                    host="db",
+                    database_name="app",
+                    secret_arn="arn",
+                )
+            ),
+            "db is no RDS instance",
+        ),
     ],
 )
 def test_values_that_aws_refuses_are_refused_in_words(

@@ -240,7 +240,7 @@ def test_it_can_be_read_on_a_light_and_on_a_dark_page(seed: Any) -> None:
     assert ".page { fill: #0d1117" in dark
 
 
-def test_the_command_writes_the_picture_where_it_is_wanted(tmp_path: Path) -> None:
+def test_the_command_writes_the_diagram_where_it_is_told_to(tmp_path: Path) -> None:
     (tmp_path / "environments").mkdir()
     (tmp_path / "environments" / "tiny-e.toml").write_text(MINIMAL)
     (tmp_path / "backend").mkdir()
@@ -259,3 +259,14 @@ def test_the_command_writes_the_picture_where_it_is_wanted(tmp_path: Path) -> No
     refused = prod_e("--output", "gone/diagram.svg")
     assert refused.returncode == 2
     assert "cannot be written to gone/diagram.svg: No such file or directory" in refused.stderr
+    (tmp_path / "environments" / "tiny-e.toml").write_text(
+        MINIMAL
+        + """[network]
+vpc_id = "vpc-0123456789abcdef0"
+public_subnet_ids = ["subnet-00000001", "subnet-00000002"]
+private_subnet_ids = ["subnet-00000003", "subnet-00000004"]
+"""
+    )
+    refused = prod_e()
+    assert refused.returncode == 2
+    assert "it uses what is there already (network.vpc_id)" in refused.stderr

@@ -18,7 +18,7 @@ from constructs import Construct
 
 from prod_e.account import Account
 from prod_e.app.moved import keep_former_addresses
-from prod_e.database.database import Database
+from prod_e.database.database import Database, DatabaseBase
 from prod_e.delivery.build_context import BuildContext
 from prod_e.delivery.container_image import ContainerImage
 from prod_e.delivery.delivery_role import DeliveryRole
@@ -26,15 +26,15 @@ from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE, REBUILD_VARIABLE
 from prod_e.delivery.image_repository import ImageRepository
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
 from prod_e.load_balancer.certificate import Domain
-from prod_e.load_balancer.load_balancer import AccessLogs, LoadBalancer
+from prod_e.load_balancer.load_balancer import AccessLogs, LoadBalancer, LoadBalancerBase
 from prod_e.load_balancer.target_group import HealthCheck
 from prod_e.load_balancer.waf import Waf
 from prod_e.monitoring.monitoring import Monitoring
 from prod_e.monitoring.thresholds import Thresholds
-from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e.names import ServiceNames
 from prod_e.network.network import Network, NetworkBase
 from prod_e.service.arguments import ContainerHealthCheck, EcrImage, TaskNames
-from prod_e.service.cluster import Cluster
+from prod_e.service.cluster import Cluster, ClusterBase
 from prod_e.service.fargate_service import FargateService
 from prod_e.service.scaling import Scaling
 from prod_e.settings import Environment, Service, State
@@ -47,7 +47,7 @@ class RegistryStack(TerraformStack):
     """Where the environment's images live: ECR repositories, and who else may push to them."""
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:
-        super().__init__(scope, EnvironmentNames(environment.name).registry_stack)
+        super().__init__(scope, environment.names.registry_stack)
         _use_aws(self, environment)
         arns = []
         for key, service in environment.services.items():
@@ -63,7 +63,7 @@ class RegistryStack(TerraformStack):
             role = DeliveryRole(
                 self,
                 "delivery",
-                name=EnvironmentNames(environment.name).delivery_role,
+                name=environment.names.delivery_role,
                 github_repository=environment.delivery.github_repository,
                 branch=environment.delivery.branch,
                 create_oidc_provider=environment.delivery.create_oidc_provider,
@@ -89,7 +89,7 @@ class ImageStack(TerraformStack):
         environment: Environment,
         contexts: Mapping[str, BuildContext],
     ) -> None:
-        super().__init__(scope, f"{environment.name}-image")
+        super().__init__(scope, environment.names.image_stack)
         _use_aws(self, environment)
         self.add_override(
             "terraform.required_providers.docker.version", environment.providers.docker
@@ -160,7 +160,7 @@ class EnvironmentStack(TerraformStack):
         environment: Environment,
         contexts: Mapping[str, BuildContext],
     ) -> None:
-        names = EnvironmentNames(environment.name)
+        names = environment.names
         super().__init__(scope, names.main_stack)
         self._environment = environment
         self._names = names
@@ -169,7 +169,7 @@ class EnvironmentStack(TerraformStack):
         self.network = self._network()
         self.load_balancer = self._load_balancer()
         self.database = self._database()
-        self.cluster = Cluster(self, "cluster", name=names.cluster)
+        self.cluster = self._cluster()
         self.monitoring = self._monitoring()
         _output(self, "service_url", self.load_balancer.url, "Where the services answer")
         _output(self, "cluster_name", self.cluster.name, "ECS cluster")
@@ -178,7 +178,9 @@ class EnvironmentStack(TerraformStack):
             for key, service in environment.services.items()
         }
         if self.database:
-            self.monitoring.watch(self.database)
+            # CloudWatch has metrics of RDS instances only.
+            if self.database.identifier:
+                self.monitoring.watch(self.database)
             _output(self, "database_endpoint", self.database.endpoint, "PostgreSQL host and port")
         _output(self, "dashboard_url", self.monitoring.dashboard.url, "CloudWatch dashboard")
         keep_former_addresses(self)
@@ -206,8 +208,22 @@ class EnvironmentStack(TerraformStack):
             flow_log_retention_days=settings.flow_log_retention_days,
         )
 
-    def _load_balancer(self) -> LoadBalancer:
+    def _cluster(self) -> ClusterBase:
+        if self._names.existing_cluster:
+            return Cluster.from_existing(self, "cluster", name=self._names.existing_cluster)
+        return Cluster(self, "cluster", name=self._names.cluster)
+
+    def _load_balancer(self) -> LoadBalancerBase:
         settings = self._environment.load_balancer
+        if settings.listener_arn and settings.security_group_id:
+            return LoadBalancer.from_existing(
+                self,
+                "load-balancer",
+                network=self.network,
+                listener_arn=settings.listener_arn,
+                security_group_id=settings.security_group_id,
+                host=settings.domain_name,
+            )
         hosts = {service.host for service in self._environment.services.values() if service.host}
         return LoadBalancer(
             self,
@@ -229,10 +245,24 @@ class EnvironmentStack(TerraformStack):
             deletion_protection=settings.deletion_protection,
         )
 
-    def _database(self) -> Database | None:
+    def _database(self) -> DatabaseBase | None:
         settings = self._environment.database
         if settings is None:
             return None
+        if not settings.is_made and settings.security_group_id:
+            return Database.from_existing(
+                self,
+                "database",
+                identifier=settings.existing_identifier,
+                host=settings.host,
+                port=settings.port,
+                database_name=settings.name,
+                secret_arn=settings.secret_arn,
+                security_group_id=settings.security_group_id,
+                storage_gib=settings.storage_gib
+                if "storage_gib" in settings.model_fields_set
+                else None,
+            )
         return Database(
             self,
             "database",

@@ -26,12 +26,12 @@ _EXPORTED_LOGS = ("postgresql", "upgrade")
 class DatabaseBase(Construct):
     """What services need of a database, whether it is made here or was there before.
 
-    `identifier`: the instance's. `host`, `port`, `database_name`: where to connect. `endpoint`:
-    host and port. `secret_arn`: the secret with `username` and `password`. `storage_gib`: its size
-    where that is known.
+    `identifier`: the RDS instance's, where it is one. `host`, `port`, `database_name`: where to
+    connect. `endpoint`: host and port. `secret_arn`: the secret with `username` and `password`.
+    `storage_gib`: its size where that is known.
     """
 
-    identifier: str
+    identifier: str | None
     host: str
     port: int
     endpoint: str
@@ -183,21 +183,41 @@ class Database(DatabaseBase):
         scope: Construct,
         id: str,
         *,
-        identifier: Annotated[str, Doc("an RDS instance of this account and region")],
         security_group_id: Annotated[str, Doc("one of its groups, which gets rules")],
+        identifier: Annotated[
+            str | None, Doc("an RDS instance of this account and region; where it is, is looked up")
+        ] = None,
+        host: Annotated[
+            str | None, Doc("in place of identifier: where another PostgreSQL answers")
+        ] = None,
+        port: Annotated[int, Doc("TCP, 1 to 65535; default 5432")] = PORT,
+        database_name: Annotated[
+            str | None, Doc("default: the one that the instance was made with")
+        ] = None,
         secret_arn: Annotated[
             str | None,
             Doc("with username and password as JSON; default: the secret that RDS manages"),
         ] = None,
         storage_gib: Annotated[
-            int | None, Doc("its size, for the alarm on free storage; default: no such alarm")
+            int | None, Doc("GiB, for the alarm on free storage; default: no such alarm")
         ] = None,
     ) -> DatabaseBase:
-        """An instance that is there already; where it is, is looked up."""
+        """A database that is there already: an RDS instance, or whatever answers at `host`.
+
+        Raises `ValueError` unless either `identifier` is given, or `host` with `database_name` and
+        `secret_arn`.
+        """
+        if (identifier is None) == (host is None):
+            raise ValueError("give Database.from_existing either identifier or host")
+        if host and not (database_name and secret_arn):
+            raise ValueError("host needs database_name and secret_arn")
         return ExistingDatabase(
             scope,
             id,
             identifier=identifier,
+            host=host,
+            port=port,
+            database_name=database_name,
             security_group_id=security_group_id,
             secret_arn=secret_arn,
             storage_gib=storage_gib,
@@ -232,28 +252,36 @@ class Database(DatabaseBase):
 
 
 class ExistingDatabase(DatabaseBase):
-    """An instance that somebody else made; see `Database.from_existing`."""
+    """A database that somebody else made; see `Database.from_existing`."""
 
     def __init__(
         self,
         scope: Construct,
         id: str,
         *,
-        identifier: str,
+        identifier: str | None,
+        host: str | None,
+        port: int,
+        database_name: str | None,
         security_group_id: str,
         secret_arn: str | None,
         storage_gib: int | None,
     ) -> None:
         super().__init__(scope, id)
-        instance = DataAwsDbInstance(self, "instance", db_instance_identifier=identifier)
         self.identifier = identifier
-        self.host = instance.address
-        self.port = PORT
-        self.endpoint = instance.endpoint
-        self.database_name = instance.db_name
-        self.secret_arn = secret_arn or instance.master_user_secret.get(0).secret_arn
+        self.port = port
         self.storage_gib = storage_gib
         self.security_group = ExistingSecurityGroup(self, security_group_id=security_group_id)
+        if identifier:
+            instance = DataAwsDbInstance(self, "instance", db_instance_identifier=identifier)
+            host = instance.address
+            database_name = database_name or instance.db_name
+            secret_arn = secret_arn or instance.master_user_secret.get(0).secret_arn
+        assert host and database_name and secret_arn
+        self.host = host
+        self.endpoint = f"{host}:{port}"
+        self.database_name = database_name
+        self.secret_arn = secret_arn
 
 
 def _check(storage_gib: int, max_storage_gib: int | None, backup_days: int) -> None:

@@ -19,14 +19,19 @@ def watch_database(
 ) -> None:
     """Alarms on a database's CPU, storage (where its size is known) and connections.
 
+    Raises `ValueError` for one that is no RDS instance, of which CloudWatch knows nothing.
+
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-metrics.html
     """
+    identifier = database.identifier
+    if identifier is None:
+        raise ValueError(f"{database.host} is no RDS instance, so that CloudWatch has no metrics")
 
     def metric(name: str) -> Metric:
         return Metric(
             namespace="AWS/RDS",
             name=name,
-            dimensions={"DBInstanceIdentifier": database.identifier},
+            dimensions={"DBInstanceIdentifier": identifier},
             statistic="Average",
         )
 

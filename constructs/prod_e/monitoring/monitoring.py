@@ -70,7 +70,10 @@ class Monitoring(Construct):
             str | None, Doc("what alarms and widgets call it; default: the construct's id")
         ] = None,
     ) -> None:
-        """Adds alarms, widgets and queries; a service's deployment then fails if callers suffer."""
+        """Adds alarms, widgets and queries; a service's deployment then fails if callers suffer.
+
+        Raises `ValueError` for a database that is no RDS instance: CloudWatch knows nothing of it.
+        """
         id = id or watched.node.id
         if isinstance(watched, DatabaseBase):
             watch_database(

@@ -4,6 +4,7 @@ Settings know nothing of Terraform. `load_environments` reads every file of a fo
 returns validated, immutable objects or raises `SettingsError` with one message per mistake.
 """
 
+from prod_e.settings.cluster import Cluster
 from prod_e.settings.database import Database
 from prod_e.settings.delivery import Delivery
 from prod_e.settings.environment import Environment
@@ -16,6 +17,7 @@ from prod_e.settings.service import Service
 from prod_e.settings.state import State
 
 __all__ = [
+    "Cluster",
     "Database",
     "Delivery",
     "Environment",

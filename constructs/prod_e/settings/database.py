@@ -1,17 +1,20 @@
 """`[database]`: the PostgreSQL database that an environment's services share."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated
 
 from pydantic import Field
 
-from prod_e.settings.fields import Mistake, Section, matching
+from prod_e.settings.fields import DOMAIN_NAME, Mistake, Section, SecurityGroupId, matching
+
+_OF_EXISTING = {"name", "port", "secret_arn", "security_group_id"}
 
 
 class Database(Section):
-    """The RDS PostgreSQL instance that an environment's services share.
+    """The PostgreSQL database that an environment's services share.
 
-    Without this section the environment has no database.
+    It is an RDS instance that is made, or a database that is there already, which `arn` or `host`
+    names. Without this section the environment has no database.
     """
 
     name: (
@@ -24,7 +27,8 @@ class Database(Section):
         ]
         | None
     ) = None
-    """The database in the instance; default: the environment's name with `_` for `-`."""
+    """The database in the instance; default: the environment's name with `_` for `-`, or with `arn`
+    the one that the instance was made with."""
 
     engine_version: Annotated[
         str,
@@ -56,15 +60,91 @@ class Database(Section):
     final_snapshot: bool = True
     """Deletion leaves a snapshot."""
 
+    arn: (
+        Annotated[
+            str,
+            matching(
+                r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:db:[a-z][a-z0-9-]{0,62}$",
+                "the ARN of an RDS instance in the environment's region",
+            ),
+        ]
+        | None
+    ) = None
+    """An RDS instance that is there already, in place of one that is made; where it is, is looked
+    up. Only `name`, `port`, `secret_arn`, `security_group_id` and `storage_gib` (for its alarm)
+    have a meaning then."""
+
+    host: Annotated[str, matching(DOMAIN_NAME, "a host name such as db.example.com")] | None = None
+    """In place of `arn`: where any other PostgreSQL answers, such as an Aurora cluster, which has
+    no alarms here. Only `name`, `port`, `secret_arn` and `security_group_id` have a meaning then.
+    """
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    """Where it answers; only with `arn` or `host`."""
+
+    secret_arn: (
+        Annotated[
+            str,
+            matching(
+                r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+-\w{6}$",
+                "the whole ARN of a Secrets Manager secret, which ends in six random characters",
+            ),
+        ]
+        | None
+    ) = None
+    """With `arn` or `host`: the secret with `username` and `password` as JSON; default: with `arn`
+    the one that RDS manages."""
+
+    security_group_id: SecurityGroupId | None = None
+    """With `arn` or `host`: one of its security groups, which gets rules from the tasks."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is an RDS instance of the environment's own."""
+        return self.arn is None and self.host is None
+
+    @property
+    def existing_identifier(self) -> str | None:
+        """The identifier of the RDS instance that is there already."""
+        return self.arn.rpartition(":")[2] if self.arn else None
+
     @property
     def major_version(self) -> str:
         """The engine's major version, which names the parameter group's family."""
         return self.engine_version.split(".")[0]
 
     def _mistakes(self) -> Iterator[Mistake]:
+        if self.arn and self.host:
+            yield "host", "has no meaning with arn; give one of the two"
+        elif self.arn:
+            yield from self._existing_mistakes("arn", {*_OF_EXISTING, "storage_gib"})
+        elif self.host:
+            yield from self._existing_mistakes("host", _OF_EXISTING)
+            for key, what in (
+                ("name", "that of the database in it"),
+                ("secret_arn", "the ARN of a secret with username and password as JSON"),
+            ):
+                if getattr(self, key) is None:
+                    yield key, f"is missing for host; give {what}"
+        else:
+            yield from self._own_mistakes()
+
+    def _own_mistakes(self) -> Iterator[Mistake]:
+        for key in sorted(self.model_fields_set & (_OF_EXISTING - {"name"})):
+            yield key, "has no meaning without arn or host; leave it out"
         if self.max_storage_gib is not None and self.max_storage_gib < self.storage_gib * 1.1:
             yield (
                 "max_storage_gib",
                 f"{self.max_storage_gib} is less than 10 % above storage_gib = {self.storage_gib};"
                 f" allowed: {-(-self.storage_gib * 11 // 10)} or more",
             )
+
+    def _existing_mistakes(self, named_by: str, known: Collection[str]) -> Iterator[Mistake]:
+        """`named_by`: the key that names what is there. `known`: what else has a meaning."""
+        if self.security_group_id is None:
+            yield (
+                "security_group_id",
+                f"is missing for {named_by}; give the id of a security group of the database",
+            )
+        for key in sorted(self.model_fields_set.difference(known, {"arn", "host"})):
+            yield key, f"has no meaning with {named_by}; leave it out"

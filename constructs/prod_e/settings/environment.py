@@ -7,7 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, PrivateAttr
 
-from prod_e.names import ServiceNames
+from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e.settings.cluster import Cluster
 from prod_e.settings.database import Database
 from prod_e.settings.delivery import Delivery
 from prod_e.settings.fields import Mistake, Region, Section, matching
@@ -51,6 +52,9 @@ class Environment(Section):
     network: Network = Network()
     """The VPC."""
 
+    cluster: Cluster = Cluster()
+    """The ECS cluster."""
+
     services: Annotated[dict[str, Service], Field(min_length=1)]
     """What runs, each service by its key."""
 
@@ -83,6 +87,24 @@ class Environment(Section):
         """The file with these settings, as messages name it."""
         return self._file
 
+    @property
+    def names(self) -> EnvironmentNames:
+        """What the environment's own resources and stacks are called."""
+        return EnvironmentNames(self.name, existing_cluster=self.cluster.existing_name)
+
+    @property
+    def existing(self) -> tuple[str, ...]:
+        """The keys that name what is there already, in place of what would be made."""
+        database = self.database or Database()
+        named = {
+            "network.vpc_id": self.network.vpc_id,
+            "cluster.arn": self.cluster.arn,
+            "load_balancer.listener_arn": self.load_balancer.listener_arn,
+            "database.arn": database.arn,
+            "database.host": database.host,
+        }
+        return tuple(key for key, value in named.items() if value)
+
     def source_of(self, key: str) -> str:
         """The folder with the Dockerfile of the service `key`, seen from the project's folder."""
         return self.services[key].source or key
@@ -101,17 +123,44 @@ class Environment(Section):
                     " with aws:, values of at most 256, made of letters, digits, spaces and"
                     " _ . : / = + - @",
                 )
-        if (
-            self.database
-            and self.network.vpc_id
-            and len(self.network.isolated_subnet_ids) < LEAST_SUBNETS
-        ):
-            yield (
-                "network.isolated_subnet_ids",
-                f"has fewer than {LEAST_SUBNETS}, which the database needs, in two zones",
-            )
+        yield from self._existing_mistakes()
         yield from self._name_mistakes()
         yield from self._route_mistakes()
+
+    def _existing_mistakes(self) -> Iterator[Mistake]:
+        """Whether what is there already fits together."""
+        if self.network.vpc_id:
+            for key, what, is_made in (
+                ("public_subnet_ids", "load balancer", self.load_balancer.is_made),
+                ("isolated_subnet_ids", "database", self.database and self.database.is_made),
+            ):
+                if is_made and len(getattr(self.network, key)) < LEAST_SUBNETS:
+                    yield (
+                        f"network.{key}",
+                        f"has fewer than {LEAST_SUBNETS}, which the {what} needs, in two zones",
+                    )
+        arns = {
+            "cluster.arn": self.cluster.arn,
+            "load_balancer.listener_arn": self.load_balancer.listener_arn,
+            "load_balancer.certificate_arn": self.load_balancer.certificate_arn,
+        }
+        if self.database:
+            arns["database.arn"] = self.database.arn
+            arns["database.secret_arn"] = self.database.secret_arn
+        for key, arn in arns.items():
+            if arn is None:
+                continue
+            region, account = arn.split(":")[3:5]
+            if region != self.region:
+                yield key, f"is in {region}, and the environment is in region = {self.region!r}"
+            if self.account and account != self.account:
+                yield key, f"is in the account {account}, and account = {self.account!r}"
+        in_a_vpc = [key for key in self.existing if not key.startswith("cluster.")]
+        if in_a_vpc and self.network.vpc_id is None:
+            yield (
+                "network.vpc_id",
+                f"is missing for {' and '.join(in_a_vpc)}; the tasks run in that VPC too",
+            )
 
     def _name_mistakes(self) -> Iterator[Mistake]:
         for beginning, what in _REFUSED_BEGINNINGS.items():
@@ -121,7 +170,7 @@ class Environment(Section):
                     f"{self.name!r} is refused by AWS: the names of {what}, which begin with it,"
                     f" may not begin with {beginning!r}",
                 )
-        if self.load_balancer.access_logs:
+        if self.load_balancer.is_made and self.load_balancer.access_logs:
             bucket = f"{self.name}-alb-logs-{'0' * 12}-{self.region}"
             for problem in bucket_problems(bucket):
                 yield (
@@ -144,7 +193,7 @@ class Environment(Section):
                 )
 
     def _route_mistakes(self) -> Iterator[Mistake]:
-        domain = self.load_balancer.domain_name
+        domain = self.load_balancer.domain_name if self.load_balancer.is_made else None
         for key, service in self.services.items():
             host = service.host
             if domain and host and host != domain and not host.endswith(f".{domain}"):
@@ -165,10 +214,10 @@ class Environment(Section):
                     f"services.{other}.priority",
                     f"{second.rule_priority} is that of services.{one} too; set another",
                 )
-            taken, wanted = self._names(one), self._names(other)
+            earlier, later = self._names(one), self._names(other)
             for field in ("repository", "task_family", "service", "log_group"):
-                name = getattr(wanted, field)
-                if name == getattr(taken, field):
+                name = getattr(later, field)
+                if name == getattr(earlier, field):
                     yield f"services.{other}.{field}", f"{name!r} is that of services.{one} too"
 
     def _names(self, key: str) -> ServiceNames:
@@ -178,13 +227,13 @@ class Environment(Section):
         """Yields the key and the problem of each name that both environments give in one region."""
         if (self.account, self.region) != (other.account, other.region):
             return
-        for key, taken_key in product(self.services, other.services):
-            wanted, taken = self._names(key), other._names(taken_key)
+        for key, other_key in product(self.services, other.services):
+            ours, theirs = self._names(key), other._names(other_key)
             for field in ("repository", "task_family", "log_group"):
-                name = getattr(wanted, field)
-                if name == getattr(taken, field):
+                name = getattr(ours, field)
+                if name == getattr(theirs, field):
                     yield (
                         f"services.{key}.{field}",
-                        f"{name!r} is that of services.{taken_key} in {other.file} too; each"
+                        f"{name!r} is that of services.{other_key} in {other.file} too; each"
                         " environment needs its own",
                     )

@@ -38,6 +38,10 @@ EcsName = Annotated[
     matching(r"^[A-Za-z0-9_-]{1,255}$", "letters, digits, underscores and hyphens, at most 255"),
 ]
 Region = Annotated[str, matching(r"^[a-z]{2}(-[a-z]+)+-\d$", "a region such as us-west-2")]
+SecurityGroupId = Annotated[
+    str, matching(r"^sg-[0-9a-f]{8,17}$", "a security group's id such as sg-0123456789abcdef0")
+]
+DOMAIN_NAME = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
 
 Mistake = tuple[str, str]
 """A key below the model, and what is wrong with its value."""

@@ -5,23 +5,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prod_e.settings.fields import Mistake, Section, matching
+from prod_e.settings.fields import DOMAIN_NAME, Mistake, Section, SecurityGroupId, matching
 
 
 class LoadBalancer(Section):
     """The Application Load Balancer in front of an environment's services."""
 
     domain_name: (
-        Annotated[
-            str,
-            matching(
-                r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$",
-                "a domain name such as api.example.com",
-            ),
-        ]
-        | None
+        Annotated[str, matching(DOMAIN_NAME, "a domain name such as api.example.com")] | None
     ) = None
-    """With `hosted_zone_id`: HTTPS for this domain with a certificate of ACM, HTTP redirected."""
+    """With `hosted_zone_id`: HTTPS for this domain with a certificate of ACM, HTTP redirected.
+    With `listener_arn`: the name under which people reach that load balancer."""
 
     hosted_zone_id: (
         Annotated[
@@ -56,7 +50,36 @@ class LoadBalancer(Section):
     deletion_protection: bool = True
     """Elastic Load Balancing refuses to delete the load balancer."""
 
+    listener_arn: (
+        Annotated[
+            str,
+            matching(
+                r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:listener/app/[\w/-]+$",
+                "the ARN of an Application Load Balancer's listener in the environment's region",
+            ),
+        ]
+        | None
+    ) = None
+    """A listener of a load balancer that is there already, in place of one that is made: it gets
+    the rules of the services. Only `security_group_id` and `domain_name` have a meaning then."""
+
+    security_group_id: SecurityGroupId | None = None
+    """One of that load balancer's security groups, which gets rules to the tasks."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a load balancer of the environment's own."""
+        return self.listener_arn is None
+
     def _mistakes(self) -> Iterator[Mistake]:
+        if self.listener_arn is not None:
+            yield from self._existing_mistakes()
+            return
+        if self.security_group_id:
+            yield (
+                "listener_arn",
+                "is missing for security_group_id; give the ARN of that load balancer's listener",
+            )
         if self.domain_name and not self.hosted_zone_id:
             yield (
                 "hosted_zone_id",
@@ -65,3 +88,13 @@ class LoadBalancer(Section):
             )
         if self.hosted_zone_id and not self.domain_name:
             yield "domain_name", f"is missing for hosted_zone_id = {self.hosted_zone_id!r}"
+
+    def _existing_mistakes(self) -> Iterator[Mistake]:
+        if self.security_group_id is None:
+            yield (
+                "security_group_id",
+                "is missing for listener_arn; give the id of a security group of its load balancer",
+            )
+        known = {"listener_arn", "security_group_id", "domain_name"}
+        for key in sorted(self.model_fields_set - known):
+            yield key, "has no meaning with listener_arn; leave it out"

@@ -101,6 +101,8 @@ class Network(Section):
             return
         for key in sorted(self.model_fields_set - subnets - {"vpc_id"}):
             yield key, "has no meaning with vpc_id; leave it out"
-        for key in ("public_subnet_ids", "private_subnet_ids"):
-            if len(getattr(self, key)) < LEAST_SUBNETS:
-                yield key, f"has fewer than {LEAST_SUBNETS}; give one in each of two zones or more"
+        if len(self.private_subnet_ids) < LEAST_SUBNETS:
+            yield (
+                "private_subnet_ids",
+                f"has fewer than {LEAST_SUBNETS}, which the tasks need, in two zones",
+            )

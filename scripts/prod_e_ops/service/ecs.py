@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e.names import ServiceNames
 from prod_e_ops import next_commands
 from prod_e_ops.aws.clients import aws_client, aws_errors
 from prod_e_ops.aws.threads import in_thread
@@ -48,7 +48,7 @@ class Deployments:
         self.key = key
         self.settings = service_settings(environment, key)
         self.names = ServiceNames.of(environment.name, key, self.settings)
-        self.cluster = EnvironmentNames(environment.name).cluster
+        self.cluster = environment.names.cluster
 
     async def status(self) -> ServiceStatus:
         """The service, and its newest deployment."""

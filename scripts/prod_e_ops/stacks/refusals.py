@@ -71,9 +71,10 @@ def refuse_more_than_create(plan: StackPlan) -> None:
 def refuse_protected(environment: "Environment") -> None:
     """Raises `DestroyRefused` if the settings protect something of the environment."""
     protected = []
-    if environment.database and environment.database.deletion_protection:
+    database, load_balancer = environment.database, environment.load_balancer
+    if database and database.is_made and database.deletion_protection:
         protected.append("[database] deletion_protection = true keeps the database and its data")
-    if environment.load_balancer.deletion_protection:
+    if load_balancer.is_made and load_balancer.deletion_protection:
         protected.append("[load_balancer] deletion_protection = true keeps the load balancer")
     if protected:
         raise DestroyRefused(

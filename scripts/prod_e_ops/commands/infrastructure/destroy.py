@@ -74,12 +74,13 @@ async def _ask(
 
 
 def _what_stays(environment: "Environment") -> Iterator[str]:
-    if environment.database:
+    database, load_balancer = environment.database, environment.load_balancer
+    if database and database.is_made:
         yield (
             "The database leaves a final snapshot, which you pay for until you delete it."
-            if environment.database.final_snapshot
+            if database.final_snapshot
             else "The database leaves no final snapshot: its data is lost."
         )
     yield "ECR refuses to delete a repository with images in it; delete those first."
-    if environment.load_balancer.access_logs:
+    if load_balancer.is_made and load_balancer.access_logs:
         yield "S3 refuses to delete the bucket of the access logs while it holds any."

@@ -52,10 +52,17 @@ async def write_diagram(
 
     `output`: the file, or `-` for stdout; default: the diagram in the project's `docs/`.
 
-    Raises `SettingsMistake` if the settings are wrong, `UserMistake` if the file cannot be written.
+    Raises `SettingsMistake` if the settings are wrong, `UserMistake` if the environment uses a VPC,
+    a load balancer or a database that is there already, or the file cannot be written.
     """
     project, terminal = context.project, context.terminal
-    name = project.environment(environment_name).name
+    environment = project.environment(environment_name)
+    name = environment.name
+    if existing := [key for key in environment.existing if not key.startswith("cluster.")]:
+        raise UserMistake(
+            f"{name} cannot be drawn: it uses what is there already ({', '.join(existing)}), and"
+            " the diagram shows what an environment makes."
+        )
     await synthesise(context)
     with terminal.step(f"Draw {name}") as step:
         svg = draw(

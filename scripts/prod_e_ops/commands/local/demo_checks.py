@@ -10,7 +10,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e.names import ServiceNames
 
 if TYPE_CHECKING:
     from embedded_aws import EmbeddedAws
@@ -129,7 +129,7 @@ def _service(
         ),
     )
     ecs = clients("ecs")
-    cluster = EnvironmentNames(environment.name).cluster
+    cluster = environment.names.cluster
     service = _one(
         _found(ecs.describe_services, cluster=cluster, services=[names.service], key="services")
     )

@@ -1,0 +1,140 @@
+"""What a settings file may hold, and that every mistake in it is told at once."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+
+from prod_e.settings import Environment, SettingsError, load_environment, load_environments
+from tests.support.project_folder import PROJECT
+from tests.support.settings_mistakes import (
+    EXISTING_NETWORK,
+    mistakes,
+    with_section,
+    with_service,
+)
+
+
+@pytest.mark.parametrize("name", ["prod-e", "staging-e"])
+def test_the_environments_of_the_project_are_valid(name: str) -> None:
+    environments = {e.name: e for e in load_environments(PROJECT / "environments")}
+    assert environments[name].services["backend"].memory_mib == 512
+
+
+def keys_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                below = "backend." if name == "services" else ""
+                yield from keys_of(inner, f"{prefix}{name}.{below}")
+
+
+@pytest.mark.parametrize("key", list(keys_of(Environment)))
+def test_a_value_of_the_wrong_type_is_told_in_the_words_of_the_file(
+    tmp_path: Path, key: str
+) -> None:
+    *sections, name = key.split(".")
+    lines = {"": ['name = "tiny-e"'], "services.backend": []}
+    lines.setdefault(".".join(sections), []).append(f"{name} = 1979-05-27")
+    if key == "name":
+        del lines[""][0]
+    if key == "services":
+        del lines["services.backend"]
+    if sections == ["delivery"] and name != "github_repository":
+        lines["delivery"].append('github_repository = "us/app"')
+    toml = "\n".join(
+        line
+        for section, found in lines.items()
+        for line in ([f"[{section}]"] if section else []) + found
+    )
+    (message,) = mistakes(tmp_path, toml)
+    value = "" if name == "secrets" else "1979-05-27 "
+    assert message.startswith(f"{key}: {value}is not allowed; allowed: ")
+    assert not re.search(r"Input|should|valid|string|dictionary|tuple|None", message)
+
+
+def test_a_mistaken_secret_is_not_repeated(tmp_path: Path) -> None:
+    toml = with_service("[services.backend.secrets]\nAPI_KEY = 'hunter2'")
+    assert "hunter2" not in "".join(mistakes(tmp_path, toml))
+
+
+def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    toml = with_service("memory_mib = 1\nunknown = 1") + "[network]\ncidr = 'x'\n"
+    found = mistakes(tmp_path, toml)
+    assert len(found) >= 2
+
+
+def test_every_file_is_told_of(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.toml").write_text("name = 1\n[services.backend]\n")
+    with pytest.raises(SettingsError) as raised:
+        load_environments(tmp_path)
+    assert len(raised.value.messages) == 2
+
+
+def test_environments_may_not_share_names_or_addresses(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.toml").write_text(with_service(""))
+    with pytest.raises(SettingsError) as raised:
+        load_environments(tmp_path)
+    name, cidr = raised.value.messages
+    assert "two.toml: name: 'tiny-e' is that of" in name
+    assert "two.toml: network.cidr: '10.0.0.0/16' overlaps '10.0.0.0/16'" in cidr
+
+
+def test_environments_in_a_vpc_that_is_there_already_share_its_addresses(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        network = f"[network]{EXISTING_NETWORK}"
+        (tmp_path / f"{name}.toml").write_text(with_service(network, name=f"{name}-e"))
+    assert [e.name for e in load_environments(tmp_path)] == ["one-e", "two-e"]
+
+
+SHARED = 'repository = "app"\ntask_family = "app"\nlog_group = "/app"\nservice = "app"'
+
+
+def two_environments(folder: Path, **lines: str) -> None:
+    for number, (name, first) in enumerate(lines.items()):
+        (folder / f"{name}.toml").write_text(
+            f'{first}\n{with_section("network", f"""cidr = "10.{number}.0.0/16" """)}'.replace(
+                "tiny-e", f"{name}-e"
+            ).replace("[services.backend]", f"[services.backend]\n{SHARED}")
+        )
+
+
+def test_environments_of_one_account_and_region_may_not_share_names_of_services(
+    tmp_path: Path,
+) -> None:
+    two_environments(tmp_path, one="", two="")
+    with pytest.raises(SettingsError) as raised:
+        load_environments(tmp_path)
+    for message, (key, name) in zip(
+        raised.value.messages,
+        {"repository": "app", "task_family": "app", "log_group": "/app"}.items(),
+        strict=True,
+    ):
+        assert message == (
+            f"{tmp_path.name}/two.toml: services.backend.{key}: {name!r} is that of"
+            f" services.backend in {tmp_path.name}/one.toml too; each environment needs its own"
+        )
+
+
+@pytest.mark.parametrize("other", ['region = "eu-west-1"', 'account = "111122223333"'])
+def test_environments_of_other_accounts_or_regions_may_share_names(
+    tmp_path: Path, other: str
+) -> None:
+    two_environments(tmp_path, one="", two=other)
+    assert [environment.name for environment in load_environments(tmp_path)] == ["one-e", "two-e"]
+
+
+def test_a_folder_without_environments_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no environment found"):
+        load_environments(tmp_path)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="this file does not exist"):
+        load_environment(tmp_path / "none.toml")
