@@ -91,7 +91,7 @@ def with_tasks(tmp_path: Path) -> Iterator[EmbeddedAws]:
     """An embedded AWS where a program of ours stands in for the web example's nginx."""
     write_source(tmp_path / "nginx", "nginx")
     data_plane = DataPlane(
-        sources={"nginx-unprivileged": tmp_path / "nginx"},
+        sources={"nginxinc/nginx-unprivileged": tmp_path / "nginx"},
         runtime="process",
         cache_folder=tmp_path / "builds",
     )

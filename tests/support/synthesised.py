@@ -5,6 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MINIMAL = """
+name = "tiny-e"
+[services.backend]
+"""
+"""The settings of an environment with nothing but defaults."""
+
 
 @dataclass(frozen=True)
 class Synthesised:
@@ -33,6 +39,40 @@ class Synthesised:
         named = self.values["resource"][type_name].items()
         name = next(name for name, resource in named if resource is wanted)
         return f"${{{type_name}.{name}.{attribute}}}"
+
+    def container(self, **arguments: object) -> dict[str, Any]:
+        """The container of the task definition with these arguments."""
+        definition = self.one("aws_ecs_task_definition", **arguments)
+        (found,) = json.loads(definition["container_definitions"])
+        return dict(found)
+
+    def variables(self, **arguments: object) -> dict[str, str]:
+        """The plain variables of that container."""
+        return {each["name"]: each["value"] for each in self.container(**arguments)["environment"]}
+
+    def ingress(self) -> set[tuple[str, str, int]]:
+        """Who may connect to whom: source, destination, port, by the security groups' names."""
+        names = {
+            f"${{aws_security_group.{key}.id}}": group["name"]
+            for key, group in self.values["resource"]["aws_security_group"].items()
+        }
+
+        def name(group: str) -> str:
+            return names.get(group, group)
+
+        rules = set()
+        for rule in self.all("aws_vpc_security_group_ingress_rule"):
+            assert rule["from_port"] == rule["to_port"]
+            source = name(rule.get("referenced_security_group_id") or rule["cidr_ipv4"])
+            rules.add((source, name(rule["security_group_id"]), rule["from_port"]))
+        back = {
+            (name(rule["security_group_id"]), name(rule["referenced_security_group_id"]),
+             rule["from_port"])
+            for rule in self.all("aws_vpc_security_group_egress_rule")
+            if "referenced_security_group_id" in rule
+        }  # fmt: skip
+        assert back == {rule for rule in rules if rule[0] != "0.0.0.0/0"}
+        return rules
 
     def policies(self) -> Iterator[dict[str, Any]]:
         """Every statement of every IAM policy."""

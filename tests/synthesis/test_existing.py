@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.existing_resources import ExistingResources
+from tests.support.synthesised import MINIMAL
 
 LISTENER = (
     "arn:aws:elasticloadbalancing:us-west-2:111122223333:listener/app/company/0a1b2c3d/4e5f6071"
@@ -118,3 +119,30 @@ def test_people_reach_a_load_balancer_by_its_domain_or_else_its_own_name(synthes
     )
     assert url(named).endswith("://apps.example.com")
     assert re.search(r"://\$\{data\.aws_lb\.[^}]+\.dns_name\}$", url(EVERYTHING))
+
+
+def test_an_environment_lives_in_a_vpc_and_has_a_certificate_that_were_there(
+    synthesised: Any,
+) -> None:
+    arn = "arn:aws:acm:us-west-2:111122223333:certificate/0a1b"
+    stack = synthesised(
+        MINIMAL
+        + f"""
+[database]
+[load_balancer]
+certificate_arn = "{arn}"
+[network]
+vpc_id = "vpc-0123456789abcdef0"
+public_subnet_ids = ["subnet-00000001", "subnet-00000002"]
+private_subnet_ids = ["subnet-00000003", "subnet-00000004"]
+isolated_subnet_ids = ["subnet-00000005", "subnet-00000006"]
+"""
+    )["tiny-e"]
+    for type_name in ("aws_vpc", "aws_subnet", "aws_nat_gateway", "aws_acm_certificate"):
+        assert not stack.all(type_name)
+    assert {g["vpc_id"] for g in stack.all("aws_security_group")} == {"vpc-0123456789abcdef0"}
+    assert stack.one("aws_lb")["subnets"] == ["subnet-00000001", "subnet-00000002"]
+    tasks = stack.one("aws_ecs_service")["network_configuration"]
+    assert tasks["subnets"] == ["subnet-00000003", "subnet-00000004"]
+    assert stack.one("aws_db_subnet_group")["subnet_ids"] == ["subnet-00000005", "subnet-00000006"]
+    assert stack.one("aws_lb_listener", port=443)["certificate_arn"] == arn

@@ -135,13 +135,13 @@ def observation(of: Architecture) -> dict[str, Card]:
         )
     lines: list[tuple[str, str]] = []
     for topic in of.topics:
-        sources = [_count(topic.alarms, "alarm"), _count(topic.rules, "rule")]
+        sources = ["alarms" if topic.alarms else "", _count(topic.rules, "rule")]
         lines += [(topic.name, ""), (f"told by {' and '.join(filter(None, sources))}", "")]
     if lines:
         found["topic"] = Card(icon="topic", colour="integration", heading="SNS", lines=lines)
     lines = [(group.name, f"{group.days} d") for group in of.log_groups]
     if of.alarms:
-        lines.append((_count(of.alarms, "alarm"), f"{of.rollback_alarms} roll back"))
+        lines.append(("alarms", "some roll back" if of.rollback_alarms else ""))
     lines += [(name, "dashboard") for name in of.dashboards]
     found["monitoring"] = Card(
         icon="monitoring", colour="integration", heading="CloudWatch", lines=lines

@@ -273,16 +273,16 @@ def _who_reaches_whom(environment: "Environment", clients: Clients) -> Iterator[
 
 def _monitoring(environment: "Environment", clients: Clients) -> Iterator[Check]:
     name = environment.name
-    kinds = ("5xx", "cpu", "memory", "p95-latency", "tasks-below-desired", "unhealthy-hosts")
-    expected = {f"{name}-{key}-{kind}" for key in environment.services for kind in kinds}
-    if environment.database:
-        expected |= {f"{name}-database-{kind}" for kind in ("connections", "cpu", "storage")}
+    watched = [*environment.services, *(["database"] if environment.database else [])]
     cloudwatch = clients("cloudwatch")
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix=f"{name}-")["MetricAlarms"]
+    telling = [alarm["AlarmName"] for alarm in alarms if alarm["AlarmActions"]]
     yield Check(
-        promise=f"{len(expected)} alarms watch it",
-        expected=sorted(expected),
-        found=sorted(alarm["AlarmName"] for alarm in alarms),
+        promise="Alarms that tell a topic watch " + ", ".join(watched),
+        expected=sorted(watched),
+        found=sorted(
+            key for key in watched if any(each.startswith(f"{name}-{key}-") for each in telling)
+        ),
     )
     boards = cloudwatch.list_dashboards(DashboardNamePrefix=name)["DashboardEntries"]
     yield Check(

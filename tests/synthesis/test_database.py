@@ -1,0 +1,32 @@
+"""The database, and what a container is told of it."""
+
+from typing import Any
+
+from tests.support.synthesised import MINIMAL
+
+
+def test_rds_keeps_the_password_and_the_database_is_encrypted_and_private(seed: Any) -> None:
+    database = seed["prod-e"].one("aws_db_instance")
+    assert database["manage_master_user_password"] is True
+    assert database["storage_encrypted"] is True
+    assert database["storage_type"] == "gp3"
+    assert database["publicly_accessible"] is False
+    assert database["deletion_protection"] is True
+    assert database["lifecycle"]["prevent_destroy"] is True
+    parameters = seed["prod-e"].one("aws_db_parameter_group")["parameter"]
+    assert {"name": "rds.force_ssl", "value": "1"} in parameters
+
+
+def test_the_container_is_told_of_the_database_without_its_password(seed: Any) -> None:
+    variables = {v["name"]: v["value"] for v in seed["prod-e"].container()["environment"]}
+    assert set(variables) == {
+        "DB_HOST", "DB_NAME", "DB_PORT", "DB_SECRET_ARN", "NODE_ENV", "PORT"
+    }  # fmt: skip
+    assert variables["NODE_ENV"] == "production"
+    assert "master_user_secret" in variables["DB_SECRET_ARN"]
+
+
+def test_without_a_database_there_is_none_and_no_variables_for_it(synthesised: Any) -> None:
+    stack = synthesised(MINIMAL)["tiny-e"]
+    assert not stack.all("aws_db_instance")
+    assert {v["name"] for v in stack.container()["environment"]} == {"PORT"}

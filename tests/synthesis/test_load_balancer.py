@@ -1,0 +1,51 @@
+"""The load balancer: HTTPS and the web application firewall."""
+
+from typing import Any
+
+from tests.support.synthesised import MINIMAL
+
+GUARDED = MINIMAL + "[load_balancer]\nwaf = true\n"
+
+
+def test_a_domain_gives_https_with_tls_1_3_and_redirects_http(synthesised: Any) -> None:
+    stack = synthesised(
+        MINIMAL + '[load_balancer]\ndomain_name = "api.example.com"\nhosted_zone_id = "Z0123"\n'
+    )["tiny-e"]
+    secure = stack.one("aws_lb_listener", port=443)
+    assert secure["protocol"] == "HTTPS"
+    assert "TLS13" in secure["ssl_policy"]
+    assert stack.one("aws_lb_listener", port=80)["default_action"][0]["type"] == "redirect"
+    assert stack.one("aws_acm_certificate")["validation_method"] == "DNS"
+
+
+def test_a_web_application_firewall_stands_before_the_load_balancer_only_if_it_is_switched_on(
+    synthesised: Any, seed: Any
+) -> None:
+    stack = synthesised(GUARDED)["tiny-e"]
+    acl = stack.one("aws_wafv2_web_acl", scope="REGIONAL")
+    assert acl["default_action"] == {"allow": {}}
+    assert stack.one(
+        "aws_wafv2_web_acl_association",
+        resource_arn=stack.reference("aws_lb", "arn"),
+        web_acl_arn=stack.reference("aws_wafv2_web_acl", "arn"),
+    )
+    assert not seed["prod-e"].all("aws_wafv2_web_acl")
+
+
+def test_the_firewall_limits_each_address_and_has_the_managed_rules_of_aws_block(
+    synthesised: Any,
+) -> None:
+    rules = synthesised(GUARDED)["tiny-e"].one("aws_wafv2_web_acl")["rule"]
+    limit, *managed = sorted(rules, key=lambda rule: int(rule["priority"]))
+    assert limit["statement"]["rate_based_statement"] == {
+        "limit": 2000, "aggregate_key_type": "IP"
+    }  # fmt: skip
+    assert limit["action"] == {"block": {}}
+    assert [rule["statement"]["managed_rule_group_statement"] for rule in managed] == [
+        {"vendor_name": "AWS", "name": "AWSManagedRulesAmazonIpReputationList"},
+        {"vendor_name": "AWS", "name": "AWSManagedRulesKnownBadInputsRuleSet"},
+        {"vendor_name": "AWS", "name": "AWSManagedRulesCommonRuleSet"},
+    ]
+    # "none" leaves each rule's own action, which is to block.
+    assert all(rule["override_action"] == {"none": {}} for rule in managed)
+    assert len({rule["priority"] for rule in rules}) == len(rules)

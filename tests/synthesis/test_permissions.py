@@ -1,0 +1,51 @@
+"""Nobody may do more than it needs."""
+
+import json
+from typing import Any
+
+from tests.support.synthesised import MINIMAL
+
+
+def test_no_policy_allows_a_wildcard_action(seed: Any, staging: Any) -> None:
+    for stack in (*seed.values(), *staging.values()):
+        for statement in stack.policies():
+            assert not any("*" in action for action in statement["Action"])
+
+
+def test_every_action_on_any_resource_is_one_for_which_aws_has_nothing_finer(
+    seed: Any, staging: Any
+) -> None:
+    found = {
+        action
+        for stack in (*seed.values(), *staging.values())
+        for statement in stack.policies()
+        if "*" in statement.get("Resource", ()) and statement["Effect"] == "Allow"
+        for action in statement["Action"]
+    }
+    assert found == {
+        "ecr:GetAuthorizationToken",
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    }
+
+
+def test_one_branch_of_one_github_repository_may_push_images_and_nothing_else(
+    synthesised: Any, seed: Any
+) -> None:
+    stack = synthesised(MINIMAL + '[delivery]\ngithub_repository = "us/app"\n')["tiny-e-registry"]
+    trust = json.loads(stack.one("aws_iam_role")["assume_role_policy"])["Statement"]
+    (conditions,) = [statement["Condition"]["StringEquals"] for statement in trust]
+    assert conditions == {
+        "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+        "token.actions.githubusercontent.com:sub": "repo:us/app:ref:refs/heads/main",
+    }
+    repository = stack.reference("aws_ecr_repository", "arn")
+    push = [s for s in stack.policies() if "ecr:PutImage" in s["Action"]]
+    assert [statement["Resource"] for statement in push] == [[repository]]
+    assert all(a.startswith("ecr:") for s in push for a in s["Action"])
+    assert sorted(set(push[0]["Action"])) == push[0]["Action"]
+    # `prod-e push` looks at the repository and its images before it uploads.
+    assert {"ecr:DescribeRepositories", "ecr:DescribeImages"} <= set(push[0]["Action"])
+    assert not seed["prod-e-registry"].all("aws_iam_role")

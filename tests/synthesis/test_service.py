@@ -1,0 +1,140 @@
+"""What runs a service: its task, container, scaling and deployments."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.support.synthesised import MINIMAL
+
+
+def test_the_container_cannot_write_its_file_system_or_use_capabilities(seed: Any) -> None:
+    found = seed["prod-e"].container()
+    assert found["readonlyRootFilesystem"] is True
+    assert found["linuxParameters"]["capabilities"] == {"add": [], "drop": ["ALL"]}
+
+
+def test_health_is_asked_for_in_the_container_and_by_the_load_balancer(seed: Any) -> None:
+    assert "http://127.0.0.1:3000/health" in " ".join(
+        seed["prod-e"].container()["healthCheck"]["command"]
+    )
+    assert seed["prod-e"].one("aws_lb_target_group")["health_check"]["path"] == "/health"
+
+
+def test_health_is_asked_for_as_often_as_the_settings_say(synthesised: Any) -> None:
+    stack = synthesised(MINIMAL + "health_interval_seconds = 45\n")["tiny-e"]
+    assert stack.container()["healthCheck"]["interval"] == 45
+    assert stack.one("aws_lb_target_group")["health_check"]["interval"] == 45
+
+
+def test_text_that_looks_like_an_expression_of_terraform_reaches_the_container_as_it_is(
+    synthesised: Any,
+) -> None:
+    stack = synthesised(
+        MINIMAL
+        + """health_command = ["CMD-SHELL", "test ${A:-1} = 1"]
+[services.backend.environment]
+PATTERN = "${HOME} %{x} $HOME"
+"""
+    )["tiny-e"]
+    found = stack.container()
+    assert found["healthCheck"]["command"] == ["CMD-SHELL", "test $${A:-1} = 1"]
+    variables = {v["name"]: v["value"] for v in found["environment"]}
+    assert variables["PATTERN"] == "$${HOME} %%{x} $HOME"
+
+
+def test_secrets_reach_the_container_by_arn_and_the_role_may_read_those_only(
+    synthesised: Any,
+) -> None:
+    arn = "arn:aws:secretsmanager:us-west-2:111122223333:secret:key-AbCdEf"
+    stack = synthesised(MINIMAL + f'[services.backend.secrets]\nAPI_KEY = "{arn}"\n')["tiny-e"]
+    assert stack.container()["secrets"] == [{"name": "API_KEY", "valueFrom": arn}]
+    readable = [
+        s["Resource"] for s in stack.policies() if "secretsmanager:GetSecretValue" in s["Action"]
+    ]
+    assert readable == [[arn]]
+
+
+def test_staging_runs_on_spot(staging: Any) -> None:
+    service = staging["staging-e"].one("aws_ecs_service")
+    assert service["capacity_provider_strategy"] == [
+        {"capacity_provider": "FARGATE_SPOT", "weight": 100}
+    ]
+
+
+def test_a_failed_deployment_is_rolled_back_by_the_circuit_breaker_and_by_alarms(
+    seed: Any,
+) -> None:
+    service = seed["prod-e"].one("aws_ecs_service")
+    assert service["deployment_circuit_breaker"] == {"enable": True, "rollback": True}
+    assert service["alarms"]["rollback"] is True
+    assert len(service["alarms"]["alarm_names"]) == 2
+    assert service["availability_zone_rebalancing"] == "ENABLED"
+    assert service["wait_for_steady_state"] is True
+
+
+def test_the_number_of_tasks_is_left_to_autoscaling_only_where_there_is_autoscaling(
+    seed: Any, synthesised: Any
+) -> None:
+    assert seed["prod-e"].one("aws_ecs_service")["lifecycle"]["ignore_changes"] == ["desired_count"]
+    metrics = {
+        policy["target_tracking_scaling_policy_configuration"]["predefined_metric_specification"][
+            "predefined_metric_type"
+        ]
+        for policy in seed["prod-e"].all("aws_appautoscaling_policy")
+    }
+    assert metrics == {
+        "ALBRequestCountPerTarget",
+        "ECSServiceAverageCPUUtilization",
+        "ECSServiceAverageMemoryUtilization",
+    }
+    fixed = synthesised(MINIMAL + "min_tasks = 2\ndesired_tasks = 2\nmax_tasks = 2\n")["tiny-e"]
+    assert "ignore_changes" not in fixed.one("aws_ecs_service")["lifecycle"]
+    assert not fixed.all("aws_appautoscaling_target")
+
+
+def test_two_services_share_the_load_balancer_and_have_the_rest_to_themselves(
+    synthesised: Any,
+) -> None:
+    stacks = synthesised(
+        MINIMAL + '[services.worker]\nsource = "backend"\npath = "/jobs/*"\ndatabase = false\n'
+    )
+    stack = stacks["tiny-e"]
+    assert len(stack.all("aws_lb")) == 1
+    for type_name in ("aws_ecs_service", "aws_lb_target_group", "aws_lb_listener_rule"):
+        assert len(stack.all(type_name)) == 2
+    priorities = {
+        rule["condition"][0]["path_pattern"]["values"][0]: rule["priority"]
+        for rule in stack.all("aws_lb_listener_rule")
+    }
+    assert priorities["/jobs/*"] < priorities["/*"]
+    assert len(stacks["tiny-e-registry"].all("aws_ecr_repository")) == 2
+
+
+def test_a_push_of_the_followed_tag_and_nothing_else_starts_a_deployment(seed: Any) -> None:
+    rule = seed["prod-e"].one("aws_cloudwatch_event_rule", name="prod-e-backend-redeploy")
+    assert json.loads(rule["event_pattern"]) == {
+        "source": ["aws.ecr"],
+        "detail-type": ["ECR Image Action"],
+        "detail": {
+            "action-type": ["PUSH"],
+            "result": ["SUCCESS"],
+            "repository-name": ["prod-e-backend"],
+            "image-tag": ["latest"],
+        },
+    }
+    machine = json.loads(seed["prod-e"].one("aws_sfn_state_machine")["definition"])
+    assert machine["States"]["UpdateService"]["Parameters"] == {
+        "Cluster": "prod-e-cluster",
+        "Service": "prod-e-service",
+        "ForceNewDeployment": True,
+    }
+
+
+@pytest.mark.parametrize("tag", ["content", "v1.2.3"])
+def test_a_pinned_tag_is_not_redeployed_on_push(synthesised: Any, tag: str) -> None:
+    stack = synthesised(MINIMAL + f'image_tag = "{tag}"\n')["tiny-e"]
+    assert not stack.all("aws_sfn_state_machine")
+    expected = r"content-[0-9a-f]{16}" if tag == "content" else re.escape(tag)
+    assert re.search(rf"/tiny-e-backend:{expected}$", stack.container()["image"])
