@@ -20,6 +20,7 @@ from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.stacks.image_apply import apply_images
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
+from prod_e_ops.stacks.results import StackPlanResult
 from tests.support.docker_engine import DockerEngine
 from tests.support.image_stack import (
     API,
@@ -107,9 +108,9 @@ def test_nobody_else_can_read_the_token_in_the_state_and_no_plan_with_it_stays(
     assert token in world.state.read_text()
     world.change()
     world.state.chmod(0o644)
-    planned = world.plan().as_json()
-    assert planned["replaced"]
-    assert (planned["plan_file"], planned["plan_json_file"]) == (None, None)
+    planned = StackPlanResult.of(world.plan())
+    assert planned.replaced
+    assert (planned.plan_file, planned.plan_json_file) == (None, None)
     assert not list(world.stack.glob("*.tfplan*"))
     world.deploy()
     assert not list(world.stack.glob("*.tfplan*"))

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from prod_e_ops.project.project import Stack
+from prod_e_ops.stacks.model import StackPlan
+from prod_e_ops.stacks.results import StackPlanResult
+from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terraform.plan_changes import STATEFUL_TYPES, Change, PlanSummary
 from tests.support.project_folder import PROJECT
 from tests.support.terraform_program import TerraformFolder, needs_terraform
@@ -243,9 +247,13 @@ def test_a_value_that_is_known_only_afterwards_counts_as_changed() -> None:
     assert change.changed_keys == ("name",)
 
 
-def test_the_summary_for_machines_has_every_address_once() -> None:
+def test_the_plan_for_machines_has_every_address_once(tmp_path: Path) -> None:
     summary = summary_of(resource_change("create"), resource_change("delete", type_name="aws_lb"))
-    assert summary.as_json() == {
+    stack = Stack("app", tmp_path)
+    stack.json_file.write_text('{"terraform": {}}')
+    result = StackPlanResult.of(StackPlan(stack=stack, summary=summary))
+    assert json.loads(to_json(result)) == {
+        "stack": "app",
         "created": ["aws_db_instance.it"],
         "changed": [],
         "replaced": [],
@@ -254,4 +262,7 @@ def test_the_summary_for_machines_has_every_address_once() -> None:
         "moved": [],
         "forgotten": [],
         "outputs": [],
+        "plan_file": str(tmp_path / "prod-e.tfplan"),
+        "plan_json_file": str(tmp_path / "prod-e.tfplan.json"),
+        "images": [],
     }

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.json_output import check_json_output
+
 PROJECT = Path(__file__).resolve().parents[2]
 PROD_E = Path(sys.executable).with_name("prod-e")
 
@@ -40,7 +42,7 @@ def make_project(folder: Path, **environments: str) -> Path:
 def prod_e(
     folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    done = subprocess.run(
         [PROD_E, *arguments],
         cwd=folder,
         env={**(variables or os.environ), "VIRTUAL_ENV": sys.prefix},
@@ -50,6 +52,8 @@ def prod_e(
         check=False,
         timeout=500,
     )
+    check_json_output(arguments, done.stdout)
+    return done
 
 
 def processes_with(folder: Path) -> list[str]:

@@ -14,6 +14,7 @@ from uuid import uuid4
 import boto3
 
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
+from tests.support.json_output import check_json_output
 from tests.support.project_folder import PROD_E
 
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
@@ -196,7 +197,7 @@ class ServiceOnAws:
         try:
             if typed is not None:
                 os.write(user, typed.encode())
-            return subprocess.run(
+            done = subprocess.run(
                 [PROD_E, *arguments],
                 cwd=self.folder,
                 env=environment,
@@ -210,3 +211,5 @@ class ServiceOnAws:
             if typed is not None:
                 os.close(user)
                 os.close(terminal)
+        check_json_output(arguments, done.stdout)
+        return done

@@ -22,6 +22,7 @@ from prod_e_ops.images.push_plan import (
 )
 from prod_e_ops.images.push_render import PushResult
 from prod_e_ops.project.project import Project
+from prod_e_ops.terminal.json_output import to_json
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 HASH = "89abcdef01234567"
@@ -226,7 +227,7 @@ def test_the_result_is_a_table_for_people_and_json_for_scripts() -> None:
         built=False,
         pushed=False,
     )
-    assert json.loads(result.as_json()) == {
+    assert json.loads(to_json(result)) == {
         "repository": "1.dkr.ecr.us-west-2.amazonaws.com/a",
         "digest": "sha256:0123",
         "tags": ["content-0123", "latest"],

@@ -72,14 +72,14 @@ class ImagePlan:
     @property
     def builds(self) -> bool:
         """Whether it is built and pushed: ECR lacks its content, or it is asked for."""
-        return (self._stored is None or self.options.rebuild) and not self._is_released
+        return (self.stored is None or self.options.rebuild) and not self._is_released
 
     @property
     def moves(self) -> tuple[str, ...]:
         """The tags that come to name it, the content's included if it is built."""
         if self.builds:
             return self.synthesised.tags
-        if self._stored is None:
+        if self.stored is None:
             return ()
         followed = self.synthesised.followed_tag
         return tuple(
@@ -108,7 +108,7 @@ class ImagePlan:
 
     def lines(self) -> Iterator[str]:
         """Says what is done, and why."""
-        image, stored = self.synthesised, self._stored
+        image, stored = self.synthesised, self.stored
         followed = image.followed_tag
         if self._is_released:
             yield (
@@ -133,25 +133,9 @@ class ImagePlan:
         if followed and not self._is_released:
             yield f"  {self._followed_line(followed)}"
 
-    def as_json(self) -> dict[str, object]:
-        """For machines. `latest`: the tag that is followed, whatever it is called."""
-        image, stored = self.synthesised, self._stored
-        followed = image.followed_tag
-        now = self.known[followed] if followed else None
-        return {
-            "service": image.key,
-            "repository": image.repository.name,
-            "content_tag": image.content_tag,
-            "digest": stored.digest if stored else None,
-            "builds": self.builds,
-            "moves": list(self.moves),
-            "followed_tag": followed,
-            "followed_digest": now.digest if now else None,
-            "explanation": [line.strip() for line in self.lines()],
-        }
-
     @property
-    def _stored(self) -> StoredImage | None:
+    def stored(self) -> StoredImage | None:
+        """What ECR has of its content; None if it has none."""
         return self.known[self.synthesised.content_tag]
 
     @property
@@ -163,7 +147,7 @@ class ImagePlan:
         return self.options.rebuild or not self._is_there(followed)
 
     def _is_there(self, tag: str) -> bool:
-        named, stored = self.known[tag], self._stored
+        named, stored = self.known[tag], self.stored
         return named is not None and stored is not None and named.digest == stored.digest
 
     def _followed_line(self, tag: str) -> str:
@@ -175,7 +159,7 @@ class ImagePlan:
             return f"{tag} moves from {now} to {content}"
         if self._is_there(tag):
             return f"{tag} names it already"
-        stored = self._stored
+        stored = self.stored
         assert stored is not None
         return f"{tag} stays at {now}, which is not this source's {content}: {MOVE_OPTION} moves it"
 

@@ -1,6 +1,5 @@
 """What a push came to, for people and for machines, and what comes next."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,30 +10,22 @@ from prod_e_ops.images.push_plan import PushPlan
 
 @dataclass(frozen=True, kw_only=True)
 class PushResult:
-    """What a push came to.
-
-    `repository`: its address. `built`: whether the image was built now. `pushed`: whether it was
-    uploaded now; otherwise ECR had it.
-    """
+    """What `prod-e push` prints."""
 
     repository: str
-    digest: str
-    tags: tuple[str, ...]
-    built: bool
-    pushed: bool
+    """The ECR repository's address, without a tag."""
 
-    def as_json(self) -> str:
-        """For machines."""
-        return json.dumps(
-            {
-                "repository": self.repository,
-                "digest": self.digest,
-                "tags": list(self.tags),
-                "built": self.built,
-                "pushed": self.pushed,
-            },
-            indent=2,
-        )
+    digest: str
+    """Of the image that the tags name."""
+
+    tags: Sequence[str]
+    """All that name it for this push, what starts a deployment last."""
+
+    built: bool
+    """Whether the image was built now."""
+
+    pushed: bool
+    """Whether it was uploaded now; otherwise ECR had it."""
 
     def rows(self) -> Sequence[Sequence[str]]:
         """For people."""

@@ -1,34 +1,12 @@
-"""The images of a service, for people and for machines."""
+"""The images of a service, for people."""
 
 from collections.abc import Iterator, Mapping
 
 from prod_e_ops.images.ecr import StoredImage
 from prod_e_ops.images.inventory import ImageUse, ServiceImages, short_digest
-from prod_e_ops.service.render import iso, shown_minute
+from prod_e_ops.service.render import shown_minute
 
 _SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
-
-
-def image_as_json(use: ImageUse, found: ServiceImages) -> dict[str, object]:
-    """For machines; times in ISO 8601, UTC."""
-    image = use.image
-    return {
-        "digest": image.digest,
-        "tags": list(image.tags),
-        "parts": list(image.parts),
-        "size_bytes": image.size_bytes,
-        "pushed_at": iso(image.pushed_at),
-        "scan": {
-            "status": image.scan_status,
-            "findings": dict(image.findings) if image.findings is not None else None,
-        },
-        "runs": use.runs,
-        "last_healthy": use is found.last_healthy,
-        "healthy_at": iso(use.healthy_at),
-        "last_ran_as": use.last_ran_as,
-        "deployments": list(use.deployments),
-        "task_definitions": [definition.name for definition in use.definitions],
-    }
 
 
 def shown_size(size: int) -> str:

@@ -1,9 +1,9 @@
-"""A service and its deployments, for people and for machines."""
+"""A service and its deployments, for people."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from prod_e_ops.service.model import Deployment, ServiceStatus, counted
+from prod_e_ops.service.model import ServiceStatus, counted
 
 
 def status_lines(
@@ -37,40 +37,6 @@ def status_lines(
         yield from (f"    {event}" for event in shown)
 
 
-def status_json(status: ServiceStatus, *, tags: Sequence[str] = ()) -> dict[str, object]:
-    """For machines. `tags`: of the image in the registry."""
-    return {
-        "key": status.key,
-        "service": status.service,
-        "cluster": status.cluster,
-        "task_definition": status.task_definition,
-        "tasks": {
-            "desired": status.desired,
-            "running": status.running,
-            "pending": status.pending,
-            "old": status.old_running,
-        },
-        "running_digests": list(status.digests),
-        "targets": dict(status.targets),
-        "deployment": {**deployment_json(status.deployment), "tags": list(tags)},
-        "events": [{"at": iso(event.at), "message": event.message} for event in status.events[:20]],
-    }
-
-
-def deployment_json(deployment: Deployment) -> dict[str, object]:
-    """For machines; times in ISO 8601, UTC."""
-    return {
-        "id": deployment.id,
-        "status": deployment.status,
-        "reason": deployment.reason,
-        "created_at": iso(deployment.created_at),
-        "finished_at": iso(deployment.finished_at),
-        "task_definition": deployment.revision.task_definition,
-        "image": deployment.revision.image,
-        "digest": deployment.revision.digest,
-    }
-
-
 def shown_time(moment: datetime) -> str:
     """A moment for people, in UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -79,8 +45,3 @@ def shown_time(moment: datetime) -> str:
 def shown_minute(moment: datetime) -> str:
     """A moment in a column of a table, in UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
-
-
-def iso(moment: datetime | None) -> str | None:
-    """A moment for machines: ISO 8601, UTC."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None

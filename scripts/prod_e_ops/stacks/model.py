@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from prod_e_ops.images.image_plan import ImagePlan
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +34,3 @@ class StackPlan:
     def is_empty(self) -> bool:
         """Whether deploying the stack would do nothing."""
         return self.summary.is_empty and all(image.is_empty for image in self.images)
-
-    def as_json(self) -> dict[str, object]:
-        """For machines."""
-        folder, private = self.stack.folder, self.stack.is_private
-        return {
-            "stack": self.stack.name,
-            **self.summary.as_json(),
-            "plan_file": None if private else str(folder / PLAN_FILE),
-            "plan_json_file": None if private else str(folder / PLAN_JSON_FILE),
-            **({"images": [image.as_json() for image in self.images]} if self.images else {}),
-        }

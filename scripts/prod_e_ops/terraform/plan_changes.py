@@ -112,19 +112,6 @@ class PlanSummary:
             ("to forget", self.forgotten),
         )
 
-    def as_json(self) -> dict[str, list[str]]:
-        """The addresses, for machines."""
-        return {
-            "created": [change.address for change in self.created],
-            "changed": [change.address for change in self.changed],
-            "replaced": [change.address for change in self.replaced],
-            "destroyed": [change.address for change in self.destroyed],
-            "imported": [change.address for change in self.imported],
-            "moved": [change.address for change in self.moved],
-            "forgotten": [change.address for change in self.forgotten],
-            "outputs": list(self.outputs),
-        }
-
     @staticmethod
     def of(plan: Mapping[str, Any]) -> "PlanSummary":
         """Reads the JSON of a plan.

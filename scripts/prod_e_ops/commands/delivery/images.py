@@ -1,6 +1,5 @@
 """`prod-e images`: what is in a service's repository, what uses it, and what can go."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -16,10 +15,12 @@ from prod_e_ops.images.inventory import (
     tag_in_settings,
     with_scan_findings,
 )
-from prod_e_ops.images.render import image_as_json, image_rows, shown_size
+from prod_e_ops.images.render import image_rows, shown_size
+from prod_e_ops.images.results import DeletedImage, ImageResult, ImagesResult, PruneResult
 from prod_e_ops.images.retention import deletable
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.render import shown_minute
+from prod_e_ops.terminal.json_output import to_json
 
 
 def images(
@@ -77,13 +78,13 @@ async def show_or_prune(
     if not prune:
         found = await with_scan_findings(repository, found)
         if as_json:
-            shown = {
-                "environment": environment.name,
-                "service": deployments.names.service,
-                "repository": repository.name,
-                "images": [image_as_json(use, found) for use in found.uses],
-            }
-            terminal.result(json.dumps(shown, indent=2))
+            result = ImagesResult(
+                environment=environment.name,
+                service=deployments.names.service,
+                repository=repository.name,
+                images=[ImageResult.of(use, found) for use in found.uses],
+            )
+            terminal.result(to_json(result))
         elif found.uses:
             terminal.table(list(image_rows(found)))
         else:
@@ -118,12 +119,12 @@ async def show_or_prune(
             await repository.delete(sorted(parts))
     kept = len(found.uses) - len(deleted)
     if as_json:
-        gone = {
-            "environment": environment.name,
-            "repository": repository.name,
-            "deleted": [{"digest": u.image.digest, "tags": list(u.image.tags)} for u in deleted],
-            "kept": kept,
-        }
-        terminal.result(json.dumps(gone, indent=2))
+        pruned = PruneResult(
+            environment=environment.name,
+            repository=repository.name,
+            deleted=[DeletedImage(digest=use.image.digest, tags=use.image.tags) for use in deleted],
+            kept=kept,
+        )
+        terminal.result(to_json(pruned))
     else:
         terminal.result(f"{len(deleted)} images deleted, {kept} kept.")

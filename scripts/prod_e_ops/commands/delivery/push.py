@@ -19,6 +19,7 @@ from prod_e_ops.images.upload import upload
 from prod_e_ops.project.project import Project
 from prod_e_ops.project.source import read_source
 from prod_e_ops.service.follow import follow_deployment, newest_deployment
+from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terminal.terminal import Terminal
 
 
@@ -136,7 +137,7 @@ async def push_image(
         raise
     result = PushResult(repository=found.uri, digest=digest, tags=tags, built=builds, pushed=builds)
     if options.as_json:
-        terminal.result(result.as_json())
+        terminal.result(to_json(result))
     else:
         terminal.result("")
         terminal.table(result.rows())

@@ -10,13 +10,15 @@ from prod_e_ops.context import Context, run
 from prod_e_ops.images.inventory import existing_repository
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.rollback.apply import apply_target, verify_target
-from prod_e_ops.service.rollback.render import candidate_rows, next_steps, show_result
+from prod_e_ops.service.rollback.render import candidate_rows, next_steps, result_line
+from prod_e_ops.service.rollback.results import RollbackResult
 from prod_e_ops.service.rollback.state import (
     gather_state,
     nothing_to_roll_back_to,
     refuse_while_under_way,
 )
 from prod_e_ops.service.rollback.target import resolve_target, runs_already
+from prod_e_ops.terminal.json_output import to_json
 
 
 def rollback(
@@ -100,7 +102,8 @@ async def roll_back(
     runs_it = runs_already(state, target)
     if runs_it and target.change is None:
         terminal.say(f"{deployments.names.service} runs {target.name} already.")
-        show_result(state, target, None, as_json=as_json, terminal=terminal)
+        if as_json:
+            terminal.result(to_json(RollbackResult.of(state, target, None)))
         return
     if target.change:
         terminal.say(f"{target.change.file.name} will keep it:")
@@ -116,6 +119,9 @@ async def roll_back(
         await verify_target(state, target, deployment, terminal)
     if target.change:
         target.change.write()
-    show_result(state, target, deployment, as_json=as_json, terminal=terminal)
+    if as_json:
+        terminal.result(to_json(RollbackResult.of(state, target, deployment)))
+    elif done := result_line(state, target, deployment):
+        terminal.result(done)
     for line in next_steps(state, target):
         terminal.hint(line)

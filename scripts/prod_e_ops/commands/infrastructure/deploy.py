@@ -1,6 +1,5 @@
 """`prod-e deploy`: the plan that is shown is the one that is applied."""
 
-import json as json_format
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,6 +11,7 @@ from prod_e_ops.commands.arguments import EnvironmentArgument, Json, Rebuild, Ye
 from prod_e_ops.context import Context, run
 from prod_e_ops.errors import DeploymentFailed
 from prod_e_ops.images.image_plan import ImageOptions
+from prod_e_ops.images.results import ImagePlanResult
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import service_statuses
 from prod_e_ops.stacks.apply import apply_plan
@@ -20,6 +20,8 @@ from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.stacks.refusals import data_loss, refuse_data_loss, refuse_skipped
 from prod_e_ops.stacks.render import show_plans
+from prod_e_ops.stacks.results import DeployResult
+from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terraform.parallel import for_each
 
 
@@ -98,12 +100,12 @@ async def deploy_environment(
         for of_stack in await for_each(prepared.stacks, prepared.terraform.outputs):
             outputs |= of_stack
         if options.as_json:
-            done = {
-                "environment": name,
-                "outputs": outputs,
-                "images": [image.as_json() for plan in plans for image in plan.images],
-            }
-            terminal.result(json_format.dumps(done, indent=2))
+            result = DeployResult(
+                environment=name,
+                outputs=outputs,
+                images=[ImagePlanResult.of(image) for plan in plans for image in plan.images],
+            )
+            terminal.result(to_json(result))
         else:
             terminal.result("")
             terminal.table(sorted(outputs.items()))

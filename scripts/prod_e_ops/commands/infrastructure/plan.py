@@ -1,12 +1,12 @@
 """`prod-e plan`: what a deployment would do."""
 
-import json
-
 from prod_e_ops import next_commands
 from prod_e_ops.commands.arguments import EnvironmentArgument, Json
 from prod_e_ops.context import Context, run
 from prod_e_ops.stacks.prepared import prepare_stacks
 from prod_e_ops.stacks.render import show_plans
+from prod_e_ops.stacks.results import PlanResult, SkippedStackResult, StackPlanResult
+from prod_e_ops.terminal.json_output import to_json
 
 
 def plan(environment: EnvironmentArgument = None, json: Json = False) -> None:
@@ -33,18 +33,12 @@ async def plan_stacks(
         plans = await prepared.plan()
         skipped = prepared.skipped_besides(plans)
         if as_json:
-            terminal.result(
-                json.dumps(
-                    {
-                        "environment": name,
-                        "stacks": [plan.as_json() for plan in plans],
-                        "skipped": [
-                            {"stack": skip.stack.name, "reason": skip.reason} for skip in skipped
-                        ],
-                    },
-                    indent=2,
-                )
+            result = PlanResult(
+                environment=name,
+                stacks=[StackPlanResult.of(plan) for plan in plans],
+                skipped=[SkippedStackResult.of(skip) for skip in skipped],
             )
+            terminal.result(to_json(result))
             return
         show_plans(context, plans, skipped, saved_by=prepared.terraform)
         if any(not plan.is_empty for plan in plans):

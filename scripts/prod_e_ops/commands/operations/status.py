@@ -1,6 +1,5 @@
 """`prod-e status`: the last deployment of each service, and whether it was kept."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -14,7 +13,9 @@ from prod_e_ops.images.ecr import Repository
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import failure, follow_deployment, service_statuses
 from prod_e_ops.service.model import ServiceStatus
-from prod_e_ops.service.render import status_json, status_lines
+from prod_e_ops.service.render import status_lines
+from prod_e_ops.service.results import ServiceResult, StatusResult
+from prod_e_ops.terminal.json_output import to_json
 
 
 def status(
@@ -75,11 +76,11 @@ async def show_status(
         for service, status in zip(services, statuses, strict=True)
     }
     if as_json:
-        shown = {
-            "environment": environment.name,
-            "services": [status_json(status, tags=tags[status.key]) for status in statuses],
-        }
-        terminal.result(json.dumps(shown, indent=2))
+        result = StatusResult(
+            environment=environment.name,
+            services=[ServiceResult.of(status, tags=tags[status.key]) for status in statuses],
+        )
+        terminal.result(to_json(result))
     else:
         for number, status in enumerate(statuses):
             if number:

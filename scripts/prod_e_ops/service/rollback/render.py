@@ -1,6 +1,5 @@
-"""What a rollback came to, for people and for machines, and what comes next."""
+"""What a rollback came to, for people, and what comes next."""
 
-import json
 from collections.abc import Iterator
 
 from prod_e.delivery.image_tag import commit_in
@@ -8,10 +7,9 @@ from prod_e_ops.images.inventory import short_digest
 from prod_e_ops.images.render import shown_use
 from prod_e_ops.project.settings_edit import SettingChange
 from prod_e_ops.service.model import Deployment
-from prod_e_ops.service.render import deployment_json, shown_minute
+from prod_e_ops.service.render import shown_minute
 from prod_e_ops.service.rollback.state import ServiceState
 from prod_e_ops.service.rollback.target import RollbackTarget
-from prod_e_ops.terminal.terminal import Terminal
 
 _MOST_SHOWN = 15
 
@@ -33,42 +31,14 @@ def candidate_rows(state: ServiceState) -> Iterator[tuple[str, ...]]:
         )
 
 
-def show_result(
-    state: ServiceState,
-    target: RollbackTarget,
-    deployment: Deployment | None,
-    *,
-    as_json: bool,
-    terminal: Terminal,
-) -> None:
-    """Prints what the service runs now. `deployment`: None if none was needed."""
-    deployments, image, change = state.deployments, target.image, target.change
-    definition = target.definition.name if target.definition else None
-    if as_json:
-        shown = {
-            "environment": deployments.environment.name,
-            "service": deployments.names.service,
-            "changed": deployment is not None or change is not None,
-            "digest": image.digest if image else None,
-            "tags": list(image.tags) if image else [],
-            "task_definition": definition
-            or (deployment.revision.task_definition if deployment else None)
-            or state.status.task_definition,
-            "deployment": deployment_json(deployment) if deployment else None,
-            "setting": {
-                "file": str(change.file),
-                "key": change.setting,
-                "before": change.old_value,
-                "after": change.new_value,
-            }
-            if change
-            else None,
-        }
-        terminal.result(json.dumps(shown, indent=2))
-    elif deployment is not None:
-        terminal.result(f"{deployments.names.service} runs {target.name}.")
-    elif change is not None:
-        terminal.result(f'{change.file.name}: image_tag = "{change.new_value}"')
+def result_line(
+    state: ServiceState, target: RollbackTarget, deployment: Deployment | None
+) -> str | None:
+    """What was done, in a line; None: nothing was. `deployment`: None if none was needed."""
+    if deployment is not None:
+        return f"{state.deployments.names.service} runs {target.name}."
+    change = target.change
+    return f'{change.file.name}: image_tag = "{change.new_value}"' if change else None
 
 
 def next_steps(state: ServiceState, target: RollbackTarget) -> Iterator[str]:

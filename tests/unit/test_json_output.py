@@ -1,0 +1,86 @@
+"""Each command that prints JSON has a schema, and what it prints fits it."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+import typer
+from jsonschema import Draft202012Validator, ValidationError
+
+from prod_e_ops.cli import app
+from prod_e_ops.images.push_render import PushResult
+from prod_e_ops.service.model import Deployment, Event, Revision, ServiceStatus
+from prod_e_ops.service.results import ServiceResult, StatusResult
+from prod_e_ops.terminal.json_output import to_json
+from reference.json_page import RESULTS
+from tests.support.json_output import SCHEMA_FILE, check_json_output
+
+NOW = datetime(2026, 1, 31, 12, 30, 15, 999, tzinfo=UTC)
+
+
+def test_every_command_with_the_option_is_in_the_reference() -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    context = typer.Context(group)
+    found = {
+        name
+        for name in group.list_commands(context)
+        if (command := group.get_command(context, name))
+        and any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert found - {"demo"} == {name.split()[0] for name in RESULTS}
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(json.loads(SCHEMA_FILE.read_text("utf-8")))
+
+
+def status(finished_at: datetime | None) -> StatusResult:
+    service = ServiceStatus(
+        key="api",
+        service="tiny-e-api",
+        cluster="tiny-e-cluster",
+        task_definition="tiny-e-api:2",
+        desired=2,
+        running=3,
+        pending=0,
+        old_running=1,
+        digests=("sha256:1",),
+        targets={"healthy": 2},
+        deployment=Deployment(
+            id="d1",
+            status="IN_PROGRESS",
+            reason="",
+            created_at=NOW,
+            finished_at=finished_at,
+            revision=Revision(id="r1", task_definition="tiny-e-api:2", image="api:latest"),
+        ),
+        events=tuple(Event(id=str(number), at=NOW, message="said") for number in range(30)),
+    )
+    return StatusResult(
+        environment="tiny-e", services=[ServiceResult.of(service, tags=("latest", "v1.0.0"))]
+    )
+
+
+def test_moments_are_in_utc_and_what_is_not_known_is_null() -> None:
+    (shown,) = json.loads(to_json(status(None)))["services"]
+    assert shown["deployment"]["created_at"] == "2026-01-31T12:30:15+00:00"
+    assert shown["deployment"]["finished_at"] is None
+    assert shown["deployment"]["digest"] is None
+    assert shown["deployment"]["tags"] == ["latest", "v1.0.0"]
+    assert shown["tasks"] == {"desired": 2, "running": 3, "pending": 0, "old": 1}
+    assert len(shown["events"]) == 20
+
+
+@pytest.mark.parametrize("finished_at", [None, NOW])
+def test_a_result_fits_its_schema(finished_at: datetime | None) -> None:
+    check_json_output(["status", "--json"], to_json(status(finished_at)))
+
+
+@pytest.mark.parametrize(
+    "more", [{"digest": 1}, {"unknown": True}, {"tags": None}, {"built": "yes"}]
+)
+def test_what_does_not_fit_is_noticed(more: dict[str, object]) -> None:
+    result = PushResult(repository="r", digest="d", tags=("t",), built=True, pushed=True)
+    with pytest.raises(ValidationError):
+        check_json_output(["push", "--json"], json.dumps({**json.loads(to_json(result)), **more}))
