@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from prod_e_ops import next_commands
+
 
 class OpsError(Exception):
     """Something outside of this program failed: AWS, the network, Terraform.
@@ -75,6 +77,17 @@ class SettingsMistake(UserMistake):
 
 class CredentialsRefused(UserMistake):
     """AWS does not accept the credentials, or there are none."""
+
+
+class CredentialsMissing(CredentialsRefused):
+    """There is nothing to sign in to AWS with. `failed`: the beginning of a sentence."""
+
+    def __init__(self, failed: str) -> None:
+        super().__init__(
+            f"{failed}: there are no AWS credentials.",
+            next_step="Set AWS_PROFILE, or run `aws configure` or `aws sso login`;"
+            f" `{next_commands.demo()}` needs none.",
+        )
 
 
 class AccessDenied(UserMistake):

@@ -34,6 +34,11 @@ def status(service: str | None = None, *, environment: str, wait: bool = False) 
     return _of_service("status", service, environment) + (" --wait" if wait else "")
 
 
+def demo() -> str:
+    """Shows the life of an environment on an embedded AWS."""
+    return "npm run demo"
+
+
 def lock_providers() -> str:
     """Renews the dependency lock."""
     return "npm run prod-e -- providers lock"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from prod_e_ops.errors import (
     AccessDenied,
     AwsUnreachable,
+    CredentialsMissing,
     CredentialsRefused,
     OpsError,
     UserMistake,
 )
-from prod_e_ops.terraform.diagnostics import no_credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -90,7 +90,7 @@ def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[No
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError):
-        raise no_credentials(failed) from None
+        raise CredentialsMissing(failed) from None
     except ProfileNotFound as error:
         raise UserMistake(
             f"{failed}: {error}.",

@@ -8,7 +8,7 @@ from typing import Any
 
 from prod_e.dependency_lock import LOCK_FILE
 from prod_e_ops.errors import (
-    CredentialsRefused,
+    CredentialsMissing,
     OpsError,
     PlanIsStale,
     ProviderUnavailable,
@@ -133,7 +133,7 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
             next_step="Select the right credentials, for example with AWS_PROFILE.",
         )
     if found(r"no valid credential sources|no ec2 imds role found"):
-        return no_credentials(failed)
+        return CredentialsMissing(failed)
     if found(r"failed to get shared config profile"):
         return UserMistake(
             f"{failed}: the AWS profile does not exist.",
@@ -167,13 +167,4 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
         details=details or ["It gave no reason."],
         next_step="Put right what the messages name and run the command again: Terraform continues"
         " from its state.",
-    )
-
-
-def no_credentials(context: str) -> CredentialsRefused:
-    """There is nothing to sign in to AWS with."""
-    return CredentialsRefused(
-        f"{context}: there are no AWS credentials.",
-        next_step="Set AWS_PROFILE, or run `aws configure` or `aws sso login`; `npm run demo` needs"
-        " none.",
     )
