@@ -2,10 +2,9 @@
 
 from embedded_aws.client import (
     ACCOUNT_ID,
-    ContainerRegistry,
     EmbeddedAws,
     EmbeddedAwsError,
 )
 from embedded_aws.data_plane_process import DataPlane
 
-__all__ = ["ACCOUNT_ID", "ContainerRegistry", "DataPlane", "EmbeddedAws", "EmbeddedAwsError"]
+__all__ = ["ACCOUNT_ID", "DataPlane", "EmbeddedAws", "EmbeddedAwsError"]

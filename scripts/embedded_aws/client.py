@@ -8,7 +8,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -35,20 +34,6 @@ class EmbeddedAwsError(Exception):
     """The embedded AWS did not start; the message has what it printed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ContainerRegistry:
-    """A registry that plays the part of ECR's, which is not among what moto has.
-
-    `host`: how Docker reaches it, such as `127.0.0.1:5000`. `url`: how the embedded AWS does.
-    `password_file`: holds the password of its user `AWS`, of the form that
-    `ecr_password.make_password` gives it; it is read anew for each token.
-    """
-
-    host: str
-    url: str
-    password_file: Path
-
-
 class EmbeddedAws:
     """A context manager around a moto server on a free port of the loopback interface.
 
@@ -58,8 +43,9 @@ class EmbeddedAws:
     Each instance starts empty, and any number of them can run side by side.
 
     `region`: what other programs are told to use. `account_id`: twelve digits.
-    `port`: 0 takes any. `registry`: holds the images of ECR's repositories; default: there are
-    only their manifests. `data_plane`: runs tasks, load balancers and databases for real; default:
+    `port`: 0 takes any. `registry_host`: what ECR calls its registry, of the repositories in
+    `region`, where something stands between it and its clients; default: `registry_address`.
+    `data_plane`: runs tasks, load balancers and databases for real; default:
     they are only noted down, and `deployment_seconds` is how long a deployment of an ECS service
     seems to take; `math.inf`: it goes on when `take_deployment_steps` is called, and at no other
     time.
@@ -73,17 +59,19 @@ class EmbeddedAws:
         region: str = DEFAULT_REGION,
         account_id: str = ACCOUNT_ID,
         deployment_seconds: float = 0,
-        registry: ContainerRegistry | None = None,
+        registry_host: str | None = None,
         port: int = 0,
         data_plane: DataPlane | None = None,
     ) -> None:
         self.region = region
         self.account_id = account_id
         self.deployment_seconds = deployment_seconds
-        self.registry = registry
+        self.registry_host = registry_host
         self.port = port
         self.data_plane = data_plane
         self.endpoint_url = ""
+        self.registry_address = ""
+        """Host and port of ECR's registry, which takes HTTP and TLS."""
         self._state_folder: Path | None = None
         self._data_plane_process: DataPlaneProcess | None = None
         self._process: subprocess.Popen[str] | None = None
@@ -148,9 +136,13 @@ class EmbeddedAws:
 
     @property
     def certificate_authority_file(self) -> Path:
-        """The certificate to trust for HTTPS listeners and databases; there with a data plane."""
-        assert self._state_folder is not None, "there is no data plane"
-        return self._state_folder / "certificate-authority.pem"
+        """The certificate to trust for ECR's registry, HTTPS listeners and databases."""
+        from embedded_aws.certificates import CertificateAuthority
+
+        assert self._state_folder is not None, "the embedded AWS has not started"
+        file = self._state_folder / "certificate-authority.pem"
+        CertificateAuthority(file)
+        return file
 
     def listeners(self) -> list[dict[str, Any]]:
         """Where on this machine each listener is: `load_balancer`, `port`, `url` and `arn`."""
@@ -174,6 +166,9 @@ class EmbeddedAws:
         return tuple(self._failed)
 
     def _start(self) -> None:
+        self._state_folder = Path(tempfile.mkdtemp(prefix="embedded-aws-"))
+        # PostgreSQL may run as somebody else, and has its own folder in it.
+        self._state_folder.chmod(0o711)
         # Nameless, so that nothing is left lying about even after a SIGKILL.
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 `_stop` closes it
         self._process = subprocess.Popen(
@@ -188,9 +183,9 @@ class EmbeddedAws:
                 "EMBEDDED_AWS_PORT": str(self.port),
                 "EMBEDDED_AWS_DATA_PLANE": "1" if self.data_plane else "",
                 "MOTO_ECS_DEPLOYMENT_SECONDS": str(self.deployment_seconds),
-                "MOTO_ECR_REGISTRY": json.dumps(
-                    asdict(self.registry) if self.registry else None, default=str
-                ),
+                "EMBEDDED_AWS_REGION": self.region,
+                "EMBEDDED_AWS_REGISTRY_HOST": self.registry_host or "",
+                "EMBEDDED_AWS_STATE_FOLDER": str(self._state_folder),
             },
             start_new_session=True,
         )
@@ -200,9 +195,6 @@ class EmbeddedAws:
             self._errors.seek(0)
             raise EmbeddedAwsError(f"The embedded AWS did not start:\n{self._errors.read()}")
         if self.data_plane:
-            self._state_folder = Path(tempfile.mkdtemp(prefix="embedded-aws-"))
-            # PostgreSQL may run as somebody else, and has its own folder in it.
-            self._state_folder.chmod(0o711)
             self._data_plane_process = DataPlaneProcess(
                 self.data_plane.configuration(
                     endpoint_url=self.endpoint_url,
@@ -219,6 +211,7 @@ class EmbeddedAws:
         for line in self._process.stdout:
             event = json.loads(line)
             if "endpoint_url" in event:
+                self.registry_address = event["registry_address"]
                 self.endpoint_url = event["endpoint_url"]
                 self._ready.set()
             elif "unimplemented" in event:
@@ -231,9 +224,6 @@ class EmbeddedAws:
         if self._data_plane_process is not None:
             self._data_plane_process.stop()
             self._data_plane_process = None
-        if self._state_folder is not None:
-            shutil.rmtree(self._state_folder, ignore_errors=True)
-            self._state_folder = None
         if self._process is not None:
             assert self._process.stdin is not None and self._process.stdout is not None
             self._process.stdin.close()
@@ -249,6 +239,9 @@ class EmbeddedAws:
         if self._errors is not None:
             self._errors.close()
             self._errors = None
+        if self._state_folder is not None:
+            shutil.rmtree(self._state_folder, ignore_errors=True)
+            self._state_folder = None
 
 
 def _without_any_aws(environment: Mapping[str, str]) -> dict[str, str]:

@@ -76,11 +76,11 @@ def test_a_repository_that_is_missing_is_no_error(missing: Repository) -> None:
     assert run(missing.image("latest")) is None
 
 
-def test_a_repository_says_where_images_go(repository: Repository) -> None:
+def test_a_repository_says_where_images_go(aws: EmbeddedAws, repository: Repository) -> None:
     found = run(repository.find())
     assert found is not None
     assert found.uri == f"{found.host}/{repository.name}"
-    assert found.host == f"{ACCOUNT_ID}.dkr.ecr.{repository.region}.amazonaws.com"
+    assert found.host == aws.registry_address
     assert found.registry_id == ACCOUNT_ID
 
 

@@ -41,17 +41,15 @@ MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An account with the repositories, for all tests of a process."""
     with empty_account(tmp_path_factory.mktemp("image-stack")) as world:
-        client = world.client("ecr")
         for repository in (API, WORKER):
-            client.create_repository(repositoryName=repository)
-        client.close()
+            world.create_repository(repository)
         yield world
 
 
 @pytest.fixture
 def world(machine: World) -> World:
     """A new source, built and pushed by this machine, which has forgotten everything before it."""
-    machine.front.is_open = True
+    machine.line.is_open = True
     (machine.source / "Dockerfile").write_text(DOCKERFILE)
     (machine.source / "build.sh").write_text("cp /source/content /built\n")
     machine.become_another_machine()
@@ -104,8 +102,13 @@ def test_a_second_plan_is_empty(world: World) -> None:
 def test_nobody_else_can_read_the_token_in_the_state_and_no_plan_with_it_stays(
     world: World,
 ) -> None:
-    token = world.registry.password
-    assert token in world.state.read_text()
+    (token,) = {
+        resource["instances"][0]["attributes"]["password"]
+        for resource in json.loads(world.state.read_text())["resources"]
+        if resource["type"] == "aws_ecr_authorization_token"
+    }
+    answered = requests.get(f"http://{world.registry.host}/v2/", auth=("AWS", token), timeout=30)
+    assert answered.ok
     world.change()
     world.state.chmod(0o644)
     planned = StackPlanResult.of(world.plan())
@@ -247,7 +250,7 @@ def _push_index(world: World, tag: str) -> tuple[str, str]:
             f"http://{world.registry.host}/v2/{API}/manifests/{name}",
             data=body,
             headers={"Accept": kind, "Content-Type": kind},
-            auth=("AWS", world.registry.password),
+            auth=("AWS", world.registry.password()),
             timeout=30,
         )
         answer.raise_for_status()
@@ -313,13 +316,13 @@ def test_tags_that_were_lost_come_back_without_a_build(world: World) -> None:
 
 def test_a_registry_that_does_not_answer_is_not_taken_for_an_empty_one(world: World) -> None:
     before = world.tags()
-    world.front.is_open = False
+    world.line.is_open = False
     assert world.plan().is_empty
     world.change()
     with pytest.raises(OpsError):
         world.deploy()
     assert world.tags() == before
-    world.front.is_open = True
+    world.line.is_open = True
     assert world.deploy().builds
 
 
@@ -359,11 +362,12 @@ def test_a_rebuild_takes_the_newest_base_image_in_and_moves_the_contents_tag(
     login = (
         "login",
         "--username=AWS",
-        f"--password={world.registry.password}",
+        f"--password={world.registry.password()}",
         world.registry.host,
     )
     engine = DockerEngine(environment={**world.docker.environment, "DOCKER_CONFIG": str(config)})
     engine.run(*login)
+    world.create_repository("base")
     base = f"{world.registry.host}/base:{uuid4().hex}"
     _push_base(world, engine, base, "first")
     (world.source / "Dockerfile").write_text(f"FROM {base}\nCOPY content /\n")

@@ -11,14 +11,14 @@ import sys
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from embedded_aws import ContainerRegistry, EmbeddedAws
+from embedded_aws import EmbeddedAws
 from prod_e.delivery.build_context import read_build_context
 from prod_e_ops.terraform.provider_mirror import find_provider_source
 from tests.support.docker_engine import DockerEngine, DockerUnavailableError
@@ -27,10 +27,9 @@ from tests.support.registry import (
     DROP,
     Network,
     Registry,
-    RegistryUnavailableError,
     answer,
-    network,
-    started_registry,
+    authorization,
+    listening,
 )
 
 PUSH_SECONDS = 120
@@ -71,7 +70,6 @@ class World:
     network: Network
     aws: EmbeddedAws
     variables: dict[str, str]
-    passwords: list[str] = field(default_factory=list)
 
     @property
     def project(self) -> Path:
@@ -153,15 +151,11 @@ class World:
         client.create_repository(repositoryName=REPOSITORY, **arguments)
         client.close()
 
-    def new_password(self) -> None:
-        self.registry.change_password()
-        self.passwords.append(self.registry.password)
-
     def tags(self) -> dict[str, str]:
         return self.registry.tags(REPOSITORY)
 
     def assert_no_credentials_left(self) -> None:
-        for password in self.passwords:
+        for password in self.network.passwords:
             secrets = (password.encode(), b64encode(f"AWS:{password}".encode()))
             for file in (path for path in self.folder.rglob("*") if path.is_file()):
                 content = file.read_bytes()
@@ -179,15 +173,6 @@ def docker() -> DockerEngine:
         raise
 
 
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    try:
-        with started_registry() as registry:
-            yield registry
-    except RegistryUnavailableError as missing:
-        _unavailable(str(missing))
-
-
 def _unavailable(reason: str) -> None:
     if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
         pytest.fail(f"{reason} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
@@ -195,7 +180,7 @@ def _unavailable(reason: str) -> None:
 
 
 @pytest.fixture
-def empty(tmp_path: Path, docker: DockerEngine, registry: Registry) -> Iterator[World]:
+def empty(tmp_path: Path, docker: DockerEngine) -> Iterator[World]:
     """An account without anything in it; what pushes leave is checked in the end."""
     project = tmp_path / "project"
     for name in ("project/environments", "project/api", "home", "tmp", "bin"):
@@ -205,15 +190,11 @@ def empty(tmp_path: Path, docker: DockerEngine, registry: Registry) -> Iterator[
     (project / "node_modules").symlink_to(PROJECT / "node_modules")
     (project / "api" / "Dockerfile").write_text(DOCKERFILE)
     with (
-        network(registry) as passing,
-        EmbeddedAws(
-            registry=ContainerRegistry(
-                host=passing.host,
-                url=f"http://{registry.host}",
-                password_file=registry.password_file,
-            )
-        ) as aws,
+        listening(Network()) as passing,
+        EmbeddedAws(registry_host=passing.host) as aws,
     ):
+        registry = Registry(aws=aws)
+        passing.to_port = registry.port
         world = World(
             folder=tmp_path,
             registry=registry,
@@ -221,7 +202,6 @@ def empty(tmp_path: Path, docker: DockerEngine, registry: Registry) -> Iterator[
             aws=aws,
             variables=_variables(tmp_path, docker, aws),
         )
-        world.passwords.append(registry.password)
         world.settings(SETTINGS)
         world.change("first")
         try:
@@ -712,16 +692,23 @@ def test_a_registry_that_stays_away_is_told_with_what_is_left(running: World) ->
 
 def test_a_token_that_runs_out_halfway_is_renewed(running: World) -> None:
     expired: list[str] = []
+    words = "Your authorization token has expired. Reauthenticate and try again."
+    body = json.dumps({"errors": [{"code": "DENIED", "message": words}]})
+    running.network.passwords.clear()
 
-    def expires(request: str) -> None:
+    def expires(head: str) -> bytes | None:
         # Everything before the last request of the upload was done with the first token.
+        request = head.partition("\r\n")[0]
         if request.startswith("PUT") and "/manifests/" in request and not expired:
             expired.append(request)
-            running.new_password()
+            (first,) = running.network.passwords
+            expired.append(authorization(first))
+        is_refused = any(f": {each}" in head for each in expired[1:])
+        return answer("403 Forbidden", body) if is_refused else None
 
-    running.network.on_request = expires
+    running.network.on_head = expires
     done = running.pushed()
-    assert len(expired) == 1
+    assert len(expired) == 2
     assert running.tags()["latest"] == done["digest"]
     # What had arrived was not sent again.
     after = running.network.requests[running.network.requests.index(expired[0]) :]

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from embedded_aws import ACCOUNT_ID, ContainerRegistry, EmbeddedAws
+from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e.app.synthesis import synthesise
 from prod_e.settings import load_environment
+from tests.embedded.world import eventually
 from tests.support.docker_engine import DockerEngine, DockerUnavailableError
-from tests.support.registry import Registry, RegistryUnavailableError, started_registry
+from tests.support.registry import Registry
 from tests.support.service_on_aws import ServiceOnAws
 
 EXECUTION_SECONDS = 30
@@ -190,33 +191,27 @@ def test_a_push_of_what_latest_names_already_deploys_nothing(
 
 
 @pytest.fixture(scope="module")
-def registry() -> Iterator[Registry]:
+def docker() -> DockerEngine:
     try:
-        DockerEngine.connect()
-        with started_registry() as registry:
-            yield registry
-    except (DockerUnavailableError, RegistryUnavailableError) as missing:
+        return DockerEngine.connect()
+    except DockerUnavailableError as missing:
         if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
             pytest.fail(f"{missing} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
         pytest.skip(str(missing))
 
 
 @pytest.fixture
-def pushable(registry: Registry, tmp_path: Path) -> Iterator[ServiceOnAws]:
-    """A service whose repository is in a real registry, before its first image."""
-    given = ContainerRegistry(
-        host=registry.host, url=f"http://{registry.host}", password_file=registry.password_file
-    )
-    with EmbeddedAws(registry=given, deployment_seconds=2) as aws:
+def pushable(docker: DockerEngine, tmp_path: Path) -> Iterator[ServiceOnAws]:
+    """A service before its first image."""
+    with EmbeddedAws(deployment_seconds=2) as aws:
         service = ServiceOnAws(aws, tmp_path / "project")
         source = service.folder / "backend"
         (source / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
         (source / "file").write_text("one")
         yield service
-        images = DockerEngine.connect()
-        local = images.run("image", "ls", "--quiet", f"{registry.host}/{service.repository}")
-        if local:
-            images.run("image", "rm", "--force", *sorted(set(local.split())))
+        name = f"{aws.registry_address}/{service.repository}"
+        if local := docker.run("image", "ls", "--quiet", name):
+            docker.run("image", "rm", "--force", *sorted(set(local.split())))
 
 
 def test_push_waits_until_the_deployment_that_it_started_is_steady(
@@ -251,3 +246,25 @@ def test_push_fails_when_the_deployment_does(pushable: ServiceOnAws, tmp_path: P
     assert "exited with 3" in failed.stderr
     # The push itself went well, and a script can read what it was.
     assert json.loads(failed.stdout)["digest"] == pushable.tagged()["latest"]
+
+
+def test_a_plain_docker_push_of_the_followed_tag_deploys_it(
+    pushable: ServiceOnAws, docker: DockerEngine, tmp_path: Path
+) -> None:
+    pushable.prod_e("push", "backend")
+    pushable.create(pushable.define("latest"))
+    machine = Redeploy.of(pushable, tmp_path / "out").install(pushable)
+    source = pushable.folder / "backend"
+    (source / "file").write_text("two")
+    host = pushable.aws.registry_address
+    name = f"{host}/{pushable.repository}:latest"
+    user = DockerEngine(
+        environment={**docker.environment, "DOCKER_CONFIG": str(tmp_path / "docker")}
+    )
+    password = Registry(aws=pushable.aws).password()
+    user.run("login", "--username=AWS", f"--password={password}", host)
+    user.run("build", "--tag", name, str(source))
+    user.run("push", name)
+    assert _executions(pushable, machine, count=1) == ["SUCCEEDED"]
+    pushed = {pushable.tagged()["latest"]}
+    eventually("it is deployed", lambda: pushable.running()[0] == pushed)

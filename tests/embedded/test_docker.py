@@ -10,15 +10,10 @@ from typing import Any
 
 import pytest
 
-from embedded_aws import ContainerRegistry, DataPlane, EmbeddedAws
+from embedded_aws import DataPlane, EmbeddedAws
 from tests.embedded.world import APP, World, eventually, write_source
 from tests.support.docker_engine import DockerEngine, DockerUnavailableError
-from tests.support.registry import (
-    Registry,
-    RegistryUnavailableError,
-    network,
-    started_registry,
-)
+from tests.support.registry import Registry
 
 BASE = "node:16-slim"
 DOCKERFILE = f"""\
@@ -41,15 +36,6 @@ def docker() -> DockerEngine:
     return engine
 
 
-@pytest.fixture(scope="module")
-def registry() -> Iterator[Registry]:
-    try:
-        with started_registry() as registry:
-            yield registry
-    except RegistryUnavailableError as missing:
-        unavailable(str(missing))
-
-
 def unavailable(reason: str) -> None:
     if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
         pytest.fail(f"{reason} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
@@ -57,36 +43,26 @@ def unavailable(reason: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def images(
-    docker: DockerEngine, registry: Registry, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator["Images"]:
-    with network(registry) as passing:
-        container_registry = ContainerRegistry(
-            host=passing.host,
-            url=f"http://{passing.host}",
-            password_file=registry.password_file,
-        )
-        with EmbeddedAws(
-            registry=container_registry, data_plane=DataPlane(runtime="docker")
-        ) as aws:
-            images = Images(docker, aws, passing.host, tmp_path_factory.mktemp("images"))
-            images.login(registry.password)
-            images.push("first")
-            yield images
-        images.remove()
+def images(docker: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Images"]:
+    with EmbeddedAws(data_plane=DataPlane(runtime="docker")) as aws:
+        images = Images(docker, aws, tmp_path_factory.mktemp("images"))
+        images.login(Registry(aws=aws).password())
+        images.push("first")
+        yield images
+    images.remove()
 
 
 class Images:
     """Builds and pushes the tests' service."""
 
-    def __init__(self, docker: DockerEngine, aws: EmbeddedAws, host: str, folder: Path) -> None:
+    def __init__(self, docker: DockerEngine, aws: EmbeddedAws, folder: Path) -> None:
         self.docker = DockerEngine(
             environment={**docker.environment, "DOCKER_CONFIG": str(folder / "docker")}
         )
         self.aws = aws
         self.folder = folder
-        self.host = host
-        self.reference = f"{host}/app:latest"
+        self.host = aws.registry_address
+        self.reference = f"{self.host}/app:latest"
         self.made: list[str] = []
 
     def login(self, password: str) -> None:
@@ -126,7 +102,6 @@ class Images:
 @pytest.fixture
 def world(images: Images) -> Iterator[World]:
     world = World(images.aws, images.folder / "app", repository="app")
-    world.image = images.reference
     yield world
     world.remove()
     eventually(

@@ -2,32 +2,13 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 
-from embedded_aws import ContainerRegistry, EmbeddedAws
+from embedded_aws import EmbeddedAws
 from embedded_aws.ecr_password import make_password
-
-
-@pytest.fixture(scope="module")
-def own_password(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a registry that somebody runs beside the embedded AWS takes."""
-    file = tmp_path_factory.mktemp("registry") / "password"
-    file.write_text(make_password(lifetime=timedelta(hours=3)))
-    return file
-
-
-@pytest.fixture(scope="module", params=["without a registry", "with a registry"])
-def aws(request: pytest.FixtureRequest, own_password: Path) -> Iterator[EmbeddedAws]:
-    host = "127.0.0.1:9"
-    beside = ContainerRegistry(host=host, url=f"http://{host}", password_file=own_password)
-    with EmbeddedAws(registry=beside if request.param == "with a registry" else None) as aws:
-        yield aws
 
 
 def authorization(aws: EmbeddedAws) -> dict[str, Any]:
@@ -62,13 +43,6 @@ def test_a_password_is_base64_of_a_json_text_that_says_when_it_expires(aws: Embe
     expiration = datetime.fromtimestamp(values["expiration"], UTC)
     assert expiration > datetime.now(UTC)
     assert expiration == data["expiresAt"]
-
-
-def test_a_registry_of_the_users_own_gets_the_password_that_it_takes(
-    own_password: Path, aws: EmbeddedAws
-) -> None:
-    token = base64.b64decode(authorization(aws)["authorizationToken"]).decode()
-    assert (token == f"AWS:{own_password.read_text()}") == (aws.registry is not None)
 
 
 def test_no_two_passwords_are_the_same() -> None:

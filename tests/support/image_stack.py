@@ -14,7 +14,7 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from embedded_aws import ContainerRegistry, EmbeddedAws
+from embedded_aws import EmbeddedAws
 from prod_e_ops.context import Context
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
@@ -26,8 +26,7 @@ from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
 from tests.support.docker_engine import DockerEngine, DockerUnavailableError
 from tests.support.project_folder import PROJECT, prod_e
-from tests.support.registry import Registry, RegistryUnavailableError, started_registry
-from tests.support.tls import TlsFront, tls_in_front_of
+from tests.support.registry import Line, Registry, listening
 
 BASE_IMAGE = "node:16-slim"
 
@@ -64,12 +63,12 @@ class ImageStackSkippedError(Exception):
 
 @dataclass(kw_only=True)
 class World:
-    """A project in git, an AWS with its registry behind TLS, and the machine that deploys."""
+    """A project in git, an AWS with a line to its registry, and the machine that deploys."""
 
     folder: Path
     docker: DockerEngine
     registry: Registry
-    front: TlsFront
+    line: Line
     aws: EmbeddedAws
     variables: dict[str, str]
 
@@ -206,16 +205,16 @@ class World:
         labels: dict[str, str] = self.registry.image(API, tag)["config"]["Labels"]
         return labels["commit"][:12]
 
+    def create_repository(self, name: str) -> None:
+        client = self.client("ecr")
+        client.create_repository(repositoryName=name)
+        client.close()
+
     def lose(self, tag: str, repository: str = API) -> None:
-        """Takes a tag away from ECR and its registry, as somebody could do in the console."""
-        self.registry_tags(repository).joinpath(tag).rename(self.folder / f"lost-{uuid4().hex}")
+        """Takes a tag away, as somebody could do in the console."""
         client = self.client("ecr")
         client.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": tag}])
         client.close()
-
-    def registry_tags(self, repository: str) -> Path:
-        repositories = self.registry.folder / "images/docker/registry/v2/repositories"
-        return repositories / repository / "_manifests/tags"
 
     def become_another_machine(self) -> None:
         """One that has this project, and neither the state nor the images that it built."""
@@ -225,7 +224,7 @@ class World:
 
     def remove_local_images(self) -> None:
         names = "{{.Repository}}:{{.Tag}}"
-        found = self.docker.run("image", "ls", f"--format={names}", f"{self.front.host}/*").split()
+        found = self.docker.run("image", "ls", f"--format={names}", f"{self.line.host}/*").split()
         named = [image for image in found if not image.endswith(":<none>")]
         if named:
             self.docker.run("image", "rm", *named)
@@ -238,21 +237,14 @@ def empty_account(folder: Path) -> Iterator[World]:
         try:
             docker = DockerEngine.connect()
             docker.need_image(BASE_IMAGE)
-            registry = stack.enter_context(started_registry())
-        except (DockerUnavailableError, RegistryUnavailableError) as missing:
+        except DockerUnavailableError as missing:
             if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
                 pytest.fail(f"{missing} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
             pytest.skip(str(missing))
-        front = stack.enter_context(tls_in_front_of(registry.port, folder=folder))
-        aws = stack.enter_context(
-            EmbeddedAws(
-                registry=ContainerRegistry(
-                    host=front.host,
-                    url=f"http://{registry.host}",
-                    password_file=registry.password_file,
-                )
-            )
-        )
+        line = stack.enter_context(listening(Line()))
+        aws = stack.enter_context(EmbeddedAws(registry_host=line.host))
+        registry = Registry(aws=aws)
+        line.to_port = registry.port
         variables = aws.environment()
         # The provider has BuildKit in itself, with or without the command's plugin.
         variables.pop("DOCKER_BUILDKIT", None)
@@ -260,9 +252,9 @@ def empty_account(folder: Path) -> Iterator[World]:
             folder=folder,
             docker=docker,
             registry=registry,
-            front=front,
+            line=line,
             aws=aws,
-            variables={**variables, "SSL_CERT_FILE": str(front.certificate)},
+            variables={**variables, "SSL_CERT_FILE": str(aws.certificate_authority_file)},
         )
         stack.callback(world.remove_local_images)
         _make_project(world)
@@ -290,5 +282,5 @@ def _make_project(world: World) -> None:
     # ECR's host cannot be had on a machine: the registry here has another name.
     world.stack.mkdir(parents=True)
     (world.stack / "registry_override.tf.json").write_text(
-        json.dumps({"locals": {"registry": world.front.host}})
+        json.dumps({"locals": {"registry": world.line.host}})
     )

@@ -1,164 +1,104 @@
-"""A real registry that asks for a password, and a network in front of it that can fail."""
+"""ECR's registry, and networks in front of it that can fail."""
 
 import json
 import re
-import shutil
 import socket
 import socketserver
-import subprocess
-import tempfile
 import threading
-import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from hmac import compare_digest
 from http.client import HTTPConnection
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from embedded_aws.ecr_password import make_password
+import boto3
 
-START_SECONDS = 20
+from embedded_aws import EmbeddedAws
+
 TLS_HANDSHAKE = b"\x16"
-
-CONFIGURATION = """
-version: 0.1
-log: {{level: warn, accesslog: {{disabled: true}}}}
-storage:
-  filesystem: {{rootdirectory: "{folder}/images"}}
-  delete: {{enabled: true}}
-  maintenance: {{uploadpurging: {{enabled: false}}}}
-http: {{addr: "127.0.0.1:{port}", relativeurls: true}}
-"""
-
-
-class RegistryUnavailableError(Exception):
-    """There is no registry program; the message says what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """Debian's docker-registry on loopback; the way to it asks for the password of the user AWS."""
+    """ECR's registry of an embedded AWS, asked without Docker."""
 
-    folder: Path
-    port: int
+    aws: EmbeddedAws
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return self.aws.registry_address
 
     @property
-    def password_file(self) -> Path:
-        return self.folder / "password"
+    def port(self) -> int:
+        return int(self.host.rpartition(":")[2])
 
-    @property
     def password(self) -> str:
-        return self.password_file.read_text()
-
-    def change_password(self) -> None:
-        """From now on the one before is refused."""
-        self.password_file.touch(mode=0o600)
-        self.password_file.write_text(make_password())
-
-    def challenge(self, head: str) -> bytes | None:
-        """What ECR answers to a request (its first line and headers) without the password."""
-        credentials = b64encode(f"AWS:{self.password}".encode())
-        found = re.search(r"^authorization: *basic +(\S+)", head, re.IGNORECASE | re.MULTILINE)
-        # The whole of it: what registries keep passwords in, bcrypt, takes 72 bytes at most.
-        if found and compare_digest(found[1].encode(), credentials):
-            return None
-        told = {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}
-        realm = f'Basic realm="http://{self.host}/",service="ecr.amazonaws.com"'
-        return answer("401 Unauthorized", json.dumps(told), WWW_Authenticate=realm)
+        """A new one, of the user AWS."""
+        client = boto3.client(
+            "ecr",
+            endpoint_url=self.aws.endpoint_url,
+            region_name=self.aws.region,
+            aws_access_key_id="embedded",
+            aws_secret_access_key="embedded",
+        )
+        try:
+            (given,) = client.get_authorization_token()["authorizationData"]
+        finally:
+            client.close()
+        return b64decode(given["authorizationToken"]).decode().removeprefix("AWS:")
 
     def tags(self, repository: str) -> dict[str, str]:
         """The digest that each tag names, as the registry itself says."""
-        status, _, body = self._get(f"/v2/{repository}/tags/list")
-        names = json.loads(body).get("tags") if status == 200 else None
-        return {name: self._digest(repository, name) for name in names or ()}
+        with self._connection() as ask:
+            answer = ask("GET", f"/v2/{repository}/tags/list")
+            names = json.loads(answer.body)["tags"] if answer.status == 200 else ()
+            return {
+                name: ask("HEAD", f"/v2/{repository}/manifests/{name}").digest for name in names
+            }
 
     def image(self, repository: str, reference: str) -> dict[str, Any]:
         """The configuration of an image all of whose parts are there."""
-        status, _, body = self._get(f"/v2/{repository}/manifests/{reference}")
-        assert status == 200, body
-        manifest = json.loads(body)
-        for layer in manifest["layers"]:
-            status, _, content = self._get(f"/v2/{repository}/blobs/{layer['digest']}")
-            assert (status, len(content)) == (200, layer["size"])
-        _, _, body = self._get(f"/v2/{repository}/blobs/{manifest['config']['digest']}")
-        configuration: dict[str, Any] = json.loads(body)
-        return configuration
+        with self._connection() as ask:
+            answer = ask("GET", f"/v2/{repository}/manifests/{reference}")
+            assert answer.status == 200, answer.body
+            manifest = json.loads(answer.body)
+            for layer in manifest["layers"]:
+                blob = ask("GET", f"/v2/{repository}/blobs/{layer['digest']}")
+                assert (blob.status, len(blob.body)) == (200, layer["size"])
+            answer = ask("GET", f"/v2/{repository}/blobs/{manifest['config']['digest']}")
+            configuration: dict[str, Any] = json.loads(answer.body)
+            return configuration
 
-    def _digest(self, repository: str, tag: str) -> str:
-        status, digest, _ = self._get(f"/v2/{repository}/manifests/{tag}")
-        assert status == 200
-        return digest
-
-    def _get(self, path: str) -> tuple[int, str, bytes]:
+    @contextmanager
+    def _connection(self) -> Iterator[Callable[[str, str], "Answer"]]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request("GET", path, headers=self._headers())
+        headers = {"Authorization": authorization(self.password())}
+
+        def ask(method: str, path: str) -> Answer:
+            connection.request(method, path, headers=headers)
             response = connection.getresponse()
-            return response.status, response.headers["Docker-Content-Digest"], response.read()
+            digest = response.headers["Docker-Content-Digest"]
+            return Answer(status=response.status, digest=digest, body=response.read())
+
+        try:
+            yield ask
         finally:
             connection.close()
 
-    def _headers(self) -> dict[str, str]:
-        credentials = b64encode(f"AWS:{self.password}".encode()).decode()
-        return {
-            "Authorization": f"Basic {credentials}",
-            "Accept": "application/vnd.docker.distribution.manifest.v2+json,"
-            " application/vnd.oci.image.manifest.v1+json,"
-            " application/vnd.oci.image.index.v1+json",
-        }
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the registry answers. `digest`: of the manifest or blob, if it is one."""
+
+    status: int
+    digest: str
+    body: bytes
 
 
-@contextmanager
-def started_registry() -> Iterator[Registry]:
-    """Raises `RegistryUnavailableError` if there is no program for it."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        raise RegistryUnavailableError(
-            "docker-registry is not installed; `.ci/start-docker` installs it."
-        )
-    with ExitStack() as resources:
-        folder = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="test-registry-")))
-        behind = free_port()
-        entrance = resources.enter_context(listening(Network(to_port=behind)))
-        registry = Registry(folder=folder, port=entrance.port)
-        registry.change_password()
-        entrance.on_head = registry.challenge
-        configuration = folder / "config.yml"
-        configuration.write_text(CONFIGURATION.format(folder=folder, port=behind))
-        with (folder / "log").open("w") as log:
-            server = subprocess.Popen(
-                [program, "serve", configuration], stdout=log, stderr=log, cwd=folder
-            )
-        try:
-            deadline = time.monotonic() + START_SECONDS
-            while not answers(behind):
-                assert server.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, (folder / "log").read_text()
-                time.sleep(0.05)
-            yield registry
-        finally:
-            server.kill()
-            server.wait()
-
-
-def answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def authorization(password: str) -> str:
+    """The header of the user AWS."""
+    return f"Basic {b64encode(f'AWS:{password}'.encode()).decode()}"
 
 
 @dataclass(kw_only=True)
@@ -167,18 +107,55 @@ class Network:
 
     `on_request`: told the first line of each request; what it returns is answered instead of
     passing the request on, and `DROP` ends the connection. `on_head`: the same for the first line
-    and the headers.
+    and the headers. `passwords`: of the user AWS, those that passed here.
     """
 
-    to_port: int
+    to_port: int = 0
     port: int = 0
     on_request: Callable[[str], bytes | None] = field(default=lambda _: None)
     on_head: Callable[[str], bytes | None] = field(default=lambda _: None)
     requests: list[str] = field(default_factory=list)
+    passwords: set[str] = field(default_factory=set)
 
     @property
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    def pass_on(self, client: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            part = client.recv(65536)
+            if not part or part.startswith(TLS_HANDSHAKE):
+                return  # Docker tries TLS first and goes on without, on loopback.
+            head += part
+        lines, _, rest = head.partition(b"\r\n\r\n")
+        request = lines.split(b"\r\n")[0].decode()
+        self.requests.append(request)
+        if found := re.search(
+            rb"^authorization: basic +(\S+)", lines, re.IGNORECASE | re.MULTILINE
+        ):
+            self.passwords.add(b64decode(found[1]).decode().removeprefix("AWS:"))
+        instead = self.on_request(request)
+        if instead is None:
+            instead = self.on_head(lines.decode("latin-1"))
+        if instead == DROP:
+            # Midway: the registry has seen the beginning of it.
+            with socket.create_connection(("127.0.0.1", self.to_port)) as server:
+                server.sendall(head[: len(head) - len(rest) // 2])
+            return
+        if instead is not None:
+            client.sendall(instead)
+            drain(client)
+            return
+        # One request for each connection, so that every one of them passes here.
+        kept = [
+            line for line in lines.split(b"\r\n") if not line.lower().startswith(b"connection:")
+        ]
+        with socket.create_connection(("127.0.0.1", self.to_port)) as server:
+            server.sendall(b"\r\n".join([*kept, b"Connection: close", b"", b""]) + rest)
+            upwards = threading.Thread(target=copy, args=(client, server), daemon=True)
+            upwards.start()
+            copy(server, client)
 
 
 DROP = b""
@@ -197,21 +174,38 @@ def answer(status: str, body: str, **headers: str) -> bytes:
     return "\r\n".join([*lines, "", body]).encode()
 
 
-@contextmanager
-def network(registry: Registry) -> Iterator[Network]:
-    """Stands between Docker and the registry."""
-    with listening(Network(to_port=registry.port)) as passing:
-        yield passing
+@dataclass(kw_only=True)
+class Line:
+    """A line to a registry. `is_open`: whether what comes is passed on; else connections end."""
+
+    to_port: int = 0
+    port: int = 0
+    is_open: bool = True
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def pass_on(self, client: socket.socket) -> None:
+        if not self.is_open:
+            return
+        with socket.create_connection(("127.0.0.1", self.to_port)) as server:
+            upwards = threading.Thread(target=copy, args=(client, server), daemon=True)
+            upwards.start()
+            copy(server, client)
+
+
+Passing = TypeVar("Passing", Network, Line)
 
 
 @contextmanager
-def listening(passing: Network) -> Iterator[Network]:
-    """Takes connections on a free port; one request for each."""
+def listening(passing: Passing) -> Iterator[Passing]:
+    """Takes connections on a free port."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with suppress(OSError):
-                pass_on(passing, self.request)
+                passing.pass_on(self.request)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
@@ -226,37 +220,6 @@ def listening(passing: Network) -> Iterator[Network]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def pass_on(passing: Network, client: socket.socket) -> None:
-    head = b""
-    while b"\r\n\r\n" not in head:
-        part = client.recv(65536)
-        if not part or part.startswith(TLS_HANDSHAKE):
-            return  # Docker tries TLS first and goes on without, on loopback.
-        head += part
-    lines, _, rest = head.partition(b"\r\n\r\n")
-    request = lines.split(b"\r\n")[0].decode()
-    passing.requests.append(request)
-    instead = passing.on_request(request)
-    if instead is None:
-        instead = passing.on_head(lines.decode("latin-1"))
-    if instead == DROP:
-        # Midway: the registry has seen the beginning of it.
-        with socket.create_connection(("127.0.0.1", passing.to_port)) as server:
-            server.sendall(head[: len(head) - len(rest) // 2])
-        return
-    if instead is not None:
-        client.sendall(instead)
-        drain(client)
-        return
-    # One request each, so that every one of them passes here.
-    kept = [line for line in lines.split(b"\r\n") if not line.lower().startswith(b"connection:")]
-    with socket.create_connection(("127.0.0.1", passing.to_port)) as server:
-        server.sendall(b"\r\n".join([*kept, b"Connection: close", b"", b""]) + rest)
-        upwards = threading.Thread(target=copy, args=(client, server), daemon=True)
-        upwards.start()
-        copy(server, client)
 
 
 def copy(source: socket.socket, target: socket.socket) -> None:

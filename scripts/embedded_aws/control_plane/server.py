@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -24,6 +25,7 @@ from embedded_aws.control_plane.not_implemented import (
     answering_everything,
 )
 from embedded_aws.control_plane.patches import apply_patches
+from embedded_aws.control_plane.registry.server import RegistryServer
 
 _PRELOADED_SERVICES = ("sts", "ec2", "iam", "ecs", "elbv2", "rds", "s3", "logs", "cloudwatch")
 """What every stack uses, loaded while the client still starts."""
@@ -92,10 +94,25 @@ def _load(dispatcher: Any, services: Iterable[str]) -> None:
                 dispatcher.app_instances[service] = _service_app(service)
 
 
+def _registry(dispatcher: Any) -> RegistryServer:
+    return RegistryServer(
+        account_id=os.environ["MOTO_ACCOUNT_ID"],
+        region=os.environ["EMBEDDED_AWS_REGION"],
+        host=os.environ.get("EMBEDDED_AWS_REGISTRY_HOST"),
+        state_folder=Path(os.environ["EMBEDDED_AWS_STATE_FOLDER"]),
+        state=_state,
+        load=lambda: _load(dispatcher, ("ecr",)),
+    )
+
+
 def main() -> None:
     """Serves until standard input closes."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     dispatcher = DomainDispatcherApplication(_service_app)
+    registry = _registry(dispatcher)
+    # What the patches of ECR say of it.
+    os.environ["EMBEDDED_AWS_REGISTRY_HOST"] = registry.host
+    registry.start()
     app = _with_controls(dispatcher)
     if has_data_plane():
         app = with_exchange(app, state=_state, load=lambda: _load(dispatcher, _WITH_DATA_PLANE))
@@ -105,10 +122,16 @@ def main() -> None:
     os.environ["MOTO_PORT"] = str(server.server_port)
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    _tell({"endpoint_url": f"http://127.0.0.1:{server.server_port}"})
+    _tell(
+        {
+            "endpoint_url": f"http://127.0.0.1:{server.server_port}",
+            "registry_address": registry.address,
+        }
+    )
     preloaded = (dispatcher, _PRELOADED_SERVICES)
     threading.Thread(target=_load, args=preloaded, daemon=True).start()
     sys.stdin.read()
+    registry.remove_blobs()
     # Nothing here is worth the second that an orderly end takes.
     os._exit(0)
 

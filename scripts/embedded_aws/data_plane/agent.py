@@ -9,8 +9,8 @@ import time
 import aiohttp
 from aiohttp import web
 
+from embedded_aws.certificates import CertificateAuthority
 from embedded_aws.data_plane.aws import clients_of
-from embedded_aws.data_plane.certificates import CertificateAuthority
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.databases import Databases
 from embedded_aws.data_plane.kept_process import PATIENCE_SECONDS

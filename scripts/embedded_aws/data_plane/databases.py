@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from embedded_aws.data_plane.certificates import CertificateAuthority
+from embedded_aws.certificates import CertificateAuthority
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.logs import LogStreams
 from embedded_aws.data_plane.postgresql import PostgreSqlError, Server, find_programs

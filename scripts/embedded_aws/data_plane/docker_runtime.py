@@ -120,7 +120,9 @@ class DockerRuntime:
 
     async def _image(self, start: Start) -> tuple[str, str | None]:
         """Has the image here; returns what to run, and its digest in the registry."""
-        reference = start.definition["image"]
+        reference, authorization = await asyncio.to_thread(
+            self._in_registry, start.definition["image"]
+        )
         pinned = reference
         if start.image_digest and "@" not in reference:
             name = reference.rsplit("/", 1)
@@ -129,9 +131,7 @@ class DockerRuntime:
         try:
             found = await self._engine.image(pinned)
             if found is None:
-                await self._engine.pull(
-                    pinned, authorization=await asyncio.to_thread(self._authorization, reference)
-                )
+                await self._engine.pull(pinned, authorization=authorization)
                 found = await self._engine.image(pinned)
         except (DockerError, aiohttp.ClientError) as error:
             raise StartError(f"CannotPullContainerError: {error}") from None
@@ -146,18 +146,22 @@ class DockerRuntime:
         digests = [each.partition("@")[2] for each in found.get("RepoDigests") or ()]
         return pinned, start.image_digest or (digests[0] if digests else None)
 
-    def _authorization(self, reference: str) -> str | None:
-        """The registry's login, if the image is one of ECR's."""
+    def _in_registry(self, reference: str) -> tuple[str, str | None]:
+        """An image of ECR's as it is called in the registry here, and that registry's login."""
         try:
             given = self._clients("ecr").get_authorization_token()["authorizationData"][0]
         except (BotoCoreError, ClientError):
-            return None
+            return reference, None
         host = given["proxyEndpoint"].partition("://")[2]
+        account, region = self._configuration.account_id, self._configuration.region
+        in_aws = f"{account}.dkr.ecr.{region}.amazonaws.com/"
+        if reference.startswith(in_aws):
+            reference = f"{host}/{reference.removeprefix(in_aws)}"
         if not reference.startswith(f"{host}/"):
-            return None
+            return reference, None
         user, _, password = base64.b64decode(given["authorizationToken"]).decode().partition(":")
         login = {"username": user, "password": password, "serveraddress": host}
-        return base64.urlsafe_b64encode(json.dumps(login).encode()).decode()
+        return reference, base64.urlsafe_b64encode(json.dumps(login).encode()).decode()
 
     def _body(self, start: Start, image: str) -> dict[str, Any]:
         # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html

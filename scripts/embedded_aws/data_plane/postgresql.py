@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asyncpg
 
-from embedded_aws.data_plane.certificates import CertificateAuthority
+from embedded_aws.certificates import CertificateAuthority
 from embedded_aws.data_plane.kept_process import KeptProcess, Spec
 
 ADMINISTRATOR = "rdsadmin"

@@ -4,9 +4,11 @@ Its key is made anew for each embedded AWS and never leaves its state folder.
 """
 
 import datetime as dt
+import fcntl
 import ipaddress
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography import x509
@@ -25,6 +27,14 @@ class CertificateAuthority:
 
     def __init__(self, certificate_file: Path) -> None:
         self._key_file = certificate_file.with_suffix(".key")
+        with _locked(certificate_file.with_suffix(".lock")):
+            self._make_if_missing(certificate_file)
+        loaded = serialization.load_pem_private_key(self._key_file.read_bytes(), None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        self._key = loaded
+        self._certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
+
+    def _make_if_missing(self, certificate_file: Path) -> None:
         if not certificate_file.exists():
             key = ec.generate_private_key(ec.SECP256R1())
             name = _name("Embedded AWS")
@@ -35,10 +45,6 @@ class CertificateAuthority:
             )
             _write_private(self._key_file, key)
             certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        loaded = serialization.load_pem_private_key(self._key_file.read_bytes(), None)
-        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
-        self._key = loaded
-        self._certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
 
     def sign(self, folder: Path, *, names: Iterable[str]) -> tuple[Path, Path]:
         """Makes `server.pem` and `server.key` for host names and addresses."""
@@ -63,6 +69,14 @@ class CertificateAuthority:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(certificate_file, key_file)
         return context
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Held by one process at a time: the control plane and the data plane share an authority."""
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _name(text: str) -> x509.Name:

@@ -1,0 +1,1 @@
+"""ECR's container registry: what `docker push` and `docker pull` talk to."""
