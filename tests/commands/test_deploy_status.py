@@ -21,7 +21,8 @@ from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import follow_deployment
 from prod_e_ops.service.model import Deployment
 from prod_e_ops.terminal.terminal import Terminal
-from tests.support.service_on_aws import PROD_E, ServiceOnAws
+from tests.support.project_folder import PROD_E
+from tests.support.service_on_aws import ServiceOnAws
 
 FAILS = ("sh", "-c", "exit 3")
 

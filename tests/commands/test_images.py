@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.service_on_aws import PROD_E, ServiceOnAws
+from tests.support.project_folder import PROD_E
+from tests.support.service_on_aws import ServiceOnAws
 
 CONTENT = 'image_tag = "content"'
 

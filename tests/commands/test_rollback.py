@@ -376,7 +376,7 @@ class TestPinned:
 
         pinned.prod_e("rollback", "backend", "--yes")
         service = load_environment(pinned.settings).services["backend"]
-        assert service.image_tag == "content-1111111111111111"
+        assert service.image_tag.setting == "content-1111111111111111"
         assert not service.is_built
 
 

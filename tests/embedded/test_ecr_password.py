@@ -3,15 +3,18 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 
 from embedded_aws import EmbeddedAws
 from embedded_aws.ecr_password import make_password
 
+if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import AuthorizationDataTypeDef
 
-def authorization(aws: EmbeddedAws) -> dict[str, Any]:
+
+def authorization(aws: EmbeddedAws) -> "AuthorizationDataTypeDef":
     variables = aws.variables()
     client = boto3.client(
         "ecr",
@@ -24,8 +27,7 @@ def authorization(aws: EmbeddedAws) -> dict[str, Any]:
         (data,) = client.get_authorization_token()["authorizationData"]
     finally:
         client.close()
-    found: dict[str, Any] = data
-    return found
+    return data
 
 
 def test_a_password_is_base64_of_a_json_text_that_says_when_it_expires(aws: EmbeddedAws) -> None:

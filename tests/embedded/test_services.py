@@ -371,7 +371,7 @@ def test_a_container_that_does_not_stop_is_killed_when_its_stop_timeout_is_over(
 
     def ended() -> bool:
         (found,) = world.ecs.describe_tasks(cluster=world.name, tasks=[task["taskArn"]])["tasks"]
-        return found["containers"][0].get("exitCode") == 137
+        return bool(found["containers"][0].get("exitCode") == 137)
 
     eventually("it is killed", ended, seconds=20)
     eventually("it was asked", lambda: "no" in world.log_lines())

@@ -100,7 +100,15 @@ def _sign(folder: Path, name: str, versions: Sequence[str]) -> str:
     """Signs each version's checksums with a key of its own, which is returned."""
     home = folder / "keys"
     home.mkdir(mode=0o700)
-    gpg = ["gpg", "--batch", "--no-tty", "--homedir", home, "--pinentry-mode", "loopback"]
+    gpg: list[str | Path] = [
+        "gpg",
+        "--batch",
+        "--no-tty",
+        "--homedir",
+        home,
+        "--pinentry-mode",
+        "loopback",
+    ]
     subprocess.run(
         [*gpg, "--passphrase", "", "--quick-generate-key", "registry", "rsa2048", "sign"],
         check=True,
@@ -125,4 +133,4 @@ def _sign(folder: Path, name: str, versions: Sequence[str]) -> str:
         )
     finally:
         subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
-    return exported.stdout
+    return str(exported.stdout)

@@ -58,7 +58,7 @@ class Synthesised:
         }
 
         def name(group: str) -> str:
-            return names.get(group, group)
+            return str(names.get(group, group))
 
         rules = set()
         for rule in self.all("aws_vpc_security_group_ingress_rule"):

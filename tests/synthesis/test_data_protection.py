@@ -180,7 +180,7 @@ def unencrypted(stack: Any) -> list[str]:
         for type_name, resources in stack.values.get("resource", {}).items()
         for name, resource in resources.items()
         if type_name not in STORES_NOTHING
-        and not STORES.get(type_name, lambda *_: False)(stack, name, resource)
+        and not (type_name in STORES and STORES[type_name](stack, name, resource))
     ]
 
 

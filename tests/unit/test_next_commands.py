@@ -5,7 +5,7 @@ import inspect
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,11 @@ from prod_e_ops.cli import app
 PROJECT = Path(__file__).resolve().parents[2]
 OPS = PROJECT / "scripts" / "prod_e_ops"
 SCRIPTS = json.loads((PROJECT / "package.json").read_text())["scripts"]
-SAMPLES = {"environment": ["staging-e"], "service": ["backend"], "wait": [False, True]}
+SAMPLES: Mapping[str, Sequence[object]] = {
+    "environment": ["staging-e"],
+    "service": ["backend"],
+    "wait": [False, True],
+}
 
 
 def made() -> Iterator[str]:
