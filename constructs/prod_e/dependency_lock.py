@@ -134,10 +134,10 @@ def locked_version(
 
     Where environments ask for different ranges, the project's lock has a version for each.
     """
-    wanted = VersionConstraint(constraint)
+    required = VersionConstraint(constraint)
     return max(
         (provider for provider in providers if provider.address == f"{registry}/{source}"),
-        key=lambda provider: (wanted.allows(provider.version), sort_key(provider.version)),
+        key=lambda provider: (required.allows(provider.version), sort_key(provider.version)),
         default=None,
     )
 

@@ -37,4 +37,4 @@ def covers(tested: Sequence[str], version: str) -> bool:
     `version`: as the program prints it, with or without a leading `v`.
     """
     parts = version.removeprefix("v").split(".")
-    return any(parts[: len(wanted)] == wanted for wanted in (entry.split(".") for entry in tested))
+    return any(parts[: len(known)] == known for known in (entry.split(".") for entry in tested))

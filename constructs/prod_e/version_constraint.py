@@ -46,11 +46,11 @@ def sort_key(version: str) -> tuple[Sequence[int], bool, str]:
 def _holds(comparison: str, version: str) -> bool:
     match = _COMPARISON.fullmatch(comparison)
     assert match is not None
-    operator, *wanted, wanted_pre_release = match.groups()
+    operator, *bound, bound_pre_release = match.groups()
     *numbers, pre_release = _parts(version)
     given = [int(number or 0) for number in numbers]
-    limit = [int(number or 0) for number in wanted]
-    is_same = (given, pre_release) == (limit, wanted_pre_release)
+    limit = [int(number or 0) for number in bound]
+    is_same = (given, pre_release) == (limit, bound_pre_release)
     if operator in (None, "="):
         return is_same
     if operator == "!=":
@@ -67,7 +67,7 @@ def _holds(comparison: str, version: str) -> bool:
         case "<=":
             return given <= limit
     # The last number that is given may grow; a major version alone stands for its first minor one.
-    fixed = max(sum(number is not None for number in wanted) - 1, 1)
+    fixed = max(sum(number is not None for number in bound) - 1, 1)
     return given >= limit and given[:fixed] == limit[:fixed]
 
 

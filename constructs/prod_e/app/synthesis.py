@@ -135,14 +135,14 @@ def _read_contexts(
 def _move_into_place(new: Path, output_folder: Path) -> None:
     """Makes `output_folder` hold what `new` holds, the manifest last, and drops other stacks."""
     stacks = output_folder / "stacks"
-    wanted = {path.name for path in (new / "stacks").iterdir()}
+    synthesised = {path.name for path in (new / "stacks").iterdir()}
     for file in sorted(_files(new), key=lambda path: path.name == "manifest.json"):
         destination = output_folder / file.relative_to(new)
         destination.parent.mkdir(parents=True, exist_ok=True)
         if not destination.is_file() or destination.read_bytes() != file.read_bytes():
             file.replace(destination)
     for stack in stacks.iterdir():
-        if stack.name not in wanted:
+        if stack.name not in synthesised:
             shutil.rmtree(stack)
 
 
