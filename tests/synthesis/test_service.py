@@ -15,11 +15,10 @@ def test_the_container_cannot_write_its_file_system_or_use_capabilities(seed: An
     assert found["linuxParameters"]["capabilities"] == {"add": [], "drop": ["ALL"]}
 
 
-def test_health_is_asked_for_in_the_container_and_by_the_load_balancer(seed: Any) -> None:
-    assert "http://127.0.0.1:3000/health" in " ".join(
-        seed["prod-e"].container()["healthCheck"]["command"]
-    )
-    assert seed["prod-e"].one("aws_lb_target_group")["health_check"]["path"] == "/health"
+def test_health_is_asked_for_in_the_container_and_by_the_load_balancer(synthesised: Any) -> None:
+    stack = synthesised(MINIMAL)["tiny-e"]
+    assert "http://127.0.0.1:3000/health" in " ".join(stack.container()["healthCheck"]["command"])
+    assert stack.one("aws_lb_target_group")["health_check"]["path"] == "/health"
 
 
 def test_health_is_asked_for_as_often_as_the_settings_say(synthesised: Any) -> None:
@@ -54,6 +53,31 @@ def test_secrets_reach_the_container_by_arn_and_the_role_may_read_those_only(
         s["Resource"] for s in stack.policies() if "secretsmanager:GetSecretValue" in s["Action"]
     ]
     assert readable == [[arn]]
+
+
+def test_staging_is_cheap_and_can_be_destroyed(staging: Any) -> None:
+    database = staging["staging-e"].one("aws_db_instance")
+    assert (database["multi_az"], database["backup_retention_period"]) == (False, 1)
+    assert "max_allocated_storage" not in database
+    assert database["deletion_protection"] is database["lifecycle"]["prevent_destroy"] is False
+    assert database["skip_final_snapshot"] is database["delete_automated_backups"] is True
+    assert "final_snapshot_identifier" not in database
+    assert staging["staging-e"].one("aws_lb")["enable_deletion_protection"] is False
+    assert not staging["staging-e"].all("aws_s3_bucket")
+
+
+def test_a_shell_in_a_task_needs_folders_that_its_agent_may_write_to(staging: Any) -> None:
+    stack = staging["staging-e"]
+    assert stack.one("aws_ecs_service")["enable_execute_command"] is True
+    volumes = {volume["name"] for volume in stack.one("aws_ecs_task_definition")["volume"]}
+    mounted = {
+        mount["containerPath"]: mount["sourceVolume"]
+        for mount in stack.container()["mountPoints"]
+        if mount["readOnly"] is False
+    }
+    assert set(mounted) == {"/var/lib/amazon", "/var/log/amazon"}
+    assert set(mounted.values()) == volumes
+    assert stack.container()["readonlyRootFilesystem"] is True
 
 
 def test_staging_runs_on_spot(staging: Any) -> None:

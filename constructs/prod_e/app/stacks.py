@@ -42,6 +42,9 @@ from prod_e.settings import Environment, Service, State
 FROM_STACK_TO_PROJECT = "../../.."
 """The way from `cdktf.out/stacks/<stack>`, where Terraform runs, to the project's root."""
 
+_TO_BE_FOUND_HEALTHY_SECONDS = 30
+"""From a task's first good answer until the load balancer has had enough of them."""
+
 
 class RegistryStack(TerraformStack):
     """Where the environment's images live: ECR repositories, and who else may push to them."""
@@ -327,7 +330,9 @@ class EnvironmentStack(TerraformStack):
             host=settings.host,
             priority=settings.rule_priority,
             health_check=HealthCheck(
-                path=settings.health_path, interval_seconds=settings.health_interval_seconds
+                path=settings.health_path,
+                interval_seconds=settings.health_interval_seconds,
+                grace_period_seconds=settings.startup_seconds + _TO_BE_FOUND_HEALTHY_SECONDS,
             ),
             target_group_name=names.target_group(settings.port),
         )
@@ -375,6 +380,7 @@ def _container_health_check(service: Service) -> ContainerHealthCheck:
             ".on('error', () => process.exit(1))",
         ),
         interval_seconds=service.health_interval_seconds,
+        start_period_seconds=service.startup_seconds,
     )
 
 

@@ -124,6 +124,7 @@ class LoadBalancerBase(Construct):
                 target_group_arn=group.arn,
             ),
             load_balancer_arn_suffix=self.arn_suffix,
+            grace_period_seconds=(health_check or HealthCheck()).grace_period_seconds,
         )
         service.add_route(route, load_balancer=self.security_group)
         return route
@@ -250,7 +251,7 @@ class LoadBalancer(LoadBalancerBase):
             enable_deletion_protection=deletion_protection,
             idle_timeout=60,
             access_logs=LbAccessLogs(bucket=logs[0].bucket, enabled=True) if logs else None,
-            depends_on=[logs[1]] if logs else [],
+            depends_on=[*network.internet_dependables, *([logs[1]] if logs else [])],
         )
 
     def _listen(self, domain: Domain | None, certificate_arn: str | None) -> LbListener:

@@ -34,6 +34,13 @@ class HealthCheck:
     timeout_seconds: Annotated[int, Doc("2 to 120; default 5")] = 5
     healthy_threshold: Annotated[int, Doc("good answers in a row, 2 to 10; default 2")] = 2
     unhealthy_threshold: Annotated[int, Doc("bad ones in a row, 2 to 10; default 3")] = 3
+    grace_period_seconds: Annotated[
+        int,
+        Doc(
+            "after a task's start, in which ECS does not mind bad answers, 0 to 2147483647; longer"
+            " than the start period of the container's check; default 180"
+        ),
+    ] = 180
 
     def __post_init__(self) -> None:
         if not self.path.startswith("/"):
@@ -43,6 +50,7 @@ class HealthCheck:
             ("timeout_seconds", 2, 120),
             ("healthy_threshold", 2, 10),
             ("unhealthy_threshold", 2, 10),
+            ("grace_period_seconds", 0, 2_147_483_647),
         ):
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name} = {getattr(self, name)}; allowed: {least} to {most}")

@@ -5,7 +5,13 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from cdktf import Fn, TerraformStack
+from cdktf import (
+    Fn,
+    ITerraformDependable,
+    Postcondition,
+    TerraformResourceLifecycle,
+    TerraformStack,
+)
 from cdktf_cdktf_provider_aws.data_aws_availability_zones import (
     DataAwsAvailabilityZones,
     DataAwsAvailabilityZonesFilter,
@@ -35,7 +41,9 @@ class NetworkBase(Construct):
     """What other constructs need of a network, whether it is made here or was there before.
 
     `name`: the prefix of the names of what is in it. `vpc_id`, `public_subnet_ids` (load balancer),
-    `private_subnet_ids` (tasks), `isolated_subnet_ids` (database).
+    `private_subnet_ids` (tasks), `isolated_subnet_ids` (database). `internet_dependables`: what a
+    load balancer needs before AWS makes it. `egress_dependables`: what a task needs to pull its
+    image and to write its log.
     """
 
     name: str
@@ -43,6 +51,8 @@ class NetworkBase(Construct):
     public_subnet_ids: list[str]
     private_subnet_ids: list[str]
     isolated_subnet_ids: list[str]
+    internet_dependables: list[ITerraformDependable]
+    egress_dependables: list[ITerraformDependable]
 
     def security_group(self, owner: Construct, *, name: str, description: str) -> SecurityGroup:
         """Makes the security group of `owner`, which lets nothing through yet."""
@@ -172,6 +182,20 @@ class Network(NetworkBase):
             filter=[
                 DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])
             ],
+            # `element` begins again at the end of a list that is too short, and would put two
+            # subnets of a tier into one zone.
+            lifecycle=TerraformResourceLifecycle(
+                postcondition=[
+                    Postcondition(
+                        condition=f"${{length(self.names) >= {availability_zones}}}",
+                        error_message=(
+                            f"The network needs {availability_zones} availability zones, and the"
+                            " account has ${length(self.names)} in this region:"
+                            ' ${join(", ", self.names)}.'
+                        ),
+                    )
+                ]
+            ),
         )
         zone_names = [Fn.element(zones.names, number) for number in range(availability_zones)]
         # Sixteen equal blocks; each tier takes up to four, so that zones can be added later.
@@ -193,16 +217,18 @@ class Network(NetworkBase):
 
     def _connect(self, egress: str, nat_gateways: str) -> None:
         gateway = InternetGateway(self, "internet", vpc_id=self.vpc_id, tags={"Name": self.name})
+        self.internet_gateway = gateway
         public_table = add_route_table(
             self, "public", name=self.name, vpc_id=self.vpc_id, subnets=self.public_subnets
         )
-        Route(
+        public_route = Route(
             self,
             "public-to-internet",
             route_table_id=public_table.id,
             destination_cidr_block=ANYWHERE,
             gateway_id=gateway.id,
         )
+        self.internet_dependables = [gateway, public_route]
         private_tables = [
             add_route_table(
                 self, f"private-{number}", name=self.name, vpc_id=self.vpc_id, subnets=[subnet]
@@ -218,17 +244,20 @@ class Network(NetworkBase):
             vpc_id=self.vpc_id,
             route_table_ids=[table.id for table in private_tables],
         )
+        self.egress_dependables = [self.s3_endpoint]
         self.nat_gateways: list[NatGateway] = []
         self.endpoint_security_group: SecurityGroup | None = None
         if egress == "nat":
             per_zone = nat_gateways == "per_zone"
-            self.nat_gateways = add_nat_gateways(
+            self.nat_gateways, routes = add_nat_gateways(
                 self,
                 name=self.name,
                 public=self.public_subnets if per_zone else self.public_subnets[:1],
                 private_tables=private_tables,
                 internet=gateway,
             )
+            # A NAT gateway is of no use before its own subnet has a way out.
+            self.egress_dependables += [*routes, public_route]
             return
         self.endpoint_security_group = SecurityGroup(
             self,
@@ -243,13 +272,15 @@ class Network(NetworkBase):
 
     def _add_interface_endpoint(self, service: str) -> None:
         if self.endpoint_security_group and not self.node.try_find_child(service.replace(".", "-")):
-            interface_endpoint(
-                self,
-                service,
-                name=self.name,
-                vpc_id=self.vpc_id,
-                subnet_ids=self.private_subnet_ids,
-                security_group=self.endpoint_security_group,
+            self.egress_dependables.append(
+                interface_endpoint(
+                    self,
+                    service,
+                    name=self.name,
+                    vpc_id=self.vpc_id,
+                    subnet_ids=self.private_subnet_ids,
+                    security_group=self.endpoint_security_group,
+                )
             )
 
 
@@ -273,6 +304,8 @@ class ExistingNetwork(NetworkBase):
         self.public_subnet_ids = list(public_subnet_ids)
         self.private_subnet_ids = list(private_subnet_ids)
         self.isolated_subnet_ids = list(isolated_subnet_ids)
+        self.internet_dependables = []
+        self.egress_dependables = []
 
     def allow_egress(self, source: SecurityGroupBase) -> None:
         """Lets `source` out; the VPC's own routes decide how far."""

@@ -1,5 +1,6 @@
 """Security groups: who may open connections to whom."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -31,7 +32,8 @@ class SecurityGroupBase(Construct):
     """A security group of one construct, its owner; rules about it are made below it.
 
     `label`: the owner's id, which the descriptions of rules name. `key`: its place in the stack,
-    which their constructs' ids name. `rules`: what was made so far.
+    which their constructs' ids name. `rules`: what was made so far. `counterparts`: the other half
+    of those, in the groups of peers. `changed`: called after either has grown.
     """
 
     security_group_id: str
@@ -40,6 +42,8 @@ class SecurityGroupBase(Construct):
         super().__init__(owner, id)
         self.label = label or owner.node.id
         self.rules: list[Rule] = []
+        self.counterparts: list[TerraformResource] = []
+        self.changed: list[Callable[[], None]] = []
         # Of two peers, a rule's id must tell which: their labels may be alike.
         self.key = "-".join(owner.node.path.split("/")[1:])
 
@@ -49,23 +53,27 @@ class SecurityGroupBase(Construct):
         if self.node.try_find_child(id):
             return
         peer.allow_to(self, port=port)
-        self._add_ingress(
+        rule = self._add_ingress(
             id,
             peer=peer.label,
             port=port,
             group_id=peer.security_group_id,
             description=f"from {peer.label}",
         )
+        peer.counterparts.append(rule)
+        for tell in (*self.changed, *peer.changed):
+            tell()
 
     def allow_to(self, peer: "SecurityGroupBase", *, port: int) -> None:
         """Adds this side's half of `peer.allow_from(self, port=port)`, which calls it."""
-        self._add_egress(
+        rule = self._add_egress(
             f"to-{peer.key}-{port}",
             peer=peer.label,
             port=port,
             group_id=peer.security_group_id,
             description=f"to {peer.label}",
         )
+        peer.counterparts.append(rule)
 
     def allow_from_internet(self, *, port: int) -> None:
         """Lets everybody open TCP connections to `port`."""
@@ -107,9 +115,10 @@ class SecurityGroupBase(Construct):
         group_id: str | None = None,
         cidr: str | None = None,
         prefix_list_id: str | None = None,
-    ) -> None:
-        if self.node.try_find_child(id):
-            return
+    ) -> VpcSecurityGroupEgressRule:
+        found = self.node.try_find_child(id)
+        if isinstance(found, VpcSecurityGroupEgressRule):
+            return found
         rule = VpcSecurityGroupEgressRule(
             self,
             id,
@@ -123,6 +132,9 @@ class SecurityGroupBase(Construct):
             description=description,
         )
         self.rules.append(Rule(is_ingress=False, peer=peer, port=port, resource=rule))
+        for tell in self.changed:
+            tell()
+        return rule
 
     def _add_ingress(
         self,
@@ -133,9 +145,10 @@ class SecurityGroupBase(Construct):
         description: str,
         group_id: str | None = None,
         cidr: str | None = None,
-    ) -> None:
-        if self.node.try_find_child(id):
-            return
+    ) -> VpcSecurityGroupIngressRule:
+        found = self.node.try_find_child(id)
+        if isinstance(found, VpcSecurityGroupIngressRule):
+            return found
         rule = VpcSecurityGroupIngressRule(
             self,
             id,
@@ -148,6 +161,9 @@ class SecurityGroupBase(Construct):
             description=description,
         )
         self.rules.append(Rule(is_ingress=True, peer=peer, port=port, resource=rule))
+        for tell in self.changed:
+            tell()
+        return rule
 
 
 class SecurityGroup(SecurityGroupBase):

@@ -61,8 +61,8 @@ def add_nat_gateways(
     public: Sequence[Subnet],
     private_tables: Sequence[RouteTable],
     internet: InternetGateway,
-) -> list[NatGateway]:
-    """A NAT gateway in each of these public subnets; the private tables share them.
+) -> tuple[list[NatGateway], list[Route]]:
+    """A NAT gateway in each of these public subnets, and the private tables' routes to them.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/vpc-nat-gateway.html
     """
@@ -80,7 +80,7 @@ def add_nat_gateways(
                 depends_on=[internet],
             )
         )
-    for number, table in enumerate(private_tables):
+    routes = [
         Route(
             scope,
             f"private-{number + 1}-to-nat",
@@ -88,4 +88,6 @@ def add_nat_gateways(
             destination_cidr_block=ANYWHERE,
             nat_gateway_id=gateways[number % len(gateways)].id,
         )
-    return gateways
+        for number, table in enumerate(private_tables)
+    ]
+    return gateways, routes

@@ -37,8 +37,8 @@ class ContainerHealthCheck:
     timeout_seconds: Annotated[int, Doc("2 to 60; default 5")] = 5
     retries: Annotated[int, Doc("failures in a row that count, 1 to 10; default 3")] = 3
     start_period_seconds: Annotated[
-        int, Doc("in which failures do not count, 0 to 300; default 30")
-    ] = 30
+        int, Doc("in which failures do not count, 0 to 300; default 150")
+    ] = 150
 
     def __post_init__(self) -> None:
         if not self.command or self.command[0] not in {"CMD", "CMD-SHELL"}:

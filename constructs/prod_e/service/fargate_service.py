@@ -39,8 +39,6 @@ from prod_e.service.route import Route
 from prod_e.service.scaling import Scaling, TaskScaling
 from prod_e.service.task_definition import FargateTaskDefinition
 
-_GRACE_PERIOD_SECONDS = 60
-
 
 class FargateService(Construct):
     """Tasks of one container in the private subnets, replaced when they fail.
@@ -152,8 +150,10 @@ class FargateService(Construct):
             if scaling
             else None
         )
+        self._network = network
         self._depend_on_all()
         self.task.changed.append(self._depend_on_all)
+        self.security_group.changed.append(self._depend_on_all)
 
     def allow_from(
         self,
@@ -201,7 +201,9 @@ class FargateService(Construct):
                 for target_group in target_groups
             ]
         )
-        self.service.health_check_grace_period_seconds = _GRACE_PERIOD_SECONDS
+        self.service.health_check_grace_period_seconds = max(
+            each.grace_period_seconds for each in self.routes
+        )
         if self._scaling:
             self._scaling.follow_requests(
                 load_balancer=route.load_balancer_arn_suffix,
@@ -216,11 +218,15 @@ class FargateService(Construct):
         return found
 
     def _depend_on_all(self) -> None:
-        # ECS refuses a target group that no listener uses.
+        # ECS refuses a target group that no listener uses, and a task that starts before its way to
+        # ECR, its database or its load balancer is there fails, and with it the deployment.
         needed = [
             *(route.listener_rule for route in self.routes),
             *self.cluster.dependables,
             *self.task.dependables,
+            *self._network.egress_dependables,
+            *(rule.resource for rule in self.security_group.rules),
+            *self.security_group.counterparts,
         ]
         self.service.depends_on = [
             f"{each.terraform_resource_type}.{each.friendly_unique_id}"

@@ -104,8 +104,12 @@ class Service(Section):
     health_interval_seconds: Annotated[int, Field(ge=6, le=300)] = 10
     """How often the load balancer, and the container itself, ask for health."""
 
+    startup_seconds: Annotated[int, Field(ge=0, le=300)] = 150
+    """How long a new task may take until it is healthy, migrations of its database included."""
+
     health_command: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
-    """The container's own health check; default: node asks for `health_path`."""
+    """The container's own health check, as `["CMD", program, arguments ...]` or `["CMD-SHELL",
+    line]`; default: node asks for `health_path`."""
 
     repository: (
         Annotated[
