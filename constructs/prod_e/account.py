@@ -50,6 +50,10 @@ class Account(Construct):
                 return found
         raise ValueError(f"{stack.node.id} has constructs {_ID} and prod-e-{_ID} of its own")
 
-    def arn(self, service: str, resource: str) -> str:
+    def arn(
+        self,
+        service: Annotated[str, Doc("such as ecs")],
+        resource: Annotated[str, Doc("such as cluster/company")],
+    ) -> str:
         """The ARN of a resource of this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.id}:{resource}"

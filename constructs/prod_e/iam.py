@@ -3,33 +3,42 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
+from prod_e.doc import Doc
+
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
     """One statement of an IAM policy.
 
-    `actions`: exact API actions; a wildcard is refused.
-    `resources`: exact ARNs; `*` is refused without `any_resource_because`.
-    `principal`: for resource policies, for example `{"Service": "events.amazonaws.com"}`.
-    `conditions`: as in https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html.
-    `any_resource_because`: why AWS allows nothing finer than `*`.
-
     Raises `ValueError` on a wildcard action, or on a `*` resource without its reason.
     """
 
-    actions: tuple[str, ...]
-    resources: tuple[str, ...] = ()
-    effect: str = "Allow"
-    principal: Mapping[str, str] | None = None
-    conditions: Mapping[str, Mapping[str, str | list[str]]] = field(default_factory=dict)
-    any_resource_because: str | None = None
+    actions: Annotated[tuple[str, ...], Doc("exact API actions; a wildcard is refused")]
+    resources: Annotated[
+        tuple[str, ...], Doc("exact ARNs; * is refused without any_resource_because")
+    ] = ()
+    effect: Annotated[Literal["Allow", "Deny"], Doc("default Allow")] = "Allow"
+    principal: Annotated[
+        Mapping[str, str] | None,
+        Doc('only in resource policies, as {"Service": "events.amazonaws.com"}'),
+    ] = None
+    conditions: Annotated[
+        Mapping[str, Mapping[str, str | list[str]]],
+        Doc(
+            "default: none;"
+            " https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html"
+        ),
+    ] = field(default_factory=dict)
+    any_resource_because: Annotated[
+        str | None, Doc("why AWS allows nothing finer than * as a resource")
+    ] = None
 
     def __post_init__(self) -> None:
         if any("*" in action for action in self.actions):

@@ -1,7 +1,9 @@
 """What things are called in AWS. It needs no cdktf, so that any tool can ask it quickly."""
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Annotated, Protocol, Self
+
+from prod_e.doc import Doc
 
 
 class NamedService(Protocol):
@@ -30,14 +32,12 @@ class NamedService(Protocol):
 
 @dataclass(frozen=True)
 class EnvironmentNames:
-    """What an environment's own resources and stacks are called.
+    """What an environment's own resources and stacks are called."""
 
-    `prefix`: the environment's name, such as `prod-e`. `existing_cluster`: the name of a cluster
-    that is there already.
-    """
-
-    prefix: str
-    existing_cluster: str | None = None
+    prefix: Annotated[str, Doc("the environment's name, such as prod-e")]
+    existing_cluster: Annotated[str | None, Doc("the name of a cluster that is there already")] = (
+        None
+    )
 
     @property
     def main_stack(self) -> str:
@@ -74,8 +74,10 @@ class EnvironmentNames:
         """The RDS instance's identifier."""
         return f"{self.prefix}-database"
 
-    def parameter_group(self, engine_version: str) -> str:
-        """The database's parameter group, for example of version `16.4`."""
+    def parameter_group(
+        self, engine_version: Annotated[str, Doc("the database's, such as 16 or 16.4")]
+    ) -> str:
+        """The database's parameter group."""
         return f"{self.prefix}-postgres{engine_version.split('.')[0]}"
 
     @property
@@ -88,8 +90,12 @@ class EnvironmentNames:
         """The SNS topic of all alarms."""
         return f"{self.prefix}-alarms"
 
-    def alarm(self, watched: str, kind: str) -> str:
-        """An alarm: `watched` is a service's key or `database`, `kind` for example `cpu`."""
+    def alarm(
+        self,
+        watched: Annotated[str, Doc("a service's key, load-balancer, or database")],
+        kind: Annotated[str, Doc("such as cpu")],
+    ) -> str:
+        """An alarm."""
         return f"{self.prefix}-{watched}-{kind}"
 
     @property
@@ -100,22 +106,25 @@ class EnvironmentNames:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceNames:
-    """What a service's resources are called in AWS.
+    """What a service's resources are called in AWS."""
 
-    `prefix`: what the names of roles and target groups begin with. `redeploy`: the rule and the
-    state machine that deploy it anew when its tag is pushed.
-    """
-
-    prefix: str
-    repository: str
-    task_family: str
-    container: str
-    service: str
-    log_group: str
-    redeploy: str
+    prefix: Annotated[str, Doc("what the names of roles and target groups begin with")]
+    repository: Annotated[str, Doc("the ECR repository")]
+    task_family: Annotated[str, Doc("the task definition's family")]
+    container: Annotated[str, Doc("the container in the task")]
+    service: Annotated[str, Doc("the ECS service")]
+    log_group: Annotated[str, Doc("the CloudWatch log group")]
+    redeploy: Annotated[
+        str, Doc("the rule and the state machine that deploy it anew when its tag is pushed")
+    ]
 
     @classmethod
-    def of(cls, environment_name: str, key: str, service: NamedService) -> Self:
+    def of(
+        cls,
+        environment_name: Annotated[str, Doc("such as prod-e")],
+        key: Annotated[str, Doc("the service's in the settings")],
+        service: Annotated[NamedService, Doc("the names that its settings give")],
+    ) -> Self:
         """The names that the settings give, or those made of the environment and the service."""
         default = f"{environment_name}-{key}"
         return cls(
@@ -128,6 +137,6 @@ class ServiceNames:
             redeploy=f"{default}-redeploy",
         )
 
-    def target_group(self, port: int) -> str:
+    def target_group(self, port: Annotated[int, Doc("where the tasks listen")]) -> str:
         """The load balancer's target group of the tasks' port."""
         return f"{self.prefix}-{port}"

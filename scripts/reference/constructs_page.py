@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -15,7 +15,10 @@ _NOT_DOCUMENTED_HERE = {"EnvironmentStacks", "SettingsError", "enable_fast_impor
 
 @dataclass(frozen=True)
 class _Argument:
-    """An argument or a field: its name, type, default and what is documented beside it."""
+    """An argument or a field: its name, type, default and what is documented beside it.
+
+    `default`: `None` where it is required, empty where the text alone says what it is.
+    """
 
     name: str
     type: str
@@ -23,7 +26,9 @@ class _Argument:
     text: str
 
     def row(self) -> str:
-        default = "required" if self.default is None else f"`{_cell(self.default)}`"
+        default = (
+            "required" if self.default is None else self.default and f"`{_cell(self.default)}`"
+        )
         return f"| `{self.name}` | `{_cell(self.type)}` | {default} | {_cell(self.text)} |"
 
 
@@ -89,11 +94,31 @@ def _parameters(function: griffe.Function) -> Sequence[_Argument]:
     positional = [*node.args.posonlyargs, *node.args.args]
     missing: list[ast.expr | None] = [None] * (len(positional) - len(node.args.defaults))
     defaults = [*missing, *node.args.defaults, *node.args.kw_defaults]
-    return [
+    found = [
         _argument(each.arg, each.annotation, default, function.module)
         for each, default in zip([*positional, *node.args.kwonlyargs], defaults, strict=True)
         if each.arg not in ("self", "cls", "scope")
     ]
+    return [*found, *_passed_on(node, function.module)]
+
+
+def _passed_on(node: ast.FunctionDef, module: griffe.Module) -> Iterator[_Argument]:
+    """The arguments of `**name: Unpack[T]`: the fields of the TypedDict `T`."""
+    annotation = node.args.kwarg and node.args.kwarg.annotation
+    if not isinstance(annotation, ast.Subscript):
+        return
+    assert isinstance(annotation.slice, ast.Name)
+    target = _target(module, annotation.slice.id)
+    assert isinstance(target, griffe.Class)
+    for each in cast("ast.ClassDef", _node_of(target)).body:
+        if not isinstance(each, ast.AnnAssign):
+            continue
+        assert isinstance(each.target, ast.Name)
+        field, is_required = each.annotation, False
+        if isinstance(field, ast.Subscript) and ast.unparse(field.value) == "Required":
+            field, is_required = field.slice, True
+        argument = _argument(each.target.id, field, None, target.module)
+        yield argument if is_required else replace(argument, default="")
 
 
 def _fields(documented: griffe.Class) -> Sequence[_Argument]:

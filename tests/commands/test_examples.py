@@ -178,7 +178,7 @@ def test_the_two_services_and_their_queue_are_deployed_and_go_again(
             "containerDefinitions"
         ]
         assert {"name": "ORDERS_URL", "value": queue} in container["environment"]
-    assert families == ["shop-network-api", "shop-network-worker"]
+    assert families == ["shop-api", "shop-worker"]
     destroy(stack, tmp_path, aws)
     assert infrastructure(aws) == before
 

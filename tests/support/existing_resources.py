@@ -57,14 +57,16 @@ def client_of(aws: EmbeddedAws, service: Any) -> Any:
 
 def infrastructure(aws: EmbeddedAws) -> dict[str, list[str]]:
     """The VPCs, subnets, load balancers, clusters and databases that are there."""
-    ec2, elb = client_of(aws, "ec2"), client_of(aws, "elbv2")
+    ec2, elb, ecs = (client_of(aws, service) for service in ("ec2", "elbv2", "ecs"))
+    # ECS goes on listing clusters that were deleted, as inactive.
+    clusters = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]
     found = {
         "vpcs": [each["VpcId"] for each in ec2.describe_vpcs()["Vpcs"]],
         "subnets": [each["SubnetId"] for each in ec2.describe_subnets()["Subnets"]],
         "load balancers": [
             each["LoadBalancerArn"] for each in elb.describe_load_balancers()["LoadBalancers"]
         ],
-        "clusters": client_of(aws, "ecs").list_clusters()["clusterArns"],
+        "clusters": [each["clusterArn"] for each in clusters if each["status"] == "ACTIVE"],
         "databases": [
             each["DBInstanceArn"]
             for each in client_of(aws, "rds").describe_db_instances()["DBInstances"]

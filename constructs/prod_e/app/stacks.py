@@ -308,7 +308,7 @@ class EnvironmentStack(TerraformStack):
             port=settings.port,
             name=names.prefix,
             service_name=names.service,
-            task_names=TaskNames(
+            names=TaskNames(
                 family=names.task_family, container=names.container, log_group=names.log_group
             ),
             environment=settings.environment,

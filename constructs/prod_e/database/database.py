@@ -78,7 +78,7 @@ class Database(DatabaseBase):
 
     Raises `ValueError` for values that AWS refuses.
 
-    `instance`: the resource.
+    `instance`, `parameter_group`, `subnet_group`: the resources.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_PostgreSQL.html
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
@@ -126,7 +126,7 @@ class Database(DatabaseBase):
         self.security_group = network.security_group(
             self, name=f"{network.name}-{id}", description="The PostgreSQL database"
         )
-        subnets = DbSubnetGroup(
+        self.subnet_group = DbSubnetGroup(
             self, "subnets", name=self.identifier, subnet_ids=network.isolated_subnet_ids
         )
         self.parameter_group = self._parameters(parameter_group_name, engine_version)
@@ -146,7 +146,7 @@ class Database(DatabaseBase):
             storage_type="gp3",
             storage_encrypted=True,
             multi_az=multi_az,
-            db_subnet_group_name=subnets.name,
+            db_subnet_group_name=self.subnet_group.name,
             vpc_security_group_ids=[self.security_group.security_group_id],
             publicly_accessible=False,
             parameter_group_name=self.parameter_group.name,

@@ -21,6 +21,8 @@ class DeliveryRole(Construct):
 
     It may push images to the given repositories and pull from them, and nothing else.
 
+    `role`: the resource.
+
     https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services
     """
 
@@ -55,13 +57,13 @@ class DeliveryRole(Construct):
                 }
             },
         )
-        role = IamRole(self, "role", name=name, assume_role_policy=policy_document(trust))
-        self.arn = role.arn
+        self.role = IamRole(self, "role", name=name, assume_role_policy=policy_document(trust))
+        self.arn = self.role.arn
         IamRolePolicy(
             self,
             "policy",
             name=name,
-            role=role.name,
+            role=self.role.name,
             policy=policy_document(
                 Statement(
                     actions=("ecr:GetAuthorizationToken",),

@@ -1,6 +1,7 @@
 """The ECR repository of a service's images."""
 
 import json
+from typing import Annotated
 
 from cdktf_cdktf_provider_aws.ecr_lifecycle_policy import EcrLifecyclePolicy
 from cdktf_cdktf_provider_aws.ecr_repository import (
@@ -9,6 +10,8 @@ from cdktf_cdktf_provider_aws.ecr_repository import (
     EcrRepositoryImageScanningConfiguration,
 )
 from constructs import Construct
+
+from prod_e.doc import Doc
 
 UNTAGGED_IMAGES_KEPT = 100
 
@@ -21,15 +24,26 @@ class ImageRepository(Construct):
     expire; of untagged ones, the newest 100 stay. ECR cannot know which tagged ones nothing could
     return to any more: `prod-e images --prune` does, and deletes those.
 
-    `name`: 2 to 256 characters, as ECR allows. `force_delete`: whether destroying it deletes the
-    images in it; otherwise AWS refuses while it holds any.
+    `repository`, `lifecycle_policy`: the resources.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html
     """
 
-    def __init__(self, scope: Construct, id: str, *, name: str, force_delete: bool = False) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: Annotated[
+            str, Doc("2 to 256 lower-case letters and digits, with single . _ - and / between them")
+        ],
+        force_delete: Annotated[
+            bool,
+            Doc("destroying it deletes its images; else AWS refuses while it has any; default: no"),
+        ] = False,
+    ) -> None:
         super().__init__(scope, id)
-        repository = EcrRepository(
+        self.repository = EcrRepository(
             self,
             "repository",
             name=name,
@@ -40,12 +54,12 @@ class ImageRepository(Construct):
             ],
             force_delete=force_delete,
         )
-        self.arn = repository.arn
-        self.repository_url = repository.repository_url
-        EcrLifecyclePolicy(
+        self.arn = self.repository.arn
+        self.repository_url = self.repository.repository_url
+        self.lifecycle_policy = EcrLifecyclePolicy(
             self,
             "lifecycle",
-            repository=repository.name,
+            repository=self.repository.name,
             policy=json.dumps(
                 {
                     "rules": [

@@ -21,6 +21,8 @@ class RedeployOnPush(Construct):
     starts a state machine, which calls `ecs:UpdateService` with `forceNewDeployment`, retries when
     ECS is busy, and needs no code of ours to run.
 
+    `rule`, `state_machine`: the resources.
+
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
     """
 
@@ -47,7 +49,7 @@ class RedeployOnPush(Construct):
             account_id=account.id,
             statements=(Statement(actions=("ecs:UpdateService",), resources=(service.arn,)),),
         )
-        state_machine = SfnStateMachine(
+        self.state_machine = SfnStateMachine(
             self,
             "state-machine",
             name=name,
@@ -92,10 +94,10 @@ class RedeployOnPush(Construct):
             service="events.amazonaws.com",
             account_id=account.id,
             statements=(
-                Statement(actions=("states:StartExecution",), resources=(state_machine.arn,)),
+                Statement(actions=("states:StartExecution",), resources=(self.state_machine.arn,)),
             ),
         )
-        rule = CloudwatchEventRule(
+        self.rule = CloudwatchEventRule(
             self,
             "rule",
             name=name,
@@ -114,5 +116,5 @@ class RedeployOnPush(Construct):
             ),
         )
         CloudwatchEventTarget(
-            self, "target", rule=rule.name, arn=state_machine.arn, role_arn=may_start.arn
+            self, "target", rule=self.rule.name, arn=self.state_machine.arn, role_arn=may_start.arn
         )

@@ -54,12 +54,20 @@ class NetworkBase(Construct):
     internet_dependables: list[ITerraformDependable]
     egress_dependables: list[ITerraformDependable]
 
-    def security_group(self, owner: Construct, *, name: str, description: str) -> SecurityGroup:
+    def security_group(
+        self,
+        owner: Annotated[Construct, Doc("whose members it has")],
+        *,
+        name: Annotated[str, Doc("its name and its Name tag, at most 255 characters")],
+        description: Annotated[str, Doc("AWS makes another group if it changes")],
+    ) -> SecurityGroup:
         """Makes the security group of `owner`, which lets nothing through yet."""
         return SecurityGroup(owner, name=name, description=description, vpc_id=self.vpc_id)
 
     @abstractmethod
-    def allow_egress(self, source: SecurityGroupBase) -> None:
+    def allow_egress(
+        self, source: Annotated[SecurityGroupBase, Doc("the security group of tasks")]
+    ) -> None:
         """Lets `source` reach what a task needs to start, and the internet if there is a way."""
 
     @abstractmethod
@@ -73,6 +81,9 @@ class Network(NetworkBase):
     Public subnets hold the load balancer and NAT gateways, private ones tasks, isolated ones (no
     route out of the VPC) the database. The default security group lets nothing through, traffic to
     S3 stays on AWS's network, and a flow log records who talked to whom.
+
+    `vpc`, `public_subnets`, `private_subnets`, `isolated_subnets`, `internet_gateway`,
+    `nat_gateways`, `s3_endpoint`, `flow_log`: the resources.
 
     Raises `ValueError` for a block that is no private IPv4 block from /16 to /23, or another number
     of zones.
@@ -160,7 +171,9 @@ class Network(NetworkBase):
             name=name,
         )
 
-    def allow_egress(self, source: SecurityGroupBase) -> None:
+    def allow_egress(
+        self, source: Annotated[SecurityGroupBase, Doc("the security group of tasks")]
+    ) -> None:
         """Lets `source` out: to the internet through NAT, or only to AWS's own endpoints."""
         if self.endpoint_security_group is None:
             source.allow_to_internet()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Required, TypedDict
 
 from prod_e.doc import Doc
 
@@ -98,3 +98,20 @@ ExecuteCommand = Annotated[
 ]
 LogRetentionDays = Annotated[int, Doc("how long CloudWatch keeps the log; default 30")]
 Names = Annotated[TaskNames | None, Doc("names of their own for a task's parts")]
+
+
+class TaskArguments(TypedDict, total=False):
+    """What `FargateTaskDefinition` takes, for those who pass it on; its defaults hold."""
+
+    image: Required[Image]
+    port: Port
+    environment: Environment
+    secrets: Secrets
+    cpu_units: CpuUnits
+    memory_mib: MemoryMib
+    architecture: Architecture
+    tmp_mib: TmpMib
+    health_check: HealthCheckOfContainer
+    execute_command: ExecuteCommand
+    log_retention_days: LogRetentionDays
+    names: Names

@@ -25,6 +25,8 @@ class ClusterBase(Construct):
 class Cluster(ClusterBase):
     """An ECS cluster with Fargate and Fargate Spot, and Container Insights.
 
+    `cluster`, `capacity_providers`: the resources.
+
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
     """
 

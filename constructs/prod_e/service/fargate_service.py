@@ -1,7 +1,7 @@
 """A service on ECS Fargate."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Unpack
 
 from cdktf import Postcondition, TerraformResource, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
@@ -20,20 +20,7 @@ from prod_e.doc import Doc
 from prod_e.iam import Statement
 from prod_e.network.network import NetworkBase
 from prod_e.network.security_group import SecurityGroupBase
-from prod_e.service.arguments import (
-    Architecture,
-    CpuUnits,
-    Environment,
-    ExecuteCommand,
-    HealthCheckOfContainer,
-    Image,
-    LogRetentionDays,
-    MemoryMib,
-    Names,
-    Port,
-    Secrets,
-    TmpMib,
-)
+from prod_e.service.arguments import TaskArguments
 from prod_e.service.cluster import Cluster, ClusterBase
 from prod_e.service.route import Route
 from prod_e.service.scaling import Scaling, TaskScaling
@@ -45,7 +32,8 @@ class FargateService(Construct):
 
     Without more it is a worker, which nobody can reach. A load balancer's `route` leads requests
     to it, `allow_from` lets another service in, and a database's `allow_from` lets it connect.
-    What its container may and may not do: see `FargateTaskDefinition`. A deployment that does not
+    What its container is, and may and may not do: see `FargateTaskDefinition`, whose arguments it
+    takes too. A deployment that does not
     become healthy, or that rings one of the alarms, is rolled back by ECS, and Terraform then
     fails.
 
@@ -63,8 +51,6 @@ class FargateService(Construct):
         id: str,
         *,
         network: Annotated[NetworkBase, Doc("where its tasks run")],
-        image: Image,
-        port: Port = None,
         cluster: Annotated[
             ClusterBase | None, Doc("the ECS cluster; default: one of its own")
         ] = None,
@@ -73,14 +59,6 @@ class FargateService(Construct):
             Doc("what names without a name of their own begin with; default: <network's>-<id>"),
         ] = None,
         service_name: Annotated[str | None, Doc("the ECS service; default: the name")] = None,
-        environment: Environment = None,
-        secrets: Secrets = None,
-        cpu_units: CpuUnits = 256,
-        memory_mib: MemoryMib = 512,
-        architecture: Architecture = "x86_64",
-        tmp_mib: TmpMib = 64,
-        health_check: HealthCheckOfContainer = None,
-        execute_command: ExecuteCommand = False,
         desired_tasks: Annotated[
             int, Doc("how many; with scaling only at the start; 0 to 5000; default 2")
         ] = 2,
@@ -90,20 +68,13 @@ class FargateService(Construct):
         spot_percent: Annotated[
             int, Doc("the share of tasks on Fargate Spot, 0 to 100; default 0")
         ] = 0,
-        log_retention_days: LogRetentionDays = 30,
-        task_names: Names = None,
+        **task: Unpack[TaskArguments],
     ) -> None:
         super().__init__(scope, id)
-        if not 0 <= spot_percent <= 100:
-            raise ValueError(f"spot_percent = {spot_percent}; allowed: 0 to 100")
-        if scaling and not scaling.min_tasks <= desired_tasks <= scaling.max_tasks:
-            raise ValueError(
-                f"desired_tasks = {desired_tasks} is not between min_tasks = {scaling.min_tasks}"
-                f" and max_tasks = {scaling.max_tasks}"
-            )
+        _check(spot_percent, desired_tasks, scaling)
         self.name = name or f"{network.name}-{id}"
         self.service_name = service_name or self.name
-        self.port = port
+        self.port = task.get("port")
         self.cluster = cluster or Cluster(self, "cluster", name=self.name)
         self.arn = Account.of(self).arn("ecs", f"service/{self.cluster.name}/{self.service_name}")
         self.routes: list[Route] = []
@@ -111,24 +82,14 @@ class FargateService(Construct):
             self, name=f"{network.name}-{id}", description=f"Tasks of {self.service_name}"
         )
         network.allow_egress(self.security_group)
+        execute_command = task.get("execute_command", False)
         if execute_command:
             network.allow_execute_command()
         self.task = FargateTaskDefinition(
             self,
             "Default",  # leaves no trace in Terraform addresses
-            image=image,
-            port=port,
             name=self.name,
-            environment=environment,
-            secrets=secrets,
-            cpu_units=cpu_units,
-            memory_mib=memory_mib,
-            architecture=architecture,
-            tmp_mib=tmp_mib,
-            health_check=health_check,
-            execute_command=execute_command,
-            log_retention_days=log_retention_days,
-            names=task_names,
+            **task,
         )
         self.task_definition = self.task.task_definition
         self.log_group = self.task.log_group
@@ -175,13 +136,20 @@ class FargateService(Construct):
         """Lets the program in the container do more with AWS."""
         self.task.add_to_task_policy(*statements)
 
-    def roll_back_on(self, alarms: Sequence[CloudwatchMetricAlarm]) -> None:
+    def roll_back_on(
+        self, alarms: Annotated[Sequence[CloudwatchMetricAlarm], Doc("of this account and region")]
+    ) -> None:
         """Lets ECS roll a deployment back during which one of the alarms rings."""
         self.service.put_alarms(
             enable=True, rollback=True, alarm_names=[alarm.alarm_name for alarm in alarms]
         )
 
-    def add_route(self, route: Route, *, load_balancer: SecurityGroupBase) -> None:
+    def add_route(
+        self,
+        route: Annotated[Route, Doc("what the load balancer made")],
+        *,
+        load_balancer: Annotated[SecurityGroupBase, Doc("its security group")],
+    ) -> None:
         """Registers the tasks with a target group; `LoadBalancer.route` calls it."""
         is_new = all(route.target_group is not each.target_group for each in self.routes)
         self.routes.append(route)
@@ -285,6 +253,16 @@ class FargateService(Construct):
                 f"ECS rolled the deployment of {self.service_name} back: the service runs"
                 " its previous task definition. Its stopped tasks and its log say why."
             ),
+        )
+
+
+def _check(spot_percent: int, desired_tasks: int, scaling: Scaling | None) -> None:
+    if not 0 <= spot_percent <= 100:
+        raise ValueError(f"spot_percent = {spot_percent}; allowed: 0 to 100")
+    if scaling and not scaling.min_tasks <= desired_tasks <= scaling.max_tasks:
+        raise ValueError(
+            f"desired_tasks = {desired_tasks} is not between min_tasks = {scaling.min_tasks}"
+            f" and max_tasks = {scaling.max_tasks}"
         )
 
 

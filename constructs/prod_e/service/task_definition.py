@@ -44,7 +44,12 @@ class FargateTaskDefinition(Construct):
     Its execution role may pull its image if that is in ECR, write its log and read its secrets;
     its task role may do what `add_to_task_policy` says and nothing else.
 
+    Whoever starts it otherwise than by a service, as an EventBridge schedule does, needs
+    `task_definition.arn`, and `iam:PassRole` for both roles.
+
     Raises `ValueError` for a size that Fargate does not offer.
+
+    `task_definition`, `log_group`: the resources. `execution_role`, `task_role`: with their `arn`.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definitions.html
     """
@@ -141,7 +146,9 @@ class FargateTaskDefinition(Construct):
         """What must exist before a task starts: a role without its policy would make it fail."""
         return [*self.execution_role.resources, *self.task_role.resources]
 
-    def add_environment(self, variables: Mapping[str, str]) -> None:
+    def add_environment(
+        self, variables: Annotated[Mapping[str, str], Doc("each with its value")]
+    ) -> None:
         """Tells the container more variables, whose values may be attributes of resources.
 
         Raises `ValueError` if one of them has another value already.
