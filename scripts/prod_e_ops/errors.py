@@ -8,7 +8,8 @@ from prod_e_ops import next_commands
 class OpsError(Exception):
     """Something outside of this program failed: AWS, the network, Terraform.
 
-    `message`: what failed, outermost first. `details`: lines below it. `next_step`: what to do.
+    `message`: what failed, outermost first. `details`: lines below it: what is known about why,
+    and in what state things are now. `next_step`: advice, which is shown as a hint.
     """
 
     exit_status = 1
@@ -75,6 +76,26 @@ class SettingsMistake(UserMistake):
     """A file in `environments/` says something that is not allowed."""
 
 
+class SettingsChanged(UserMistake):
+    """A settings file was changed while a command was about to change it."""
+
+
+class SettingsNotWritten(OpsError):
+    """A settings file cannot be written."""
+
+
+class InvalidOption(UserMistake):
+    """An option or an argument has a value that the command does not take."""
+
+
+class SourceInvalid(UserMistake):
+    """A service's source folder cannot be read, or has nothing that could be built."""
+
+
+class AwsFailed(OpsError):
+    """AWS refused a call, for another reason than the credentials."""
+
+
 class CredentialsRefused(UserMistake):
     """AWS does not accept the credentials, or there are none."""
 
@@ -124,6 +145,34 @@ class ReleaseTaken(UserMistake):
 
 class UploadFailed(OpsError):
     """The registry refused the image, or could not be reached, and no tag moved."""
+
+
+class ImagesKept(OpsError):
+    """ECR did not delete images that it was asked to."""
+
+
+class TagsNotMoved(OpsError):
+    """Tags do not name the image that they were to name, because somebody else changes them."""
+
+
+class NotYetVisible(OpsError):
+    """AWS does not show yet what has just been made in it."""
+
+
+class BuildFailed(OpsError):
+    """An image was not built."""
+
+
+class TaskDefinitionMissing(UserMistake):
+    """The revision of the task definition does not exist, or is deregistered."""
+
+
+class RollbackFailed(OpsError):
+    """The deployment of an earlier image or task definition did not succeed."""
+
+
+class DeployedMeanwhile(OpsError):
+    """Somebody else pushed or deployed at the same time."""
 
 
 class ServiceNotDeployed(UserMistake):

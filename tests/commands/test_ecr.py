@@ -22,9 +22,12 @@ from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.aws.clients import aws_errors
 from prod_e_ops.errors import (
     AccessDenied,
+    AwsFailed,
     AwsUnreachable,
     CredentialsRefused,
+    ImagesKept,
     OpsError,
+    TagsNotMoved,
     UserMistake,
 )
 from prod_e_ops.images.ecr import Repository
@@ -112,7 +115,7 @@ def test_a_tag_that_moves_leaves_the_other_image_in_place(repository: Repository
 
 def test_an_image_that_is_not_there_gets_no_tag(repository: Repository) -> None:
     one = _push(repository, "a", "latest")
-    with pytest.raises(OpsError, match="is not in"):
+    with pytest.raises(TagsNotMoved):
         run(repository.tag(f"sha256:{'0' * 64}", ["latest"]))
     found = run(repository.image("latest"))
     assert found is not None
@@ -125,10 +128,10 @@ def test_a_tag_that_ecr_refuses_is_told_with_those_that_moved(missing: Repositor
     client.close()
     _push(missing, "a", "latest")
     two = _push(missing, "b", "other")
-    with pytest.raises(OpsError, match="ECR did not move the tag latest") as raised:
+    with pytest.raises(AwsFailed, match="ECR did not move the tag latest") as raised:
         run(missing.tag(two, ["new", "latest", "never"]))
     assert "immutable" in raised.value.message
-    assert "it is as it was, moved before it: new" in (raised.value.next_step or "")
+    assert raised.value.details == ("It is as it was, moved before it: new.",)
     assert run(missing.image("never")) is None
 
 
@@ -176,16 +179,15 @@ def test_what_an_index_is_made_of_is_no_image_of_its_own(repository: Repository)
 def test_a_part_of_an_index_with_a_tag_of_its_own_is_an_image(repository: Repository) -> None:
     _, parts = _push_index(repository, "latest")
     run(repository.tag(parts[0], ["amd64"]))
-    assert [image.digest for image in run(repository.images()) if "amd64" in image.tags] == [
-        parts[0]
-    ]
+    tagged = [image.digest for image in run(repository.images()) if "amd64" in image.tags]
+    assert tagged == [parts[0]]
 
 
 def test_ecr_keeps_what_an_index_is_made_of_until_the_index_is_gone(
     repository: Repository,
 ) -> None:
     digest, parts = _push_index(repository, "latest")
-    with pytest.raises(OpsError, match="ECR did not delete 1 of 1 images") as raised:
+    with pytest.raises(ImagesKept) as raised:
         run(repository.delete([parts[0]]))
     assert "referenced by manifest list" in raised.value.details[0]
     run(repository.delete([digest]))
@@ -223,10 +225,10 @@ def _refused(code: str) -> ClientError:
             "AWS does not accept the credentials",
         ),
         (_refused("AccessDeniedException"), AccessDenied, "the credentials may not do that"),
-        (_refused("ServerException"), OpsError, "AWS's words"),
+        (_refused("ServerException"), AwsFailed, "AWS's words"),
         (EndpointConnectionError(endpoint_url="x"), AwsUnreachable, "AWS cannot be reached"),
         (ReadTimeoutError(endpoint_url="x"), AwsUnreachable, "AWS cannot be reached"),
-        (UnknownServiceError(service_name="x", known_service_names="y"), OpsError, "It failed:"),
+        (UnknownServiceError(service_name="x", known_service_names="y"), AwsFailed, "It failed:"),
     ],
 )
 def test_each_error_of_aws_is_told_as_a_message(
@@ -236,7 +238,8 @@ def test_each_error_of_aws_is_told_as_a_message(
         raise error
     assert type(raised.value) is kind
     assert told in raised.value.message
-    assert raised.value.next_step
+    signed_in = not isinstance(raised.value, UserMistake) or kind is AccessDenied
+    assert ("All is as it was." in raised.value.details) is signed_in
 
 
 def test_other_errors_are_not_taken_for_aws() -> None:

@@ -758,7 +758,7 @@ def test_tags_that_cannot_move_are_told_with_those_that_did(empty: World) -> Non
         failed,
         "ECR did not move the tag latest of tiny-e-api",
         "the tag is immutable",
-        "it is as it was",
+        "It is as it was",
         before=before,
     )
     assert empty.tags()["new"] == empty.tags()[empty.content_tag()]

@@ -11,7 +11,7 @@ from prod_e.delivery.build_context import BuildContext
 from prod_e.delivery.image_build import Build
 from prod_e.delivery.image_tag import ImageTag, is_release, names_one_build
 from prod_e.settings import load_environment
-from prod_e_ops.errors import UserMistake
+from prod_e_ops.errors import InvalidOption
 from prod_e_ops.images.docker import why_transfer_failed
 from prod_e_ops.images.push_plan import (
     PushOptions,
@@ -118,7 +118,7 @@ def test_a_semantic_version_is_a_release(release: str) -> None:
     ],
 )
 def test_anything_else_is_no_release(release: str) -> None:
-    with pytest.raises(UserMistake):
+    with pytest.raises(InvalidOption):
         check_release(release)
 
 
@@ -131,7 +131,7 @@ def test_a_tag_of_ones_own_is_taken(tag: str) -> None:
     "tag", ["", "-a", ".a", "a b", "a:b", "é", "a" * 129, "content-1", "git-1", "v1.2.3", "1.2.3"]
 )
 def test_a_tag_that_ecr_refuses_or_that_is_kept_for_something_is_refused(tag: str) -> None:
-    with pytest.raises(UserMistake):
+    with pytest.raises(InvalidOption):
         check_tag(tag)
 
 

@@ -21,7 +21,8 @@ async def check_account(environment: "Environment") -> str:
     if environment.account is not None and account != environment.account:
         raise WrongAccount(
             f"The credentials belong to the AWS account {account}, but the settings of"
-            f' {environment.name} say account = "{environment.account}". Nothing was changed.',
+            f' {environment.name} say account = "{environment.account}".',
+            details=["Nothing was changed."],
             next_step="Select the right credentials, for example with AWS_PROFILE, or correct"
             " `account` in environments/.",
         )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from prod_e_ops.errors import (
     AccessDenied,
+    AwsFailed,
     AwsUnreachable,
     CredentialsMissing,
     CredentialsRefused,
-    OpsError,
     UserMistake,
 )
 
@@ -70,7 +70,7 @@ def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[No
     """Tells whatever goes wrong with AWS inside of it as a message.
 
     `failed`: the beginning of a sentence, such as `The images of prod-e-backend cannot be listed`.
-    `left`: in what state that leaves things, for the end of a sentence.
+    `left`: in what state that leaves things, a sentence without its capital and its full stop.
 
     Raises `UserMistake` for credentials that are missing, refused or not allowed to, and `OpsError`
     for all else.
@@ -87,6 +87,7 @@ def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[No
     )
     from botocore.exceptions import ConnectionError as NoConnection
 
+    state = left[:1].upper() + left[1:]
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError):
@@ -105,22 +106,23 @@ def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[No
         if code in _NOT_ALLOWED:
             raise AccessDenied(
                 f"{failed}: the credentials may not do that.",
-                details=[str(error)],
+                details=[str(error), f"{state}."],
                 next_step="Have the action allowed, or select other credentials, for example with"
-                f" AWS_PROFILE; {left}.",
+                " AWS_PROFILE.",
             ) from None
-        raise OpsError(
+        raise AwsFailed(
             f"{failed}: {error}",
-            next_step=f"Put right what AWS says, or run the command again later; {left}.",
+            details=[f"{state}."],
+            next_step="Put right what AWS says, or run the command again later.",
         ) from None
     except (NoConnection, HTTPClientError) as error:
         raise AwsUnreachable(
             f"{failed}: AWS cannot be reached: {error}",
-            next_step="Check the network (and AWS_ENDPOINT_URL, if set) and run the command again;"
-            f" {left}.",
+            details=[f"{state}."],
+            next_step="Check the network (and AWS_ENDPOINT_URL, if set) and run the command again.",
         ) from None
     except BotoCoreError as error:
-        raise OpsError(f"{failed}: {error}", next_step=f"{left.capitalize()}.") from None
+        raise AwsFailed(f"{failed}: {error}", details=[f"{state}."]) from None
 
 
 def error_code(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from prod_e_ops.aws.clients import aws_client, aws_errors
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.errors import OpsError
+from prod_e_ops.errors import ImagesKept, TagsNotMoved
 
 _INDEX_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -178,7 +178,8 @@ class Repository:
 
         A tag that does so already stays as it is, and causes no event.
 
-        Raises `OpsError` if ECR refuses one; those before it are moved then.
+        Raises `TagsNotMoved` if there is no such image, and `AwsFailed` if ECR refuses a tag; those
+        before it are moved then.
 
         https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-retag.html
         """
@@ -186,10 +187,9 @@ class Repository:
             answer = await self._manifests([digest], media_types=_MANIFEST_TYPES)
         if not answer["images"]:
             reasons = [failure.get("failureReason", "") for failure in answer.get("failures", ())]
-            raise OpsError(
+            raise TagsNotMoved(
                 f"The image {digest} is not in {self.name}.",
-                details=[reason for reason in reasons if reason],
-                next_step="No tag moved.",
+                details=[*(reason for reason in reasons if reason), "No tag moved."],
             )
         image = answer["images"][0]
         # An OCI manifest need not name its own type.
@@ -225,7 +225,7 @@ class Repository:
     async def delete(self, digests: Sequence[str]) -> None:
         """Deletes images with all of their tags; one that is gone already is no error.
 
-        Raises `OpsError` naming those that ECR keeps, such as one that an index refers to.
+        Raises `ImagesKept` naming those that ECR keeps, such as one that an index refers to.
         """
         kept = []
         for start in range(0, len(digests), _MOST_AT_ONCE):
@@ -241,7 +241,7 @@ class Repository:
                 if failure.get("failureCode") != "ImageNotFound"
             ]
         if kept:
-            raise OpsError(
+            raise ImagesKept(
                 f"ECR did not delete {len(kept)} of {len(digests)} images of {self.name}:",
                 details=kept,
             )

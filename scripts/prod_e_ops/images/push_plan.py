@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prod_e.delivery.image_build import PLATFORMS, Build
 from prod_e.delivery.image_tag import FOLLOWED_TAG, is_release, names_one_build
 from prod_e.names import ServiceNames
-from prod_e_ops.errors import UserMistake
+from prod_e_ops.errors import InvalidOption, SourceInvalid
 from prod_e_ops.images.ecr import Repository
 from prod_e_ops.project.project import Project, service_settings
 from prod_e_ops.project.source import read_source
@@ -88,14 +88,14 @@ async def plan_push(
 ) -> PushPlan:
     """Makes the plan of a push from the settings, the arguments and the source folder.
 
-    Raises `UserMistake` for whatever of these is wrong.
+    Raises `InvalidOption`, `UnknownService` or `SourceInvalid` for whatever of these is wrong.
     """
     service = service_settings(environment, key)
     architecture: str = service.architecture
     if options.platform is not None:
         known = {platform: name for name, platform in PLATFORMS.items()}
         if options.platform not in known:
-            raise UserMistake(
+            raise InvalidOption(
                 f"--platform {options.platform} is none that ECS has.",
                 next_step=f"Name one of {', '.join(known)}, or leave it out for the settings'"
                 f" {PLATFORMS[architecture]}.",
@@ -106,7 +106,7 @@ async def plan_push(
         context = await read_source(project, environment, key, architecture=architecture)
     except (ValueError, OSError) as error:
         problem = f"cannot be read ({error})" if isinstance(error, OSError) else str(error)
-        raise UserMistake(
+        raise SourceInvalid(
             f"The source of {key}, {project.shown(folder)}, {problem}.",
             next_step=f"Correct it, or `source` of [services.{key}] in {environment.file}: a folder"
             " of the project with a Dockerfile.",
@@ -135,7 +135,7 @@ async def plan_push(
             if not service.image_tag.follows
             else f"its tasks could not run {options.platform}"
         )
-        raise UserMistake(
+        raise InvalidOption(
             f"--wait has nothing to wait for: a push deploys nothing of {key}, because {why}.",
             next_step="Leave --wait out; the push says how its image is deployed.",
         )
@@ -143,10 +143,10 @@ async def plan_push(
 
 
 def check_release(release: str | None) -> None:
-    """Raises `UserMistake` unless it is `v` and a semantic version."""
+    """Raises `InvalidOption` unless it is `v` and a semantic version."""
     if release is None or (is_release(release) and _TAG.fullmatch(release)):
         return
-    raise UserMistake(
+    raise InvalidOption(
         f"--release {release} is not a semantic version with a v in front.",
         next_step="Give one such as v1.4.0 or v2.0.0-rc.1 (https://semver.org; without build"
         " metadata, because a tag cannot hold +).",
@@ -154,21 +154,21 @@ def check_release(release: str | None) -> None:
 
 
 def check_tag(tag: str) -> None:
-    """Raises `UserMistake` for what is no tag, or is one that builds or releases get."""
+    """Raises `InvalidOption` for what is no tag, or is one that builds or releases get."""
     if not _TAG.fullmatch(tag):
-        raise UserMistake(
+        raise InvalidOption(
             f"--tag {tag} is not a tag that ECR takes.",
             next_step="Allowed: letters, digits, dots, underscores and hyphens, at most 128, not"
             " starting with a dot or hyphen.",
         )
     if names_one_build(tag):
-        raise UserMistake(
+        raise InvalidOption(
             f"--tag {tag} would break the promise that such a tag names one build for good.",
             next_step="Every push gives its image content-<hash> and git-<commit> by itself;"
             " choose another tag.",
         )
     if _VERSION_LIKE.fullmatch(tag):
-        raise UserMistake(
+        raise InvalidOption(
             f"--tag {tag} looks like a version, which never moves to other content.",
             next_step=f"Use --release v{tag.removeprefix('v')}.",
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prod_e.names import EnvironmentNames
 from prod_e_ops.errors import (
     OpsError,
     SettingsMistake,
@@ -117,9 +118,10 @@ class Project:
     def stacks(self, environment: str) -> Sequence[Stack]:
         """The synthesised stacks of an environment, in the order in which they are deployed."""
         manifest = json.loads((self.output_folder / "manifest.json").read_text("utf-8"))
+        names = EnvironmentNames(environment)
         stacks = [
             Stack(name, self.output_folder / "stacks" / name)
-            for name in (f"{environment}-registry", f"{environment}-image", environment)
+            for name in (names.registry_stack, names.image_stack, names.main_stack)
             if name in manifest["stacks"]
         ]
         if not stacks:

@@ -11,11 +11,11 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import OpsError, SettingsChanged, SettingsMistake, SettingsNotWritten
 
 
 @dataclass(frozen=True, kw_only=True)
-class SettingChange:
+class SettingsEdit:
     """A setting's new value, and the whole file before and after it.
 
     `setting`: for example `services.backend.image_tag`. `old_value`: None if it was left out.
@@ -36,13 +36,13 @@ class SettingChange:
     def write(self) -> None:
         """Replaces the file in one go, so that nobody ever reads half of it.
 
-        Raises `UserMistake` if it was changed meanwhile, `OpsError` if it cannot be written.
+        Raises `SettingsChanged` if it was changed meanwhile, `SettingsNotWritten` if it cannot be.
         """
         where = self.file.resolve()
         by_hand = f'Set {self.setting} = "{self.new_value}" in it yourself.'
         try:
             if _read(where) != self.before:
-                raise UserMistake(f"{self.file} was changed meanwhile.", next_step=by_hand)
+                raise SettingsChanged(f"{self.file} was changed meanwhile.", next_step=by_hand)
             descriptor, scratch = tempfile.mkstemp(dir=where.parent, prefix=f".{where.name}-")
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
@@ -55,15 +55,15 @@ class SettingChange:
                 Path(scratch).unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise OpsError(
+            raise SettingsNotWritten(
                 f"{self.file} cannot be written: {error.strerror}.", next_step=by_hand
             ) from None
 
 
-def change_image_tag(file: Path, *, key: str, tag: str) -> SettingChange:
+def edit_image_tag(file: Path, *, key: str, tag: str) -> SettingsEdit:
     """The change of `image_tag` of the service `key`; nothing is written yet.
 
-    Raises `UserMistake` if the file has no such service, `OpsError` if it cannot be read.
+    Raises `SettingsMistake` if the file has no such service, `OpsError` if it cannot be read.
     """
     setting = f"services.{key}.image_tag"
     try:
@@ -73,10 +73,10 @@ def change_image_tag(file: Path, *, key: str, tag: str) -> SettingChange:
     except OSError as error:
         raise OpsError(f"{file} cannot be read: {error.strerror}.") from None
     except (TOMLKitError, KeyError) as error:
-        raise UserMistake(f"{file} has no [services.{key}] to change: {error}.") from None
+        raise SettingsMistake(f"{file} has no [services.{key}] to change: {error}.") from None
     old_value = service.get("image_tag")
     service["image_tag"] = tag
-    return SettingChange(
+    return SettingsEdit(
         file=file,
         setting=setting,
         old_value=None if old_value is None else str(old_value),

@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import Sequence
 
 from prod_e.delivery.image_tag import content_tag
-from prod_e_ops.errors import OpsError, PlanIsStale, SourceChanged
+from prod_e_ops.errors import (
+    BuildFailed,
+    NotYetVisible,
+    OpsError,
+    PlanIsStale,
+    SourceChanged,
+    TagsNotMoved,
+)
 from prod_e_ops.images.build_log import failed_step, following
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.images.tags import move_tags
@@ -54,9 +61,10 @@ async def _plan_again(
     terminal = prepared.context.terminal
     again = await prepared.plan_images(plan.stack, now)
     if again is None:
-        raise OpsError(
+        raise BuildFailed(
             f"{plan.stack.name} has to build now, and cannot here.",
-            next_step="Its images are as they were. Run the command again.",
+            details=["Its images are as they were."],
+            next_step="Run the command again.",
         )
     for image in again.images:
         for line in image.lines():
@@ -111,7 +119,7 @@ async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
             for image, log in logs.items():
                 failed = failed_step(log.read_text("utf-8", "replace")) if log.exists() else None
                 if failed is not None:
-                    raise OpsError(
+                    raise BuildFailed(
                         f"The image of {names[image]} was not built: {failed.name} failed.",
                         details=[
                             *failed.output,
@@ -133,7 +141,7 @@ async def _let_tags_agree(plan: ImagePlan) -> Sequence[str]:
     repository = image.repository
     stored = await repository.image(image.content_tag)
     if stored is None:
-        raise OpsError(
+        raise NotYetVisible(
             f"{repository.name} has no {image.content_tag}, though it should have it by now.",
             next_step="Run the command again: what is missing is built and pushed.",
         )
@@ -142,9 +150,9 @@ async def _let_tags_agree(plan: ImagePlan) -> Sequence[str]:
     verified = await repository.image(digest)
     missing = [tag for tag in tags if verified is None or tag not in verified.tags]
     if missing:
-        raise OpsError(
+        raise TagsNotMoved(
             f"Tags of {repository.name} name other images than {image.content_tag}:",
-            details=missing,
-            next_step="Somebody else moves them at this moment. Run the command again.",
+            details=[*missing, "Somebody else moves them at this moment."],
+            next_step="Run the command again.",
         )
     return moved

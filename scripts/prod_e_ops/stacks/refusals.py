@@ -54,7 +54,7 @@ def refuse_skipped(skipped: Sequence[SkippedStack]) -> None:
         )
 
 
-def refuse_more_than_create(plan: StackPlan) -> None:
+def refuse_more_than_create(plan: StackPlan, *, environment: str) -> None:
     """Raises `PlanRefused` if a plan that is applied without a question changes what exists."""
     summary = plan.summary
     others = (*summary.changed, *summary.replaced, *summary.destroyed)
@@ -63,8 +63,7 @@ def refuse_more_than_create(plan: StackPlan) -> None:
             f"Deploying {plan.stack.name} would do more than create what is missing:"
             f" {summary.counts}.",
             details=[*(change.address for change in others), "Nothing was changed."],
-            next_step="Look at it and deploy it yourself:"
-            f" {next_commands.deploy(plan.stack.name.removesuffix('-registry'))}",
+            next_step=f"Look at it and deploy it yourself: {next_commands.deploy(environment)}",
         )
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from prod_e.names import EnvironmentNames
 from prod_e_ops.context import Context
 from prod_e_ops.stacks.apply import apply_plan
 from prod_e_ops.stacks.model import StackPlan
@@ -19,11 +20,11 @@ async def create_repositories(context: Context, environment: "Environment") -> N
 
     Raises `PlanRefused` if that would do more than create, and `OpsError` if Terraform fails.
     """
-    stack = f"{environment.name}-registry"
+    stack = EnvironmentNames(environment.name).registry_stack
     async with prepare_stacks(context, environment.name, only=stack) as prepared:
 
         async def judge(plan: StackPlan) -> None:
-            refuse_more_than_create(plan)
+            refuse_more_than_create(plan, environment=environment.name)
 
         for plan in await prepared.plan():
             if not plan.is_empty:

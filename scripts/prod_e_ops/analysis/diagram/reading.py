@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from prod_e.names import EnvironmentNames
 from prod_e_ops.analysis.diagram.architecture import (
     AccessLogs,
     Architecture,
@@ -38,6 +39,7 @@ def read_architecture(name: str, stacks: Mapping[str, Json]) -> Architecture:
 class _Reader:
     def __init__(self, name: str, stacks: Mapping[str, Json]) -> None:
         self._name = name
+        self._names = EnvironmentNames(name)
         self._stacks = stacks
         self._subnets = {
             key: Subnet(
@@ -68,7 +70,10 @@ class _Reader:
             services=tuple(map(self._service, services)),
             database=next(map(self._database, databases), None),
             repositories=tuple(
-                map(self._repository, self._of("aws_ecr_repository", "-registry").values())
+                map(
+                    self._repository,
+                    self._of("aws_ecr_repository", self._names.registry_stack).values(),
+                )
             ),
             pushers=tuple(self._pushers()),
             redeployments=tuple(self._redeployments()),
@@ -91,9 +96,9 @@ class _Reader:
             topics=tuple(self._topics()),
         )
 
-    def _of(self, type_name: str, stack: str = "") -> Mapping[str, Json]:
-        """The resources of a type in the environment's stack, or in that with a suffix."""
-        values = self._stacks.get(self._name + stack, {})
+    def _of(self, type_name: str, stack: str | None = None) -> Mapping[str, Json]:
+        """The resources of a type in the environment's main stack, or in another."""
+        values = self._stacks.get(stack or self._names.main_stack, {})
         found: Mapping[str, Json] = values.get("resource", {}).get(type_name, {})
         return found
 
@@ -267,7 +272,7 @@ class _Reader:
     def _repository(self, repository: Json) -> Repository:
         builds = [
             image["build"]
-            for image in self._of("docker_image", "-image").values()
+            for image in self._of("docker_image", self._names.image_stack).values()
             if _image(image["name"]).split(":")[0] == repository["name"]
         ]
         return Repository(
@@ -281,7 +286,7 @@ class _Reader:
 
     def _pushers(self) -> Iterable[str]:
         """Who may assume a role of the registry's: GitHub's `repo:owner/name:ref:...`."""
-        for role in self._of("aws_iam_role", "-registry").values():
+        for role in self._of("aws_iam_role", self._names.registry_stack).values():
             for statement in json.loads(role["assume_role_policy"])["Statement"]:
                 for key, subject in statement.get("Condition", {}).get("StringEquals", {}).items():
                     if key.endswith(":sub"):

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from prod_e.delivery.image_tag import FOLLOWED_TAG
+from prod_e.names import EnvironmentNames
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, Rebuild, ServiceArgument, Yes
 from prod_e_ops.context import Context, run
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import NotYetVisible, SourceChanged
 from prod_e_ops.images.docker import Docker, find_docker
 from prod_e_ops.images.ecr import RepositoryFound
 from prod_e_ops.images.push_plan import PushOptions, PushPlan, plan_push
@@ -159,7 +160,7 @@ async def _check(plan: PushPlan, context: Context, *, yes: bool) -> tuple[Docker
         found = await repository.find()
         step.outcome = found.uri if found else f"there is no {repository.name} yet"
     if found is None:
-        stack = f"{environment.name}-registry"
+        stack = EnvironmentNames(environment.name).registry_stack
         terminal.say(
             f"The account {account} has no ECR repository {repository.name} in"
             f" {environment.region}; the stack {stack} creates it."
@@ -171,9 +172,10 @@ async def _check(plan: PushPlan, context: Context, *, yes: bool) -> tuple[Docker
         await create_repositories(context, environment)
         found = await repository.find()
         if found is None:
-            raise OpsError(
+            raise NotYetVisible(
                 f"{stack} is deployed, but ECR does not show {repository.name}.",
-                next_step="Run the command again in a minute; nothing was built.",
+                details=["Nothing was built."],
+                next_step="Run the command again in a minute.",
             )
     return docker, found
 
@@ -200,9 +202,10 @@ async def _build(
         )
         now = await read_source(project, plan.environment, plan.key, architecture=plan.architecture)
         if now.content_hash != build.content_hash:
-            raise UserMistake(
+            raise SourceChanged(
                 f"Files in {plan.folder} changed while it was built, so nobody knows what is in"
                 " the image.",
-                next_step="Nothing was pushed: run the command again.",
+                details=["Nothing was pushed."],
+                next_step="Run the command again.",
             )
         step.outcome = plan.content_tag

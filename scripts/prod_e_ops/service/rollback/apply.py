@@ -3,7 +3,7 @@
 from prod_e.delivery.image_tag import FOLLOWED_TAG
 from prod_e_ops import next_commands
 from prod_e_ops.aws.events import rule_is_enabled
-from prod_e_ops.errors import OpsError
+from prod_e_ops.errors import DeployedMeanwhile, OpsError, RollbackFailed
 from prod_e_ops.images.ecr import StoredImage
 from prod_e_ops.images.inventory import short_digest
 from prod_e_ops.service.follow import deployment_begun, follow_deployment
@@ -21,7 +21,7 @@ async def apply_target(
 ) -> Deployment:
     """Begins the deployment of the target and follows it to its end.
 
-    Raises `OpsError` if it does not succeed.
+    Raises `RollbackFailed` if it does not succeed.
     """
     deployments, definition = state.deployments, target.definition
     before = state.status.deployment
@@ -39,7 +39,7 @@ async def apply_target(
             if definition is None
             else "The settings are as they were."
         )
-        raise OpsError(
+        raise RollbackFailed(
             f"The rollback to {target.name} did not succeed. {error.message}",
             details=[*error.details, left],
             next_step=error.next_step,
@@ -77,14 +77,14 @@ async def verify_target(
 ) -> None:
     """Whether the tasks run what they are to run, and not only something that is healthy.
 
-    Raises `OpsError` if they do not.
+    Raises `DeployedMeanwhile` if they do not.
     """
     image, definition = target.image, target.definition
     deployments = state.deployments
     look = next_commands.status(deployments.key, environment=deployments.environment.name)
     with terminal.step("Verify what runs") as step:
         if definition and deployment.revision.task_definition != definition.name:
-            raise OpsError(
+            raise DeployedMeanwhile(
                 f"{deployments.names.service} runs {deployment.revision.task_definition}, not"
                 f" {definition.name}: somebody else deployed at the same time.",
                 next_step=f"Look at it with `{look}`.",
@@ -94,7 +94,7 @@ async def verify_target(
         running = await deployments.running_digests()
         expected = {deployment.revision.digest} - {None} | running
         if expected - image.digests:
-            raise OpsError(
+            raise DeployedMeanwhile(
                 f"{deployments.names.service} runs {', '.join(sorted(map(str, expected)))}, not"
                 f" {image.digest}: somebody else pushed or deployed at the same time.",
                 next_step=f"Look at it with `{look}`.",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prod_e.delivery.image_tag import commit_in
 from prod_e_ops.images.inventory import short_digest
 from prod_e_ops.images.render import shown_use
-from prod_e_ops.project.settings_edit import SettingChange
+from prod_e_ops.project.settings_edit import SettingsEdit
 from prod_e_ops.service.model import Deployment
 from prod_e_ops.service.render import shown_minute
 from prod_e_ops.service.rollback.state import ServiceState
@@ -64,5 +64,5 @@ def next_steps(state: ServiceState, target: RollbackTarget) -> Iterator[str]:
         yield "Other settings of that revision go forward with the next deployment."
 
 
-def _as_setting(change: SettingChange) -> str:
+def _as_setting(change: SettingsEdit) -> str:
     return f'image_tag = "{change.old_value}"' if change.old_value else "Leaving image_tag out"

@@ -80,11 +80,12 @@ async def refuse_while_under_way(deployments: Deployments, status: ServiceStatus
         return
     environment = deployments.environment.name
     follow = next_commands.status(deployments.key, environment=environment, wait=True)
-    wait = f"Follow it with `{follow}`; nothing was changed."
+    wait = f"Follow it with `{follow}`."
     if status.deployment.status.startswith("ROLLBACK"):
         raise DeploymentUnderWay(
             f"ECS is rolling {deployments.names.service} back by itself: "
             f"{status.deployment.reason or status.progress}",
+            details=["Nothing was changed."],
             next_step=wait,
         )
     # One whose tasks fail is what a rollback is for.
@@ -92,6 +93,7 @@ async def refuse_while_under_way(deployments: Deployments, status: ServiceStatus
         raise DeploymentUnderWay(
             f"A deployment of {deployments.names.service} is under way, and none of its tasks has"
             f" failed: {status.progress}.",
+            details=["Nothing was changed."],
             next_step=wait,
         )
 
@@ -106,8 +108,8 @@ def nothing_to_roll_back_to(state: ServiceState) -> NothingToRollBackTo:
         return NothingToRollBackTo(
             f"None of the other images of {repository} is known to have been healthy: ECS has no"
             " successful deployment of them in its record, which goes back 90 days.",
-            details=[f"There are: {names}"],
-            next_step="Nothing was changed. Name the one that you trust with --to.",
+            details=[f"There are: {names}", "Nothing was changed."],
+            next_step="Name the one that you trust with --to.",
         )
     if state.found.uses and not state.follows:
         reason = (
@@ -118,5 +120,6 @@ def nothing_to_roll_back_to(state: ServiceState) -> NothingToRollBackTo:
         reason = f"{repository} holds no other image"
     return NothingToRollBackTo(
         f"There is nothing that {service} could go back to: {reason}.",
-        next_step=f"Nothing was changed. Push a good image: {push}",
+        details=["Nothing was changed."],
+        next_step=f"Push a good image: {push}",
     )

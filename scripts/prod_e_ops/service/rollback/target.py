@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 from prod_e.delivery.image_tag import FOLLOWED_TAG, names_one_build
 from prod_e_ops import next_commands
-from prod_e_ops.errors import ImageMissing, UserMistake
+from prod_e_ops.errors import ImageMissing, InvalidOption, TaskDefinitionMissing
 from prod_e_ops.images.ecr import StoredImage
 from prod_e_ops.images.inventory import most_specific_tag, reference_in, short_digest
 from prod_e_ops.project.project import Project
-from prod_e_ops.project.settings_edit import SettingChange, change_image_tag
+from prod_e_ops.project.settings_edit import SettingsEdit, edit_image_tag
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import TaskDefinition
 from prod_e_ops.service.rollback.state import ServiceState
 
 _SHORTEST_DIGEST = 7
+_UNCHANGED = "Nothing was changed."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class RollbackTarget:
 
     image: StoredImage | None
     definition: TaskDefinition | None
-    change: SettingChange | None
+    change: SettingsEdit | None
 
     @property
     def name(self) -> str:
@@ -41,17 +42,17 @@ class RollbackTarget:
 
 
 async def resolve_target(project: Project, state: ServiceState, to: str) -> RollbackTarget:
-    """What `to` means; raises `UserMistake` if that does not exist any more or never did."""
+    """What `to` means; raises `UserMistake` if that is nothing."""
     deployments, repository = state.deployments, state.repository
     family = deployments.names.task_family
     images = {use.image.digest: use.image for use in state.found.uses}
     tagged = next((image for image in images.values() if to in image.tags), None)
     revision = re.fullmatch(r"(?:(?P<family>[\w-]+):)?(?P<number>[1-9]\d*)", to, re.ASCII)
     if revision and revision["family"] is None and tagged:
-        raise UserMistake(
+        raise InvalidOption(
             f"{to} is both a tag in {repository.name} and a number of a task definition.",
-            next_step=f"Nothing was changed. Say --to {family}:{to} or --to"
-            f" {short_digest(tagged.digest)}.",
+            details=[_UNCHANGED],
+            next_step=f"Say --to {family}:{to} or --to {short_digest(tagged.digest)}.",
         )
     if tagged:
         return _to_image(project, state, tagged)
@@ -63,10 +64,11 @@ async def resolve_target(project: Project, state: ServiceState, to: str) -> Roll
         raise _no_such_image(state, f"{to} {problem} in {repository.name}")
     if revision:
         if revision["family"] not in (None, family):
-            raise UserMistake(
+            raise InvalidOption(
                 f"{to} is not a revision of {family}, the task definition of"
                 f" {deployments.names.service}.",
-                next_step=f"Nothing was changed. Say --to {family}:NUMBER.",
+                details=[_UNCHANGED],
+                next_step=f"Say --to {family}:NUMBER.",
             )
         return await _to_revision(project, state, f"{family}:{revision['number']}")
     raise _no_such_image(state, f"There is no image with the tag {to} in {repository.name}")
@@ -80,15 +82,16 @@ def _to_image(project: Project, state: ServiceState, image: StoredImage) -> Roll
     if not use.definitions:
         shown = most_specific_tag(image)
         by_hand = (
-            f' Set image_tag = "{shown}" in {deployments.environment.file} and deploy:'
+            f'Set image_tag = "{shown}" in {deployments.environment.file} and deploy:'
             f" {next_commands.deploy(deployments.environment.name)}"
             if shown
-            else ""
+            else None
         )
         raise ImageMissing(
             f"No active revision of {deployments.names.task_family} runs {use.name}, so there is"
             " nothing for ECS to go back to.",
-            next_step=f"Nothing was changed.{by_hand}",
+            details=[_UNCHANGED],
+            next_step=by_hand,
         )
     definition = use.definitions[0]
     return RollbackTarget(
@@ -102,10 +105,9 @@ async def _to_revision(project: Project, state: ServiceState, name: str) -> Roll
     if definition is None or not definition.is_active:
         problem = "does not exist" if definition is None else "is deregistered"
         active = await _newest_names(deployments, 5)
-        raise UserMistake(
+        raise TaskDefinitionMissing(
             f"The task definition {name} {problem}.",
-            details=[f"Active are, the newest first: {', '.join(active) or 'none'}"],
-            next_step="Nothing was changed.",
+            details=[f"Active are, the newest first: {', '.join(active) or 'none'}", _UNCHANGED],
         )
     reference = reference_in(definition.image, repository=repository.name)
     if reference is None:
@@ -133,7 +135,7 @@ async def _newest_names(deployments: Deployments, count: int) -> list[str]:
 
 def _pin(
     project: Project, state: ServiceState, definition: TaskDefinition, image: StoredImage
-) -> SettingChange | None:
+) -> SettingsEdit | None:
     """The change that pins what the definition names; None if the settings pin that already."""
     deployments = state.deployments
     tag = reference_in(definition.image, repository=state.repository.name)
@@ -145,7 +147,7 @@ def _pin(
         # Under a tag of the user's, the next deployment would build the source as it is now.
         tag = next(filter(names_one_build, image.tags), tag)
     file = project.folder / deployments.environment.file
-    return change_image_tag(file, key=deployments.key, tag=tag)
+    return edit_image_tag(file, key=deployments.key, tag=tag)
 
 
 def _no_such_image(state: ServiceState, problem: str) -> ImageMissing:
@@ -155,8 +157,8 @@ def _no_such_image(state: ServiceState, problem: str) -> ImageMissing:
     environment = state.deployments.environment.name
     return ImageMissing(
         f"{problem}.",
-        details=[f"Other images there are: {others}"],
-        next_step="Nothing was changed. All images:"
+        details=[f"Other images there are: {others}", _UNCHANGED],
+        next_step="All images:"
         f" {next_commands.images(state.deployments.key, environment=environment)}",
     )
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from prod_e_ops.errors import OpsError, UserMistake
-from prod_e_ops.project.settings_edit import change_image_tag
+from prod_e_ops.errors import SettingsChanged, SettingsMistake, SettingsNotWritten
+from prod_e_ops.project.settings_edit import edit_image_tag
 
 FILE = """\
 # A comment.
@@ -24,7 +24,7 @@ A = 'b'
 def changed(folder: Path, text: str) -> str:
     file = folder / "x.toml"
     file.write_bytes(text.encode())
-    change_image_tag(file, key="backend", tag="content-1").write()
+    edit_image_tag(file, key="backend", tag="content-1").write()
     return file.read_bytes().decode()
 
 
@@ -55,7 +55,7 @@ def test_any_way_to_write_the_table_will_do(tmp_path: Path, line: str) -> None:
 def test_the_line_is_shown_before_it_is_written(tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
     file.write_text(FILE)
-    change = change_image_tag(file, key="backend", tag="v2")
+    change = edit_image_tag(file, key="backend", tag="v2")
     assert list(change.lines()) == [
         '- image_tag   =   "latest"  # and "here"',
         '+ image_tag   =   "v2"  # and "here"',
@@ -67,9 +67,9 @@ def test_the_line_is_shown_before_it_is_written(tmp_path: Path) -> None:
 def test_a_file_that_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
     file.write_text(FILE)
-    change = change_image_tag(file, key="backend", tag="v2")
+    change = edit_image_tag(file, key="backend", tag="v2")
     file.write_text("# somebody else's\n")
-    with pytest.raises(UserMistake, match="was changed meanwhile") as refusal:
+    with pytest.raises(SettingsChanged) as refusal:
         change.write()
     assert refusal.value.next_step is not None
     assert 'Set services.backend.image_tag = "v2"' in refusal.value.next_step
@@ -82,7 +82,7 @@ def test_the_files_mode_stays_and_a_link_still_leads_to_it(tmp_path: Path) -> No
     file.write_text(FILE)
     file.chmod(0o640)
     link.symlink_to(file)
-    change_image_tag(link, key="backend", tag="v2").write()
+    edit_image_tag(link, key="backend", tag="v2").write()
     assert link.is_symlink()
     assert '"v2"' in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
@@ -91,14 +91,14 @@ def test_the_files_mode_stays_and_a_link_still_leads_to_it(tmp_path: Path) -> No
 def test_a_file_that_is_gone_says_what_to_set_where(tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
     file.write_text(FILE)
-    change = change_image_tag(file, key="backend", tag="v2")
+    change = edit_image_tag(file, key="backend", tag="v2")
     file.unlink()
-    with pytest.raises(OpsError, match=r"x\.toml cannot be written: No such file"):
+    with pytest.raises(SettingsNotWritten):
         change.write()
 
 
 def test_a_service_that_is_not_in_the_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
     file.write_text(FILE)
-    with pytest.raises(UserMistake, match=r"has no \[services.frontend\]"):
-        change_image_tag(file, key="frontend", tag="v2")
+    with pytest.raises(SettingsMistake, match=r"has no \[services.frontend\]"):
+        edit_image_tag(file, key="frontend", tag="v2")
