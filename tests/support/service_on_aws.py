@@ -19,6 +19,9 @@ from tests.support.project_folder import PROD_E
 
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 
+CONTENT = 'image_tag = "content" # pinned to the source'
+"""The line of a service that is pinned to its source."""
+
 SETTINGS = """\
 # The settings of a test.
 name = "{name}"  # a comment

@@ -39,7 +39,7 @@ async def move_tags(
 
 
 async def movable_tags(
-    plan: PushPlan, *, rebuilds: bool, left: str
+    plan: PushPlan, repository: Repository, *, rebuilds: bool, left: str
 ) -> tuple[tuple[str, ...], StoredImage | None]:
     """The tags that may move to a push's image, and the image if ECR has its content already.
 
@@ -49,7 +49,6 @@ async def movable_tags(
 
     Raises `ReleaseTaken`.
     """
-    repository = plan.repository
     stored = await repository.image(plan.content_tag)
     tags = []
     for tag in plan.tags:

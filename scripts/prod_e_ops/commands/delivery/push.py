@@ -107,7 +107,7 @@ async def push_image(
         # Refuses a service that is not deployed.
         await newest_deployment(plan.environment, key)
     tags, stored = await movable_tags(
-        plan, rebuilds=options.rebuild, left="Nothing was built or pushed."
+        plan, plan.repository, rebuilds=options.rebuild, left="Nothing was built or pushed."
     )
     builds = stored is None or options.rebuild
     try:
@@ -123,7 +123,9 @@ async def push_image(
                     on_progress=step.update,
                 )
             # Somebody may have released the same version meanwhile.
-            tags, _ = await movable_tags(plan, rebuilds=False, left="No tag moved.")
+            tags, _ = await movable_tags(
+                plan, plan.repository, rebuilds=False, left="No tag moved."
+            )
         else:
             digest = stored.digest
         before = await newest_deployment(plan.environment, key) if options.wait else None

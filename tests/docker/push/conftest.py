@@ -1,0 +1,102 @@
+"""Real Docker, the embedded AWS, and the registry in it behind a network."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from embedded_aws import EmbeddedAws
+from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.project_folder import PROJECT
+from tests.support.push_world import DOCKERFILE, SETTINGS, World
+from tests.support.registry import (
+    Network,
+    Registry,
+    listening,
+)
+
+
+@pytest.fixture(scope="module")
+def docker() -> DockerEngine:
+    try:
+        return DockerEngine.connect()
+    except DockerUnavailableError as missing:
+        _unavailable(str(missing))
+        raise
+
+
+def _unavailable(reason: str) -> None:
+    if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
+        pytest.fail(f"{reason} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def empty(tmp_path: Path, docker: DockerEngine) -> Iterator[World]:
+    """An account without anything in it; what pushes leave is checked in the end."""
+    project = tmp_path / "project"
+    for name in ("project/environments", "project/api", "home", "tmp", "bin"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("main.py", "cdktf.json"):
+        shutil.copy(PROJECT / name, project)
+    (project / "node_modules").symlink_to(PROJECT / "node_modules")
+    (project / "api" / "Dockerfile").write_text(DOCKERFILE)
+    with (
+        listening(Network()) as passing,
+        EmbeddedAws(registry_host=passing.host) as aws,
+    ):
+        registry = Registry(aws=aws)
+        passing.to_port = registry.port
+        world = World(
+            folder=tmp_path,
+            registry=registry,
+            network=passing,
+            aws=aws,
+            variables=_variables(tmp_path, docker, aws),
+        )
+        world.settings(SETTINGS)
+        world.change("first")
+        try:
+            yield world
+            world.assert_no_credentials_left()
+            assert aws.failed_calls == ()
+        finally:
+            # By their names: what tests beside this one build of the same source has the same id.
+            names = "{{.Repository}}:{{.Tag}}"
+            images = docker.run("image", "ls", f"--format={names}", f"{passing.host}/*").split()
+            named = [image for image in images if not image.endswith(":<none>")]
+            if named:
+                docker.run("image", "rm", *named)
+
+
+@pytest.fixture
+def world(empty: World) -> World:
+    """The same with the repository."""
+    empty.create_repository()
+    return empty
+
+
+def _variables(folder: Path, docker: DockerEngine, aws: EmbeddedAws) -> dict[str, str]:
+    program = shutil.which("docker")
+    shim = folder / "bin" / "docker"
+    log = folder / "docker.log"
+    log.touch()
+    shim.write_text(
+        f'#!/bin/sh\necho "$* config:$(stat -c %a "${{DOCKER_CONFIG:-/}}")" >>{log}\n'
+        f'exec {program} "$@"\n'
+    )
+    shim.chmod(0o755)
+    variables = aws.environment(docker.environment)
+    variables.pop("DOCKER_CONFIG", None)
+    return {
+        **variables,
+        "PATH": f"{shim.parent}:{variables['PATH']}",
+        "HOME": str(folder / "home"),
+        # Nobody's home is as new as this one: what synthesis unpacks once is there already.
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache/aws/jsii/package-cache"),
+        "TMPDIR": str(folder / "tmp"),
+        "VIRTUAL_ENV": sys.prefix,
+    }
