@@ -24,6 +24,7 @@ from prod_e_ops.errors import (
     AccessDenied,
     AwsFailed,
     AwsUnreachable,
+    CredentialsMissing,
     CredentialsRefused,
     ImagesKept,
     OpsError,
@@ -216,7 +217,7 @@ def _refused(code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "kind", "told"),
     [
-        (NoCredentialsError(), CredentialsRefused, "It failed: there are no AWS credentials."),
+        (NoCredentialsError(), CredentialsMissing, "It failed: there are no AWS credentials."),
         (ProfileNotFound(profile="x"), UserMistake, "(x)"),
         (UnauthorizedSSOTokenError(), CredentialsRefused, "AWS does not accept the credentials"),
         (

@@ -184,4 +184,4 @@ def test_the_token_is_on_no_command_line_and_no_users_configuration_is_touched(
     (push,) = [line for line in commands if line.startswith("push ")]
     assert login == f"login --username AWS --password-stdin {world.network.host} config:700"
     assert push.endswith(f":{world.content_tag()} config:700")
-    assert not any(password in world.docker_log for password in world.passwords)
+    assert not any(password in world.docker_log for password in world.network.passwords)
