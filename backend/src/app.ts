@@ -48,7 +48,7 @@ export function createApp({ configuration, database, health, metrics, logger }: 
           connections.refuse(request.socket, 400);
           return;
         }
-        handle(request, response);
+        connections.admit(() => handle(request, response));
       });
       server.keepAliveTimeout = KEEP_ALIVE_MS;
       return server;

@@ -2,15 +2,17 @@ import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { ofStatus, type ErrorBody } from './errors';
 import { EXCHANGE_MS, REQUEST_MS, REQUEST_WHILE_STOPPING_MS } from './limits';
 
 /** What a client that was told goodbye has to hang up itself. */
 const HANG_UP_MS = 1_000;
 const LOOK_EVERY_MS = 500;
-/** So that a service under attack stops, too. */
-const TURNS_MAX = 10_000;
+/** When nobody has connected for so long, nobody is about to. */
+const QUIET_MS = 100;
+/** So that a service to which somebody keeps on connecting stops, too. */
+const QUIET_WITHIN_MS = 1_000;
 
 interface Connection {
   /** When the exchange began that is under way; `undefined`: none is. */
@@ -31,10 +33,11 @@ export class Connections {
   private readonly known = new Map<Socket, Connection>();
   private readonly leaving = new Set<Socket>();
   private accepted = 0;
+  private waiting: (() => void)[] | undefined;
   private stoppingMs = Infinity;
 
   constructor(
-    server: Server,
+    private readonly server: Server,
     private readonly connectionsMax: number,
   ) {
     server.requestTimeout = 0;
@@ -45,29 +48,50 @@ export class Connections {
     server.once('close', () => clearInterval(looking));
   }
 
-  /**
-   * Waits until nobody stands in the queue of the listening socket: closing it would reset them.
-   */
-  async queueIsEmpty(): Promise<void> {
-    for (let turns = 0; turns < TURNS_MAX; turns += 1) {
-      const before = this.accepted;
-      // A turn of the event loop accepts one connection or more, if there are any.
-      await turn();
-      await turn();
-      if (this.accepted === before) {
-        return;
-      }
+  /** Handles a request: at once, or after the listening socket was closed if that is under way. */
+  admit(handle: () => void): void {
+    if (this.waiting) {
+      this.waiting.push(handle);
+    } else {
+      handle();
     }
   }
 
-  /** From now on each connection ends with its answer, and those without a request at once. */
-  stop(): void {
+  /**
+   * Closes the listening socket. From then on each connection ends with its answer, and those
+   * without a request at once.
+   *
+   * The kernel resets who stands in the queue of a socket that is closed, and cannot be told just to
+   * let nobody in any more. But who waits for an answer does not connect again: so requests wait
+   * until nobody has connected for a while.
+   */
+  async stop(): Promise<void> {
+    this.waiting ??= [];
+    await this.nobodyConnects(() => sleep(QUIET_MS));
+    // If they go on, at least those who stand in the queue are let in: a turn of the event loop
+    // accepts one or more.
+    await this.nobodyConnects(() => turn());
+    this.server.close();
     this.stoppingMs = performance.now();
     for (const [socket, connection] of this.known) {
       if (state(socket, connection) === 'idle') {
         this.hangUp(socket);
       }
     }
+    const waiting = this.waiting ?? [];
+    this.waiting = undefined;
+    waiting.forEach((handle) => handle());
+  }
+
+  /** Pauses until nobody has connected meanwhile. */
+  private async nobodyConnects(pause: () => Promise<unknown>): Promise<void> {
+    const deadlineMs = performance.now() + QUIET_WITHIN_MS;
+    let before: number;
+    do {
+      before = this.accepted;
+      await pause();
+      await turn();
+    } while (this.accepted !== before && performance.now() < deadlineMs);
   }
 
   /** Ends all that are left, and returns how many. */

@@ -30,10 +30,8 @@ async function serve(configuration: Configuration, logger: Logger): Promise<void
     }, CUT_AFTER_STOP_MS).unref();
     // A Spot task is told to stop while the load balancer still sends requests to it.
     await sleep(1_000 * configuration.drainSeconds);
-    await connections.queueIsEmpty();
-    const closed = app.close();
-    connections.stop();
-    await closed;
+    await connections.stop();
+    await app.close();
     metricsServer.close();
     await database?.close();
     logger.info('stopped');

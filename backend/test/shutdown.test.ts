@@ -105,14 +105,12 @@ describe('shutdown', () => {
   });
 
   test('who still connects while it stops is answered, or finds nobody there', async () => {
-    const service = await Service.start({ DRAIN_SECONDS: '1' });
+    const service = await Service.start({});
     const failures: unknown[] = [];
-    let answered = 0;
     const clients = Array.from({ length: 64 }, async () => {
       for (;;) {
         try {
           await service.ask('/');
-          answered += 1;
         } catch (error) {
           const { code } = error as { code?: string };
           if (code === 'ECONNREFUSED') {
@@ -126,14 +124,29 @@ describe('shutdown', () => {
     service.signal('SIGTERM');
     await Promise.all(clients);
     assert.equal(await service.exited, 0);
-    assert.ok(answered > 64);
-    // The kernel resets who connects in the very instant in which it closes the socket, between the
-    // last look into its queue and the end: a few of the clients on a busy machine, never most.
-    assert.deepEqual(
-      failures.filter((failure) => failure !== 'ECONNRESET'),
-      [],
-    );
-    assert.ok(failures.length < 8, `${failures.length} of 64 clients were reset`);
+    // Clients that connect without waiting for answers, 500 in a second, were measured apart: the
+    // kernel resets one of them now and then. It did so in a quarter of the ends of a C program that
+    // accepts until its queue is empty and closes the socket with the next system call.
+    assert.deepEqual(failures, []);
+    // What they are answered with last comes when the socket is closed: who has it stays away.
+    const messages = service.logs.map(({ msg }) => msg);
+    const answered = messages.slice(messages.indexOf('stopping')).filter((m) => m === 'request');
+    assert.ok(answered.length <= 2 * 64, `${answered.length} requests`);
+  });
+
+  test('who connects while it has no time to accept is answered', async () => {
+    const service = await Service.start({ DRAIN_SECONDS: '1' });
+    service.signal('SIGTERM');
+    await service.untilHealth(503);
+    service.signal('SIGSTOP');
+    const asked = Array.from({ length: 50 }, async () => service.ask('/'));
+    const answers = Promise.allSettled(asked);
+    await sleep(1_500);
+    service.signal('SIGCONT');
+    for (const answer of await answers) {
+      assert.equal(answer.status, 'fulfilled', String((answer as PromiseRejectedResult).reason));
+    }
+    assert.equal(await service.exited, 0);
   });
 
   test('a request that arrives byte by byte does not hold it up', async () => {
