@@ -1,7 +1,6 @@
 """Gateways without anything behind them, for tests that need no server."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -63,14 +62,12 @@ class FakeDocker(Docker):
     said: list[str | None]
     pushed: list[str]
 
-    @asynccontextmanager
-    async def with_own_configuration(self) -> AsyncIterator[Docker]:
-        yield self
-
     async def login(self, host: str, *, user: str, password: str) -> None:
         pass
 
-    async def push(self, image: str, *, on_line: Callable[[str], object]) -> str:
+    async def push(
+        self, image: str, *, user: str, password: str, on_line: Callable[[str], object]
+    ) -> str:
         self.pushed.append(image)
         on_line("0123456789ab: Pushed")
         said = self.said.pop(0)

@@ -40,7 +40,7 @@ ENV VERSION=${VERSION} COMMIT=${COMMIT}
 class World:
     """A project, an AWS with a registry behind a network, and the docker tool of one user.
 
-    `docker_log`: the arguments of every docker command, and the mode of its configuration.
+    `docker_log`: the arguments of every docker command.
     """
 
     folder: Path

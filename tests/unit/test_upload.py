@@ -17,7 +17,7 @@ UNMOVED = "No tag moved: the service's latest is as it was."
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_module, "_PAUSES_SECONDS", (0.0,) * 4)
+    monkeypatch.setattr(upload_module, "_FIRST_PAUSE_SECONDS", 0.0)
 
 
 def uploaded(docker: FakeDocker, repository: FakeRepository) -> tuple[str, list[str]]:

@@ -1,18 +1,31 @@
-"""Docker on this machine: whether it is there, and what `prod-e push` has it do."""
+"""Docker on this machine: whether it is there, and what `prod-e push` has it do.
 
-import json
+The daemon is asked by its API; only builds are the docker command's, because BuildKit's client is
+in it: https://docs.docker.com/build/buildkit
+"""
+
+import asyncio
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.terminal.processes import ChildProcesses, Finished, without_colour
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_ANSWER_SECONDS = 10
+
+_LOGIN_SECONDS = 60
+_PUSH_SECONDS = 600
+"""For how long a daemon may say nothing while a registry takes in what it uploaded."""
 
 _PATIENCE_SECONDS = 5.0
 """What docker may take to end after Ctrl-C; the daemon then drops what it was doing for it."""
@@ -32,38 +45,78 @@ _ABOUT_ITSELF = re.compile(
 )
 
 
-async def default_build_network(processes: ChildProcesses) -> str | None:
+class NoDocker(Exception):
+    """Docker cannot be used; the message says why, and goes on where a sentence has begun."""
+
+
+async def default_build_network() -> str | None:
     """The network for a build's steps where the settings name none; None: the daemon's own.
 
     A daemon without a bridge network cannot give one to the steps of a build.
     """
-    program = shutil.which("docker")
-    if program is None:
+    return await asyncio.to_thread(_default_build_network)
+
+
+def _default_build_network() -> str | None:
+    from docker.errors import APIError
+
+    try:
+        with closing(_connect(os.environ)) as daemon:
+            daemon.api.inspect_network("bridge")
+    except NoDocker:
         return None
-    answer = await processes.call(
-        [program, "network", "inspect", "bridge"],
-        folder=Path.cwd(),
-        environment=os.environ,
-        patience=1,
-    )
-    return None if answer.status == 0 else "host"
+    except APIError as error:
+        return "host" if error.is_client_error() else None
+    return None
 
 
-async def why_no_docker(processes: ChildProcesses) -> str | None:
+async def why_no_docker() -> str | None:
     """Says what keeps a Docker daemon from answering; None if one does."""
-    program = shutil.which("docker")
-    if program is None:
-        return "the docker command is not installed"
-    answer = await processes.call(
-        [program, "info", "--format", "{{.ServerVersion}}"],
-        folder=Path.cwd(),
-        environment=os.environ,
-        patience=1,
-    )
-    if answer.status == 0 and answer.stdout.strip():
-        return None
-    lines = [line for line in answer.stderr.splitlines() if line.strip()]
-    return f"no Docker daemon answers ({lines[-1].strip() if lines else 'it gave no reason'})"
+    try:
+        (await asyncio.to_thread(_connect, os.environ)).close()
+    except NoDocker as reason:
+        return str(reason)
+    return None
+
+
+def _connect(
+    environment: Mapping[str, str], *, timeout_seconds: int = _ANSWER_SECONDS
+) -> "DockerClient":
+    """The daemon that the variables lead to, or else the user's context; raises `NoDocker`.
+
+    `timeout_seconds`: for each part of an answer.
+
+    https://docs.docker.com/engine/manage-resources/contexts/
+    """
+    from docker import DockerClient
+    from docker.context import ContextAPI
+    from docker.errors import DockerException
+
+    context = environment.get("DOCKER_CONTEXT") or None
+    try:
+        if context in (None, "default"):
+            return DockerClient.from_env(
+                environment=dict(environment),
+                use_context=context is None,
+                use_ssh_client=True,
+                timeout=timeout_seconds,
+            )
+        # A name that is not known would lead to the daemon of this machine.
+        if ContextAPI.get_context(context) is None:
+            raise NoDocker(f"there is no Docker context {context}")
+        client: DockerClient = DockerClient.from_context(
+            context, use_ssh_client=True, timeout=timeout_seconds
+        )
+        return client
+    except DockerException as error:
+        raise NoDocker(f"no Docker daemon answers ({_cause(error)})") from None
+
+
+def _cause(error: BaseException) -> str:
+    """What the system said at the bottom of it, such as `No such file or directory`."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 class TransferFailed(Exception):
@@ -104,10 +157,11 @@ def why_transfer_failed(said: str) -> Literal["credentials", "refused", "connect
 
 @dataclass(frozen=True, kw_only=True)
 class Docker:
-    """The docker command, with the daemon and the configuration that `environment` leads it to."""
+    """A daemon, and the docker command that `environment` leads to the same one."""
 
     program: Path
     environment: Mapping[str, str] = field(repr=False)
+    daemon: "DockerClient" = field(repr=False)
     processes: ChildProcesses = field(repr=False)
 
     async def build(
@@ -131,7 +185,7 @@ class Docker:
         Raises `OpsError` with the last lines if the build fails.
         """
         has_buildx = (await self._call("buildx", "version")).status == 0
-        network = network or await default_build_network(self.processes)
+        network = network or await default_build_network()
         said: list[str] = []
 
         def read(line: str) -> None:
@@ -191,74 +245,94 @@ class Docker:
             ),
         )
 
-    @asynccontextmanager
-    async def with_own_configuration(self) -> AsyncIterator["Docker"]:
-        """The same daemon, with a configuration that nobody else reads and that ends with this.
-
-        What `login` brings is in it and nowhere else: not in the user's configuration, and not in
-        the keychain that this may name.
-        """
-        daemon = await self._daemon()
-        with tempfile.TemporaryDirectory(prefix="prod-e-docker-") as folder:
-            # A configuration without any entry would make docker look for a keychain to use.
-            (Path(folder) / "config.json").write_text('{"auths": {"none.invalid": {}}}', "utf-8")
-            others = ("DOCKER_CONTEXT", "DOCKER_AUTH_CONFIG")
-            kept = {name: v for name, v in self.environment.items() if name not in others}
-            yield replace(self, environment={**kept, **daemon, "DOCKER_CONFIG": folder})
-
     async def login(self, host: str, *, user: str, password: str) -> None:
-        """Logs in to a registry; raises `TransferFailed`."""
-        finished = await self._call(
-            "login", "--username", user, "--password-stdin", host, stdin=password
-        )
-        if finished.status:
-            raise TransferFailed(_last_line(finished))
+        """Has the daemon try whether a registry takes the password; raises `TransferFailed`.
 
-    async def push(self, image: str, *, on_line: Callable[[str], object]) -> str:
+        An upload would be told of a wrong one only after a minute of the daemon's own attempts.
+        """
+        await asyncio.to_thread(self._login, host, user, password)
+
+    def _login(self, host: str, user: str, password: str) -> None:
+        from docker.auth import AuthConfig
+        from docker.errors import DockerException
+        from requests import RequestException
+
+        try:
+            with closing(_connect(self.environment, timeout_seconds=_LOGIN_SECONDS)) as daemon:
+                # Otherwise the keychain that the user's configuration names would be asked first.
+                daemon.api._auth_configs = AuthConfig({})  # type: ignore[attr-defined]  # noqa: SLF001
+                daemon.api.login(user, password, registry=host, reauth=True)
+        except (DockerException, RequestException, NoDocker) as error:
+            raise _transfer_failed(error) from None
+
+    async def push(
+        self, image: str, *, user: str, password: str, on_line: Callable[[str], object]
+    ) -> str:
         """Uploads what the registry does not have of an image, and gives its digest.
+
+        The password goes to the daemon with this one request; nothing writes it down.
 
         Raises `TransferFailed`; then the registry has none of the image's tags moved.
         """
-        finished = await self._call("push", image, on_line=on_line)
-        digest = re.search(r"digest: (sha256:[0-9a-f]{64})", finished.stdout)
-        if finished.status or digest is None:
-            raise TransferFailed(_last_line(finished))
-        return digest[1]
+        events: asyncio.Queue[Mapping[str, Any] | Exception | None] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        stop = threading.Event()
+
+        def tell(event: Mapping[str, Any] | Exception | None) -> None:
+            with suppress(RuntimeError):  # The loop ended; nobody asks any more.
+                loop.call_soon_threadsafe(events.put_nowait, event)
+
+        def read() -> None:
+            try:
+                with closing(_connect(self.environment, timeout_seconds=_PUSH_SECONDS)) as daemon:
+                    for event in daemon.api.push(
+                        image,
+                        stream=True,
+                        decode=True,
+                        auth_config={"username": user, "password": password},
+                    ):
+                        if stop.is_set():
+                            break
+                        tell(event)
+            except Exception as error:  # noqa: BLE001
+                # Raised again where it is waited for.
+                tell(error)
+            tell(None)
+
+        # It must not keep the interpreter after Ctrl-C, as the loop's own threads would; the
+        # daemon drops an upload whose connection ends.
+        threading.Thread(target=read, daemon=True, name=f"push of {image}").start()
+        digest: str | None = None
+        try:
+            while (event := await events.get()) is not None:
+                if isinstance(event, Exception):
+                    raise _transfer_failed(event) from None
+                if "error" in event:
+                    raise TransferFailed(str(event["error"]))
+                digest = event.get("aux", {}).get("Digest", digest)
+                if line := _line(event):
+                    on_line(line)
+        finally:
+            stop.set()
+        if digest is None:
+            raise TransferFailed("Docker does not say what it pushed")
+        return digest
 
     async def _platform(self, image: str) -> str:
         """What a local image is for, such as `linux/amd64`."""
-        finished = await self._call("image", "inspect", "--format={{.Os}}/{{.Architecture}}", image)
-        return finished.stdout.strip()
-
-    async def _daemon(self) -> dict[str, str]:
-        """The variables that lead to the daemon which the user's context and variables choose."""
-        finished = await self._call("context", "inspect")
-        try:
-            context: dict[str, Any] = json.loads(finished.stdout)[0]
-            endpoint = context["Endpoints"]["docker"]
-            variables = {"DOCKER_HOST": endpoint["Host"]}
-        except (ValueError, LookupError):
-            raise OpsError(
-                "Docker does not say which daemon it uses.", details=[_last_line(finished)]
-            ) from None
-        if "docker" in context.get("TLSMaterial", {}):
-            variables["DOCKER_CERT_PATH"] = str(Path(context["Storage"]["TLSPath"]) / "docker")
-            variables["DOCKER_TLS_VERIFY"] = "" if endpoint.get("SkipTLSVerify") else "1"
-            variables["DOCKER_TLS"] = "1"
-        return variables
+        found = await asyncio.to_thread(self.daemon.api.inspect_image, image)
+        return f"{found['Os']}/{found['Architecture']}"
 
     async def _call(
         self,
         *arguments: str,
         environment: Mapping[str, str] | None = None,
-        stdin: str | None = None,
         on_line: Callable[[str], object] | None = None,
     ) -> Finished:
         return await self.processes.call(
             [self.program, *arguments],
             folder=Path.cwd(),
             environment={**self.environment, **(environment or {})},
-            stdin=stdin,
             on_stdout=on_line,
             on_stderr=on_line,
             patience=_PATIENCE_SECONDS,
@@ -267,22 +341,31 @@ class Docker:
 
 async def find_docker(processes: ChildProcesses) -> Docker:
     """Docker, with a daemon that answers; raises `UserMistake` if there is none."""
-    reason = await why_no_docker(processes)
     program = shutil.which("docker")
-    if reason is not None or program is None:
+    try:
+        if program is None:
+            raise NoDocker("the docker command is not installed")
+        daemon = await asyncio.to_thread(_connect, os.environ)
+    except NoDocker as reason:
         raise UserMistake(
             f"An image can only be built with Docker, and {reason}.",
             next_step="Install and start Docker (https://docs.docker.com/get-docker), or name its"
             " daemon in DOCKER_HOST, and run the command again; nothing was changed.",
-        )
-    return Docker(program=Path(program), environment=dict(os.environ), processes=processes)
+        ) from None
+    return Docker(
+        program=Path(program), environment=dict(os.environ), daemon=daemon, processes=processes
+    )
 
 
-def _last_line(finished: Finished) -> str:
-    lines: Sequence[str] = [
-        line.strip()
-        for line in f"{finished.stdout}\n{finished.stderr}".splitlines()
-        if line.strip()
-    ]
-    said = lines[-1] if lines else f"docker gave no reason; its exit status is {finished.status}"
-    return said.removeprefix("Error response from daemon: ")
+def _transfer_failed(error: Exception) -> TransferFailed:
+    """What went wrong between this machine and the daemon."""
+    if isinstance(error, NoDocker):
+        return TransferFailed(f"cannot connect to the Docker daemon: {error}")
+    said = getattr(error, "explanation", None)  # The daemon's own words.
+    return TransferFailed(str(said or f"the Docker daemon broke off: {_cause(error)}"))
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    """One event of a push as the docker command shows it."""
+    state = str(event.get("status", ""))
+    return f"{event['id']}: {state}" if "id" in event else state

@@ -221,7 +221,7 @@ async def select_builds(plans: Sequence[ImagePlan], processes: ChildProcesses) -
     """What Terraform has to be told for these plans, of which one at least builds."""
     building = [plan for plan in plans if plan.builds]
     rebuilt = {plan.synthesised.image for plan in building if plan.options.rebuild}
-    network = await default_build_network(processes)
+    network = await default_build_network()
     return BuildSelection(
         targets=[]
         if len(building) == len(plans)

@@ -1,15 +1,22 @@
 """An image's way to the registry, through broken connections and tokens that run out."""
 
-import asyncio
 import re
 from collections.abc import Callable
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+)
 
 from prod_e_ops.errors import UploadFailed
 from prod_e_ops.images.docker import Docker, TransferFailed
 from prod_e_ops.images.ecr import Login, Repository, RepositoryFound
 
-_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0)
-"""How long to wait before an upload is tried again; as often as there are pauses."""
+_ATTEMPTS = 5
+_FIRST_PAUSE_SECONDS = 1.0
 
 
 async def upload(
@@ -30,21 +37,40 @@ async def upload(
     Raises `UploadFailed` if the registry refuses the image or stays away.
     """
     login: Login | None = None
-    async with docker.with_own_configuration() as logged_in:
-        for pause in (*_PAUSES_SECONDS, None):
-            try:
-                if login is None:
-                    login = await repository.login()
-                    await logged_in.login(found.host, user=login.user, password=login.token)
-                return await logged_in.push(f"{found.uri}:{tag}", on_line=_Layers(on_progress))
-            except TransferFailed as failure:
-                if failure.reason == "credentials":
-                    login = None
-                if failure.reason == "refused" or pause is None:
-                    raise _not_uploaded(found, failure, unmoved) from None
-                on_progress(f"{failure}; trying again")
-                await asyncio.sleep(pause)
-    raise AssertionError("the last try has no pause after it")
+
+    def tell(state: RetryCallState) -> None:
+        on_progress(f"{state.outcome and state.outcome.exception()}; trying again")
+
+    try:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(_may_pass),
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_exponential(multiplier=_FIRST_PAUSE_SECONDS),  # Each is twice the last one.
+            before_sleep=tell,
+            reraise=True,
+        ):
+            with attempt:
+                try:
+                    if login is None:
+                        login = await repository.login()
+                        await docker.login(found.host, user=login.user, password=login.token)
+                    return await docker.push(
+                        f"{found.uri}:{tag}",
+                        user=login.user,
+                        password=login.token,
+                        on_line=_Layers(on_progress),
+                    )
+                except TransferFailed as failure:
+                    if failure.reason == "credentials":
+                        login = None
+                    raise
+    except TransferFailed as failure:
+        raise _not_uploaded(found, failure, unmoved) from None
+    raise AssertionError("the last attempt gives a digest or raises")
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, TransferFailed) and error.reason != "refused"
 
 
 class _Layers:
@@ -75,7 +101,7 @@ def _not_uploaded(found: RepositoryFound, failure: TransferFailed, unmoved: str)
         else "could not be reached, or dropped the connection,"
     )
     return UploadFailed(
-        f"{found.host} {why} {len(_PAUSES_SECONDS) + 1} times:",
+        f"{found.host} {why} {_ATTEMPTS} times:",
         details=[str(failure), unmoved],
         next_step="Run the command again: layers that arrived are not sent again.",
     )

@@ -32,7 +32,7 @@ async def initialise(
 
     async def init(stack: Stack) -> str | None:
         on_stack(stack.name)
-        if stack.needs_docker and (reason := await why_no_docker(terraform.processes)):
+        if stack.needs_docker and (reason := await why_no_docker()):
             return reason
         try:
             await terraform.init(stack, lock=lock)

@@ -84,10 +84,7 @@ def _variables(folder: Path, docker: DockerEngine, aws: EmbeddedAws) -> dict[str
     shim = folder / "bin" / "docker"
     log = folder / "docker.log"
     log.touch()
-    shim.write_text(
-        f'#!/bin/sh\necho "$* config:$(stat -c %a "${{DOCKER_CONFIG:-/}}")" >>{log}\n'
-        f'exec {program} "$@"\n'
-    )
+    shim.write_text(f'#!/bin/sh\necho "$*" >>{log}\nexec {program} "$@"\n')
     shim.chmod(0o755)
     variables = aws.environment(docker.environment)
     variables.pop("DOCKER_CONFIG", None)
