@@ -42,6 +42,7 @@ class Daemon(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self.events: Sequence[dict[str, Any]] = ()
         self.refuses: tuple[int, str] | None = None
         self.pushes: list[tuple[str, dict[str, str]]] = []
+        self.logins: list[dict[str, str]] = []
         self.never_ends = False
         self.left = threading.Event()
         super().__init__(f"{folder}/docker.sock", _Handler)
@@ -73,7 +74,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200 if found else 404, {} if found else {"message": "not found"})
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        given = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+        if self.path.endswith("/auth"):
+            self.server.logins.append(given)
+            if given["password"] == "canary":
+                self._answer(200, {"Status": "Login Succeeded"})
+            else:
+                self._answer(401, {"message": "Get https://host/v2/: unauthorized"})
+            return
         auth = json.loads(base64.urlsafe_b64decode(self.headers["X-Registry-Auth"]))
         self.server.pushes.append((self.path, auth))
         if self.server.refuses:
@@ -207,6 +215,39 @@ def test_a_daemon_without_a_bridge_builds_on_the_hosts_network(daemon: Daemon) -
     assert asyncio.run(default_build_network()) is None
     daemon.networks.clear()
     assert asyncio.run(default_build_network()) == "host"
+
+
+# --- A login --------------------------------------------------------------------------------------
+
+
+def login(password: str) -> None:
+    found = docker()
+    try:
+        asyncio.run(found.login("host:5000", user="AWS", password=password))
+    finally:
+        found.daemon.close()
+
+
+def test_a_login_asks_the_daemon_and_no_keychain_of_the_user(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    helper = tmp_path / "bin" / "docker-credential-canary"
+    helper.write_text(f"#!/bin/sh\n: >{tmp_path}/asked\n")
+    helper.chmod(0o755)
+    configuration = tmp_path / "config" / "config.json"
+    configuration.write_text('{"credsStore": "canary"}')
+    login("canary")
+    assert [(each["serveraddress"], each["username"]) for each in daemon.logins] == [
+        ("host:5000", "AWS")
+    ]
+    assert configuration.read_text() == '{"credsStore": "canary"}'
+    assert not (tmp_path / "asked").exists()
+
+
+def test_a_password_that_is_not_taken_is_told(daemon: Daemon) -> None:
+    with pytest.raises(TransferFailed, match="unauthorized") as raised:
+        login("wrong")
+    assert raised.value.reason == "credentials"
 
 
 # --- An upload ------------------------------------------------------------------------------------

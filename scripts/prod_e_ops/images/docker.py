@@ -259,8 +259,10 @@ class Docker:
 
         try:
             with closing(_connect(self.environment, timeout_seconds=_LOGIN_SECONDS)) as daemon:
-                # Otherwise the keychain that the user's configuration names would be asked first.
-                daemon.api._auth_configs = AuthConfig({})  # type: ignore[attr-defined]  # noqa: SLF001
+                # Without any entry, the SDK would ask the keychain of the user's configuration first.
+                daemon.api._auth_configs = AuthConfig(  # type: ignore[attr-defined]  # noqa: SLF001
+                    {"auths": {"none.invalid": {}}}
+                )
                 daemon.api.login(user, password, registry=host, reauth=True)
         except (DockerException, RequestException, NoDocker) as error:
             raise _transfer_failed(error) from None

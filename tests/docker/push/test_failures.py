@@ -116,7 +116,7 @@ def test_an_image_that_ecr_refuses_is_told_in_its_words(running: World) -> None:
     _assert_failed(
         running,
         failed,
-        "refused the image of api",
+        "refused the image:",
         words,
         "No tag moved: the service's latest is as it was.",
         before=before,
