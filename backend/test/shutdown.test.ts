@@ -158,8 +158,12 @@ describe('shutdown', () => {
     let answer = '';
     socket.on('data', (data) => (answer += data.toString()));
     await sleep(300);
+    const startedMs = Date.now();
     service.signal('SIGTERM');
     assert.equal(await service.exited, 0, JSON.stringify(service.logs));
+    // Of the ten seconds that a request has to arrive in, it gets two.
+    const lastedMs = Date.now() - startedMs;
+    assert.ok(lastedMs < 8_000, `${lastedMs} ms`);
     clearInterval(dripping);
     socket.destroy();
     assert.match(answer, /^HTTP\/1\.1 408 /);
