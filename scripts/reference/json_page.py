@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import griffe
 
-from prod_e_ops.images.push_render import PushResult
+from prod_e_ops.images.push.render import PushResult
 from prod_e_ops.images.results import ImagesResult, PruneResult
 from prod_e_ops.service.results import StatusResult
 from prod_e_ops.service.rollback.results import RollbackResult

@@ -8,7 +8,7 @@ import typer
 from jsonschema import Draft202012Validator, ValidationError
 
 from prod_e_ops.cli import app
-from prod_e_ops.images.push_render import PushResult
+from prod_e_ops.images.push.render import PushResult
 from prod_e_ops.service.model import Deployment, Event, Revision, ServiceStatus
 from prod_e_ops.service.results import ServiceResult, StatusResult
 from prod_e_ops.terminal.json_output import to_json

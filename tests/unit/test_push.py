@@ -13,14 +13,14 @@ from prod_e.delivery.image_tag import ImageTag, is_release, names_one_build
 from prod_e.settings import load_environment
 from prod_e_ops.errors import InvalidOption
 from prod_e_ops.images.docker import why_transfer_failed
-from prod_e_ops.images.push_plan import (
+from prod_e_ops.images.push.plan import (
     PushOptions,
     PushPlan,
     check_release,
     check_tag,
     plan_push,
 )
-from prod_e_ops.images.push_render import PushResult
+from prod_e_ops.images.push.render import PushResult
 from prod_e_ops.project.project import Project
 from prod_e_ops.terminal.json_output import to_json
 

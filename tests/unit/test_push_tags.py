@@ -9,9 +9,10 @@ import pytest
 from prod_e.settings import load_environment
 from prod_e_ops.errors import InvalidOption, ReleaseTaken, SourceInvalid, UnknownService
 from prod_e_ops.images.ecr import StoredImage
-from prod_e_ops.images.push_plan import PushOptions, PushPlan, plan_push
-from prod_e_ops.images.push_render import next_steps
-from prod_e_ops.images.tags import movable_tags, move_tags
+from prod_e_ops.images.push.plan import PushOptions, PushPlan, plan_push
+from prod_e_ops.images.push.releases import movable_tags
+from prod_e_ops.images.push.render import next_steps
+from prod_e_ops.images.tags import move_tags
 from prod_e_ops.project.project import Project
 from tests.support.fakes import FakeRepository, stored_image
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from prod_e_ops.errors import UploadFailed
-from prod_e_ops.images import upload as upload_module
-from prod_e_ops.images.upload import upload
+from prod_e_ops.images.push import upload as upload_module
+from prod_e_ops.images.push.upload import upload
 from tests.support.fakes import FakeDocker, FakeRepository
 
 AWAY = "EOF"

@@ -13,10 +13,11 @@ from prod_e_ops.context import Context, run
 from prod_e_ops.errors import NotYetVisible, SourceChanged
 from prod_e_ops.images.docker import Docker, find_docker
 from prod_e_ops.images.ecr import RepositoryFound
-from prod_e_ops.images.push_plan import PushOptions, PushPlan, plan_push
-from prod_e_ops.images.push_render import PushResult, next_steps
-from prod_e_ops.images.tags import movable_tags, move_tags
-from prod_e_ops.images.upload import upload
+from prod_e_ops.images.push.plan import PushOptions, PushPlan, plan_push
+from prod_e_ops.images.push.releases import movable_tags
+from prod_e_ops.images.push.render import PushResult, next_steps
+from prod_e_ops.images.push.upload import upload
+from prod_e_ops.images.tags import move_tags
 from prod_e_ops.project.project import Project
 from prod_e_ops.project.source import read_source
 from prod_e_ops.service.follow import follow_deployment, newest_deployment

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from prod_e.delivery.image_tag import FOLLOWED_TAG
 from prod_e_ops import next_commands
-from prod_e_ops.images.push_plan import PushPlan
+from prod_e_ops.images.push.plan import PushPlan
 
 
 @dataclass(frozen=True, kw_only=True)
