@@ -115,8 +115,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_asked_for: bool) -> None:
+    if is_asked_for:
         typer.echo(f"{NAME} {version(NAME)}")
         raise typer.Exit
 

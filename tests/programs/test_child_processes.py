@@ -1,10 +1,8 @@
 """A command's child processes end with it, in the way that each of them needs."""
 
 import asyncio
-import contextlib
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
@@ -12,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from prod_e_ops.errors import Interrupted
@@ -80,14 +79,11 @@ def nothing_is_left(tmp_path: Path) -> Iterator[None]:
 
 
 def is_running(pid: int) -> bool:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        # Killed, but not yet waited for by whoever inherited it.
-        listed = subprocess.run(
-            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-        )
-        return listed.stdout.strip()[:1] not in ("", "Z")
-    return False
+    try:
+        # A zombie was killed, but not yet waited for by whoever inherited it.
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def press(number: int = signal.SIGINT) -> Callable[[str], None]:
@@ -202,7 +198,7 @@ def test_one_failure_among_several_commands_ends_the_others(told: Told, tmp_path
                     await asyncio.sleep(0.01)
                 raise LookupError
 
-            group.create_task(told.call(tmp_path, STUBBORN, patience=0.1))
+            group.create_task(told.call(tmp_path, STUBBORN, stop_timeout_seconds=0.1))
             group.create_task(fail())
 
     with pytest.raises(ExceptionGroup):
@@ -215,7 +211,7 @@ def test_ctrl_c_lets_a_command_finish_what_is_under_way(told: Told, tmp_path: Pa
     assert interrupted.value.exit_status == 130
     assert (tmp_path / "finished").read_text() == "its work"
     assert told.said == ["Stopping: It saves its state. Ctrl-C again stops it at once."]
-    assert not told.processes.hurried
+    assert not told.processes.stopped_at_once
 
 
 @pytest.mark.parametrize(
@@ -234,7 +230,7 @@ def test_a_command_with_nothing_to_save_is_given_little_time_to_stop(
     told: Told, tmp_path: Path
 ) -> None:
     with pytest.raises(Interrupted):
-        told.run(tmp_path, STUBBORN, on_stdout=press(), patience=0.1)
+        told.run(tmp_path, STUBBORN, on_stdout=press(), stop_timeout_seconds=0.1)
     assert told.said == []
 
 
@@ -259,7 +255,7 @@ def test_a_second_ctrl_c_ends_a_command_that_does_not_stop(
     with pytest.raises(Interrupted) as interrupted:
         told.processes.run(work())
     assert interrupted.value.exit_status == 130
-    assert told.processes.hurried
+    assert told.processes.stopped_at_once
 
 
 def test_one_key_press_that_arrives_twice_counts_once(told: Told, tmp_path: Path) -> None:
@@ -270,7 +266,7 @@ def test_one_key_press_that_arrives_twice_counts_once(told: Told, tmp_path: Path
     slow = PATIENT.replace("sys.exit(0)", "time.sleep(0.3)\n    sys.exit(0)")
     with pytest.raises(Interrupted):
         told.run(tmp_path, slow, on_stdout=on_line)
-    assert not told.processes.hurried
+    assert not told.processes.stopped_at_once
     assert (tmp_path / "finished").exists()
 
 

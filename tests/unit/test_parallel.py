@@ -14,11 +14,10 @@ from prod_e_ops.terraform.parallel import for_each, runs_at_once
         (8, 1_900, 3),
         (8, 100, 1),
         (1, 16_000, 1),
-        (4, None, 4),
     ],
 )
 def test_cores_and_memory_say_how_many_runs_there_are_at_once(
-    cores: int, available_mib: int | None, expected: int
+    cores: int, available_mib: int, expected: int
 ) -> None:
     assert runs_at_once(cores=cores, available_mib=available_mib) == expected
 

@@ -27,7 +27,7 @@ _LOGIN_SECONDS = 60
 _PUSH_SECONDS = 600
 """For how long a daemon may say nothing while a registry takes in what it uploaded."""
 
-_PATIENCE_SECONDS = 5.0
+_STOP_TIMEOUT_SECONDS = 5.0
 """What docker may take to end after Ctrl-C; the daemon then drops what it was doing for it."""
 
 _LINES_SHOWN = 15
@@ -337,7 +337,7 @@ class Docker:
             environment={**self.environment, **(environment or {})},
             on_stdout=on_line,
             on_stderr=on_line,
-            patience=_PATIENCE_SECONDS,
+            stop_timeout_seconds=_STOP_TIMEOUT_SECONDS,
         )
 
 

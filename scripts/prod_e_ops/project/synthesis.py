@@ -20,7 +20,10 @@ async def synthesise(project: Project, processes: ChildProcesses) -> Sequence[st
     """
     environment = {**os.environ, "CDKTF_OUTDIR": str(project.output_folder)}
     finished = await processes.call(
-        [sys.executable, "main.py"], folder=project.folder, environment=environment, patience=3
+        [sys.executable, "main.py"],
+        folder=project.folder,
+        environment=environment,
+        stop_timeout_seconds=3,
     )
     if finished.status == _SETTINGS_MISTAKE:
         raise SettingsMistake(

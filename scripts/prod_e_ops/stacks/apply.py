@@ -55,7 +55,7 @@ async def _apply(prepared: PreparedStacks, plan: StackPlan) -> None:
 
 
 def _what_is_left(prepared: PreparedStacks, stack: str, done: int, total: int) -> Sequence[str]:
-    if prepared.context.processes.hurried:
+    if prepared.context.processes.stopped_at_once:
         return (
             f"Terraform was stopped in the middle of {stack}: AWS may hold what its state does not"
             " know of.",

@@ -82,8 +82,8 @@ class ChildProcesses:
         self._signals: list[float] = []
 
     @property
-    def hurried(self) -> bool:
-        """Whether the user did not wait for the children to finish what was under way."""
+    def stopped_at_once(self) -> bool:
+        """Whether a second Ctrl-C stopped the children in the middle of what was under way."""
         return len(self._signals) > 1
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
@@ -111,14 +111,14 @@ class ChildProcesses:
         stdin: str | None = None,
         on_stdout: Callable[[str], object] | None = None,
         on_stderr: Callable[[str], object] | None = None,
-        patience: float | None = None,
+        stop_timeout_seconds: float | None = None,
         finishes: str = "",
         private: bool = False,
     ) -> Finished:
         """Runs one command, handing on its lines as they come.
 
         `stdin`: what it can read, such as a password; absent: nothing.
-        `patience`: seconds that it may take to end after Ctrl-C; absent: as long as it needs.
+        `stop_timeout_seconds`: what it may take to end after Ctrl-C; absent: as long as it needs.
         `finishes`: what it does meanwhile, for the user who waits. `private`: nobody else may read
         the files that it makes.
         """
@@ -147,7 +147,7 @@ class ChildProcesses:
             return Finished(process.get_returncode() or 0, output.text(1), output.text(2))
         except asyncio.CancelledError:
             child.interrupt()
-            await asyncio.wait({output.exited}, timeout=patience)
+            await asyncio.wait({output.exited}, timeout=stop_timeout_seconds)
             raise
         finally:
             child.kill()
@@ -201,7 +201,7 @@ class _Output(asyncio.SubprocessProtocol):
     """
 
     def __init__(self, on_line: Mapping[int, Callable[[str], object] | None]) -> None:
-        """`on_line`: what to tell each line of the file descriptors 1 and 2."""
+        """`on_line`: what is called with each line of the file descriptors 1 and 2."""
         loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()

@@ -3,8 +3,9 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import TypeVar
+
+import psutil
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -13,13 +14,9 @@ R = TypeVar("R")
 _RUN_MIB = 600
 
 
-def runs_at_once(*, cores: int, available_mib: int | None) -> int:
-    """How many runs of Terraform this machine has room for, at least one.
-
-    `available_mib`: the memory that is free; absent: nobody knows, so only the cores count.
-    """
-    room = cores if available_mib is None else min(cores, available_mib // _RUN_MIB)
-    return max(room, 1)
+def runs_at_once(*, cores: int, available_mib: int) -> int:
+    """How many runs of Terraform fit a machine, at least one; `available_mib`: its free memory."""
+    return max(min(cores, available_mib // _RUN_MIB), 1)
 
 
 async def for_each(items: Sequence[T], work: Callable[[T], Awaitable[R]]) -> Sequence[R]:
@@ -28,9 +25,9 @@ async def for_each(items: Sequence[T], work: Callable[[T], Awaitable[R]]) -> Seq
     Raises the first error, once the others have been interrupted and have ended.
     """
     room = asyncio.Semaphore(
-        runs_at_once(cores=len(os.sched_getaffinity(0)), available_mib=_available_mib())
-        if hasattr(os, "sched_getaffinity")
-        else runs_at_once(cores=os.cpu_count() or 1, available_mib=None)
+        runs_at_once(
+            cores=_usable_cores(), available_mib=psutil.virtual_memory().available // 2**20
+        )
     )
 
     async def run(item: T) -> R:
@@ -48,10 +45,8 @@ async def for_each(items: Sequence[T], work: Callable[[T], Awaitable[R]]) -> Seq
     return [task.result() for task in tasks]
 
 
-def _available_mib(meminfo: Path = Path("/proc/meminfo")) -> int | None:
-    try:
-        lines = meminfo.read_text("ascii").splitlines()
-    except OSError:
-        return None
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) // 1024 if found else None
+def _usable_cores() -> int:
+    """The cores that this process may use, where the system tells: a container may have fewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

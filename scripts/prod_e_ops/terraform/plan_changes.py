@@ -93,7 +93,7 @@ class PlanSummary:
 
     @property
     def counts(self) -> str:
-        """One line: how many resources meet which fate."""
+        """One line: what happens to how many resources."""
         if self.is_empty:
             return "no changes"
         parts = [f"{len(changes)} {what}" for what, changes in self._actions if changes]
@@ -118,7 +118,7 @@ class PlanSummary:
 
         https://developer.hashicorp.com/terraform/internals/json-format#plan-representation
         """
-        fates: dict[str, list[Change]] = {}
+        by_action: dict[str, list[Change]] = {}
         for resource in plan.get("resource_changes", ()):
             if resource.get("mode", "managed") != "managed":
                 continue
@@ -128,8 +128,8 @@ class PlanSummary:
                 changed_keys=tuple(_changed_keys(resource["change"])),
                 reason=_REASONS.get(resource.get("action_reason", ""), ""),
             )
-            for fate in _actions(resource):
-                fates.setdefault(fate, []).append(change)
+            for action in _actions(resource):
+                by_action.setdefault(action, []).append(change)
         outputs = tuple(
             sorted(
                 name
@@ -138,8 +138,8 @@ class PlanSummary:
             )
         )
         ordered = {
-            fate: tuple(sorted(changes, key=lambda change: change.address))
-            for fate, changes in fates.items()
+            action: tuple(sorted(changes, key=lambda change: change.address))
+            for action, changes in by_action.items()
         }
         return PlanSummary(**ordered, outputs=outputs)
 

@@ -58,7 +58,7 @@ async def read_version(
                 [program, "version", *options],
                 folder=Path.cwd(),
                 environment=given,
-                patience=1,
+                stop_timeout_seconds=1,
             )
             for options in (["-json"], [])
         )

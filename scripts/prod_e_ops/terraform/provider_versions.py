@@ -32,12 +32,12 @@ def take_tested_versions(stack: Stack) -> None:
     """
     terraform = json.loads(stack.json_file.read_text("utf-8"))["terraform"]
     tested = read().providers
-    wanted = {
+    required = {
         name: {**provider, "version": tested[source][-1]}
         for name, provider in terraform["required_providers"].items()
         if (source := provider_source(provider["source"])) in tested
     }
-    override = {"terraform": {"required_providers": wanted}}
+    override = {"terraform": {"required_providers": required}}
     (stack.folder / _OVERRIDE_FILE).write_text(json.dumps(override), "utf-8")
     (stack.folder / LOCK_FILE).unlink(missing_ok=True)
 

@@ -52,11 +52,11 @@ def _ignore(_: Event) -> None:
 class Terraform:
     """The Terraform or OpenTofu on this machine, with what it needs to find its providers.
 
-    `name`: which of the two. `patience`: seconds that it may take to stop after Ctrl-C; absent: as
-    long as it needs, which is what a real state wants. `logs`: where the output of a run that a
-    provider ended is kept; absent: in the stack's folder. `scratch`: a folder of this run alone,
-    which goes away at its end. `keeps_plans`: whether plans are saved in the stacks' folders, for
-    others to look at; otherwise in `scratch`, where no other run can put another in their place.
+    `name`: which of the two. `scratch`: a folder of this run alone, which goes away at its end.
+    `keeps_plans`: whether plans are saved in the stacks' folders, for others to look at; otherwise
+    in `scratch`, where no other run can put another in their place. `stop_timeout_seconds`: what it
+    may take to stop after Ctrl-C; absent: as long as it needs to save its state. `logs`: where the
+    output of a run that a provider ended is kept; absent: in the stack's folder.
     """
 
     name: str
@@ -67,14 +67,19 @@ class Terraform:
     processes: ChildProcesses = field(repr=False)
     scratch: Path
     keeps_plans: bool = True
-    patience: float | None = None
+    stop_timeout_seconds: float | None = None
     logs: Path | None = None
 
     def with_environment(
-        self, environment: Mapping[str, str], *, patience: float, logs: Path
+        self, environment: Mapping[str, str], *, stop_timeout_seconds: float, logs: Path
     ) -> "Terraform":
-        """The same Terraform with other environment variables, and little patience."""
-        return replace(self, environment={**environment}, patience=patience, logs=logs)
+        """The same Terraform, run with other environment variables; see `Terraform`."""
+        return replace(
+            self,
+            environment={**environment},
+            stop_timeout_seconds=stop_timeout_seconds,
+            logs=logs,
+        )
 
     @property
     def is_opentofu(self) -> bool:
@@ -267,10 +272,10 @@ class Terraform:
             folder=stack.folder,
             environment=self.environment,
             on_stdout=on_stdout,
-            patience=self.patience,
+            stop_timeout_seconds=self.stop_timeout_seconds,
             finishes=(
                 "Terraform finishes what is under way and saves its state."
-                if arguments[0] == "apply" and self.patience is None
+                if arguments[0] == "apply" and self.stop_timeout_seconds is None
                 else ""
             ),
             # A plan holds every value that it sets.

@@ -120,11 +120,11 @@ class _Reader:
 
     def _tables_place(self, tables: Iterable[str]) -> list[Subnet]:
         """The subnets that use one of the route tables."""
-        wanted = set(tables)
+        given = set(tables)
         return [
             self._subnets[_references(association["subnet_id"])[0]]
             for association in self._of("aws_route_table_association").values()
-            if _references(association["route_table_id"])[0] in wanted
+            if _references(association["route_table_id"])[0] in given
         ]
 
     def _nat_gateways(self) -> Iterable[NatGateway]:

@@ -194,7 +194,7 @@ async def _lock(
                 ],
                 folder=folder,
                 environment=terraform.environment,
-                patience=3,
+                stop_timeout_seconds=3,
             )
             if not finished.status:
                 (provider,) = read_lock(folder / LOCK_FILE)

@@ -27,7 +27,7 @@ from prod_e_ops.terraform.runner import Event, Terraform, find_terraform
 if TYPE_CHECKING:
     from prod_e.settings import Environment
 
-_PATIENCE_SECONDS = 5.0
+_STOP_TIMEOUT_SECONDS = 5.0
 """What Terraform may take to stop: what it leaves goes away with the embedded AWS."""
 
 _OVERRIDE_FILE = "unprotected_override.tf.json"
@@ -152,7 +152,7 @@ async def run_demo(
                         # No lock file is kept: what is in the cache was verified when it came.
                         "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
                     },
-                    patience=_PATIENCE_SECONDS,
+                    stop_timeout_seconds=_STOP_TIMEOUT_SECONDS,
                     # The stacks' own folders go away in the end.
                     logs=project.folder / ".cache" / "demo",
                 ),
