@@ -93,6 +93,44 @@ def test_synthesis_says_nothing_and_loads_only_what_is_in_use(
     assert 20 < synthesised_once.files_in_node < 300
 
 
+def test_synthesis_needs_no_program_but_node(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    assert node is not None
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "node").symlink_to(node)
+    finished = synthesise(project(tmp_path / "project"), PATH=str(programs))
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+RESOURCE_WITHOUT_ITS_PROVIDER = """
+import sys
+from pathlib import Path
+
+import prod_e
+
+prod_e.enable_fast_imports()
+
+from cdktf_cdktf_provider_docker.network import Network
+
+folder = Path(sys.argv[1])
+prod_e.synthesise(
+    prod_e.load_environments(folder / "environments"),
+    project_folder=folder,
+    output_folder=folder / "cdktf.out",
+    extend=lambda stacks: Network(stacks.main, "own", name="own"),
+)
+"""
+
+
+def test_the_validations_of_constructs_are_run(tmp_path: Path) -> None:
+    folder = project(tmp_path / "project")
+    finished = run_python("-c", RESOURCE_WITHOUT_ITS_PROVIDER, folder)
+    assert finished.returncode == 1
+    assert "Found resources without a matching provider construct" in finished.stderr
+    assert not (folder / "cdktf.out").exists()
+
+
 def synthesise_with_node(
     scratch: Path, version: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cdktf import App
+from cdktf import App, TerraformStack
 
 from prod_e.app.stacks import EnvironmentStack, ImageStack, RegistryStack
 from prod_e.delivery.build_context import BuildContext, read_build_context
@@ -41,7 +41,7 @@ def synthesise(
     its part of the project's dependency lock.
 
     Raises `SettingsError` if a service's source folder cannot be built, or the dependency lock
-    cannot be read.
+    cannot be read, and `RuntimeError` if a construct's own validation finds something.
     """
     project_lock = _read_project_lock(project_folder / LOCK_FILE)
     contexts = _read_contexts(environments, project_folder)
@@ -57,9 +57,17 @@ def synthesise(
                 "excludeStackIdFromLogicalIds": "true",
                 "allowSepCharsInLogicalIds": "true",
             },
+            # The stacks are validated below instead: cdktf's own run of the validations also asks
+            # the `terraform` on PATH whether it is new enough for `moved` blocks, once for each
+            # environment, and fails where there is none. prod-e needs a newer one anyhow, and
+            # checks that before it plans.
+            skip_validation=True,
         )
         for environment in environments:
             extend(add_stacks(app, environment, contexts[environment.name]))
+        for stack in app.node.children:
+            if isinstance(stack, TerraformStack):
+                stack.run_all_validations()
         app.synth()
         _move_into_place(Path(scratch), output_folder)
     hand_out(
