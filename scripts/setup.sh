@@ -168,11 +168,17 @@ for section in ("default", "develop"):
 PYTHON
   local pip=".venv/bin/python -m pip --disable-pip-version-check --no-input install --no-deps"
   # Of the AWS bindings' two thousand modules few are ever imported: compiling all of them would
-  # take longer than everything else.
+  # take longer than everything else. Those that are, and the project's own, are compiled by
+  # importing them: where PYTHONDONTWRITEBYTECODE is set, each synthesis would do it anew. It also
+  # unpacks what jsii keeps in its cache. Without Node, or with a file in the middle of an edit, the
+  # first synthesis does as well.
   $pip --no-compile --require-hashes --progress-bar off -r "$logs/requirements.txt"
   $pip --editable .
   .venv/bin/python -m compileall -q -x 'cdktf_cdktf_provider_\w+[/\\][a-z]|mypy|[/\\]pip[/\\]' \
-    "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true
+    "$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+    constructs scripts || true
+  env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c \
+    'import prod_e; prod_e.enable_fast_imports(); import prod_e.app.synthesis' || true
   cp Pipfile.lock pyproject.toml "$python_stamp/"
   echo "$project" >"$python_stamp/folder"
   rm "$python_stamp/unfinished"
