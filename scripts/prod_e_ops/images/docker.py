@@ -259,7 +259,7 @@ class Docker:
 
         try:
             with closing(_connect(self.environment, timeout_seconds=_LOGIN_SECONDS)) as daemon:
-                # Without any entry, the SDK would ask the keychain of the user's configuration first.
+                # Without any entry, the SDK would ask the keychain of the user's configuration.
                 daemon.api._auth_configs = AuthConfig(  # type: ignore[attr-defined]  # noqa: SLF001
                     {"auths": {"none.invalid": {}}}
                 )

@@ -14,7 +14,6 @@ from prod_e_ops.images.ecr import Repository, StoredImage
 from prod_e_ops.images.inventory import most_specific_tag, short_digest
 from prod_e_ops.project.project import Stack
 from prod_e_ops.service.render import shown_minute
-from prod_e_ops.terminal.processes import ChildProcesses
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
@@ -217,7 +216,7 @@ class BuildSelection:
     variables: Mapping[str, str]
 
 
-async def select_builds(plans: Sequence[ImagePlan], processes: ChildProcesses) -> BuildSelection:
+async def select_builds(plans: Sequence[ImagePlan]) -> BuildSelection:
     """What Terraform has to be told for these plans, of which one at least builds."""
     building = [plan for plan in plans if plan.builds]
     rebuilt = {plan.synthesised.image for plan in building if plan.options.rebuild}

@@ -111,7 +111,7 @@ class PreparedStacks:
 
             async def plan(planning: _Planning) -> StackPlan:
                 stack, images = planning.stack, planning.images
-                selection = await select_builds(images, self.context.processes) if images else None
+                selection = await select_builds(images) if images else None
                 summary = await self.terraform.plan(
                     stack,
                     destroy=planning.destroy,
