@@ -174,6 +174,8 @@ class EnvironmentStack(TerraformStack):
         self.database = self._database()
         self.cluster = self._cluster()
         self.monitoring = self._monitoring()
+        if environment.load_balancer.is_made:
+            self.monitoring.watch(self.load_balancer)
         _output(self, "service_url", self.load_balancer.url, "Where the services answer")
         _output(self, "cluster_name", self.cluster.name, "ECS cluster")
         self.services = {
@@ -340,14 +342,16 @@ class EnvironmentStack(TerraformStack):
             self.database.allow_from(service)
         self.monitoring.watch(service, id=key)
         if settings.image_tag.follows:
-            RedeployOnPush(
+            redeployment = RedeployOnPush(
                 self,
                 f"{key}-redeploy",
                 service=service,
                 repository=names.repository,
                 tag=settings.image_tag.follows,
                 name=names.redeploy,
+                log_retention_days=self._environment.monitoring.log_retention_days,
             )
+            self.monitoring.watch(redeployment, id=key)
         repository_url = f"{self.account.registry}/{names.repository}"
         _output(self, f"{key}_repository_url", repository_url, "ECR repository")
         _output(self, f"{key}_service_name", service.service.name, "ECS service")

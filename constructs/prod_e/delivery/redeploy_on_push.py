@@ -5,13 +5,29 @@ from typing import Annotated
 
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
-from cdktf_cdktf_provider_aws.sfn_state_machine import SfnStateMachine
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.sfn_state_machine import (
+    SfnStateMachine,
+    SfnStateMachineLoggingConfiguration,
+)
 from constructs import Construct
 
 from prod_e.account import Account
 from prod_e.doc import Doc
 from prod_e.iam import ServiceRole, Statement
 from prod_e.service.fargate_service import FargateService
+
+_LOG_ACTIONS = (
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+)
+"""https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"""
 
 
 class RedeployOnPush(Construct):
@@ -21,7 +37,7 @@ class RedeployOnPush(Construct):
     starts a state machine, which calls `ecs:UpdateService` with `forceNewDeployment`, retries when
     ECS is busy, and needs no code of ours to run.
 
-    `rule`, `state_machine`: the resources.
+    `rule`, `state_machine`, `log_group`: the resources.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
     """
@@ -37,23 +53,45 @@ class RedeployOnPush(Construct):
         name: Annotated[
             str | None, Doc("the rule's, the state machine's and its role's; <service>-redeploy")
         ] = None,
+        log_retention_days: Annotated[
+            int, Doc("how long CloudWatch keeps the log of failed executions; default 30")
+        ] = 30,
     ) -> None:
         super().__init__(scope, id)
         name = name or f"{service.name}-redeploy"
         account = Account.of(self)
+        self.log_group = CloudwatchLogGroup(
+            self,
+            "log-group",
+            name=f"/aws/vendedlogs/states/{name}",
+            retention_in_days=log_retention_days,
+        )
         may_update = ServiceRole(
             self,
             "state-machine-role",
             name=name,
             service="states.amazonaws.com",
             account_id=account.id,
-            statements=(Statement(actions=("ecs:UpdateService",), resources=(service.arn,)),),
+            statements=(
+                Statement(actions=("ecs:UpdateService",), resources=(service.arn,)),
+                Statement(
+                    actions=_LOG_ACTIONS,
+                    resources=("*",),
+                    any_resource_because="log deliveries are the account's and have no ARN",
+                ),
+            ),
         )
         self.state_machine = SfnStateMachine(
             self,
             "state-machine",
             name=name,
             role_arn=may_update.arn,
+            logging_configuration=SfnStateMachineLoggingConfiguration(
+                level="ERROR",
+                include_execution_data=True,
+                log_destination=f"{self.log_group.arn}:*",
+            ),
+            depends_on=may_update.resources,
             definition=json.dumps(
                 {
                     "Comment": (

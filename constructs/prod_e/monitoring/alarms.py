@@ -1,7 +1,9 @@
 """How alarms are made; which there are, is said in `service_alarms.py` and `database_alarms.py`."""
 
 from collections.abc import Mapping
+from typing import Literal
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
     CloudwatchMetricAlarm,
     CloudwatchMetricAlarmMetricQuery,
@@ -10,6 +12,10 @@ from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import (
 from constructs import Construct
 
 from prod_e.monitoring.metric import PERIOD_SECONDS, Metric
+
+Missing = Literal["breaching", "notBreaching", "ignore", "missing"]
+"""What an alarm makes of a minute without a value:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html"""
 
 
 class Alarms:
@@ -31,9 +37,14 @@ class Alarms:
         *,
         threshold: float,
         periods: int,
+        missing: Missing,
         below: bool = False,
+        after: ITerraformDependable | None = None,
     ) -> CloudwatchMetricAlarm:
-        """Rings when a metric is above (or `below`) its threshold for `periods` minutes."""
+        """Rings when a metric is above (or `below`) its threshold for `periods` minutes.
+
+        `after`: what must be there first, where the alarm would ring without it.
+        """
         is_percentile = metric.statistic.startswith("p")
         return CloudwatchMetricAlarm(
             self._scope,
@@ -49,9 +60,10 @@ class Alarms:
             comparison_operator="LessThanThreshold" if below else "GreaterThanThreshold",
             threshold=threshold,
             evaluation_periods=periods,
-            treat_missing_data="notBreaching",
+            treat_missing_data=missing,
             alarm_actions=[self._topic_arn],
             ok_actions=[self._topic_arn],
+            depends_on=[after] if after else None,
         )
 
     def math_alarm(
@@ -63,6 +75,7 @@ class Alarms:
         *,
         threshold: float,
         periods: int,
+        missing: Missing,
     ) -> CloudwatchMetricAlarm:
         """Rings when an expression of metrics is above its threshold for `periods` minutes."""
         return CloudwatchMetricAlarm(
@@ -91,7 +104,7 @@ class Alarms:
             comparison_operator="GreaterThanThreshold",
             threshold=threshold,
             evaluation_periods=periods,
-            treat_missing_data="notBreaching",
+            treat_missing_data=missing,
             alarm_actions=[self._topic_arn],
             ok_actions=[self._topic_arn],
         )

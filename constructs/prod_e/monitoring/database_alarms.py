@@ -40,6 +40,7 @@ def watch_database(
         metric("FreeStorageSpace"),
         metric("DatabaseConnections"),
     )
+    # An instance that is full or overloaded may stop reporting: that is no reason to fall silent.
     free_percent = thresholds.database_free_storage_percent
     alarms.metric_alarm(
         f"{id}-cpu",
@@ -47,6 +48,7 @@ def watch_database(
         cpu,
         threshold=thresholds.database_cpu_percent,
         periods=10,
+        missing="ignore",
     )
     if database.storage_gib is not None:
         alarms.metric_alarm(
@@ -56,6 +58,7 @@ def watch_database(
             threshold=database.storage_gib * _GIB * free_percent // 100,
             below=True,
             periods=5,
+            missing="ignore",
         )
     alarms.metric_alarm(
         f"{id}-connections",
@@ -63,6 +66,7 @@ def watch_database(
         connections,
         threshold=thresholds.database_connections,
         periods=5,
+        missing="ignore",
     )
     dashboard.add(f"{id}: CPU in percent", [cpu.widget_row("CPU")])
     dashboard.add(f"{id}: free storage in bytes", [storage.widget_row("free")])

@@ -11,13 +11,21 @@ from constructs import Construct
 
 from prod_e.account import Account
 from prod_e.database.database import DatabaseBase
+from prod_e.delivery.redeploy_on_push import RedeployOnPush
 from prod_e.doc import Doc
-from prod_e.iam import Statement, policy_document
+from prod_e.iam import ServiceRole, Statement, policy_document
+from prod_e.load_balancer.load_balancer import LoadBalancerBase
 from prod_e.monitoring.alarms import Alarms
 from prod_e.monitoring.dashboard import Dashboard
 from prod_e.monitoring.database_alarms import watch_database
+from prod_e.monitoring.load_balancer_alarms import watch_load_balancer
 from prod_e.monitoring.log_queries import add_log_queries
-from prod_e.monitoring.service_alarms import tell_of_failed_deployments, watch_route, watch_tasks
+from prod_e.monitoring.service_alarms import (
+    tell_of_failed_deployments,
+    watch_redeployment,
+    watch_route,
+    watch_tasks,
+)
 from prod_e.monitoring.thresholds import Thresholds
 from prod_e.service.fargate_service import FargateService
 
@@ -57,13 +65,24 @@ class Monitoring(Construct):
                 protocol="email",
                 endpoint=address,
             )
+        # EventBridge honours no condition of a topic's policy; a role's trust keeps others out:
+        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+        self._rules_role = ServiceRole(
+            self,
+            "rules-role",
+            name=f"{self.name}-alarms",
+            service="events.amazonaws.com",
+            account_id=Account.of(self).id,
+            statements=(Statement(actions=("sns:Publish",), resources=(self.topic.arn,)),),
+        )
         self._alarms = Alarms(self, name=self.name, topic_arn=self.topic.arn)
         self.dashboard = Dashboard(self, name=self.name)
 
     def watch(
         self,
         watched: Annotated[
-            FargateService | DatabaseBase, Doc("a service, after its routes; or a database")
+            FargateService | RedeployOnPush | LoadBalancerBase | DatabaseBase,
+            Doc("a service after its routes, its redeployment, a load balancer, or a database"),
         ],
         *,
         id: Annotated[
@@ -75,6 +94,18 @@ class Monitoring(Construct):
         Raises `ValueError` for a database that is no RDS instance: CloudWatch knows nothing of it.
         """
         id = id or watched.node.id
+        if isinstance(watched, RedeployOnPush):
+            watch_redeployment(id, watched, alarms=self._alarms)
+            return
+        if isinstance(watched, LoadBalancerBase):
+            watch_load_balancer(
+                id,
+                watched,
+                alarms=self._alarms,
+                dashboard=self.dashboard,
+                thresholds=self._thresholds,
+            )
+            return
         if isinstance(watched, DatabaseBase):
             watch_database(
                 id,
@@ -92,6 +123,7 @@ class Monitoring(Construct):
             for alarm in watch_route(
                 id if number == 1 else f"{id}-{number}",
                 route,
+                after=watched.service,
                 alarms=self._alarms,
                 dashboard=self.dashboard,
                 thresholds=self._thresholds,
@@ -106,7 +138,14 @@ class Monitoring(Construct):
             dashboard=self.dashboard,
             thresholds=self._thresholds,
         )
-        tell_of_failed_deployments(self, id, watched, name=self.name, topic_arn=self.topic.arn)
+        tell_of_failed_deployments(
+            self,
+            id,
+            watched,
+            name=self.name,
+            topic_arn=self.topic.arn,
+            role_arn=self._rules_role.arn,
+        )
         add_log_queries(self, id, name=f"{self.name}/{id}", log_group_name=watched.log_group.name)
 
     def _topic(self) -> SnsTopic:
@@ -125,14 +164,6 @@ class Monitoring(Construct):
                         "ArnLike": {
                             "aws:SourceArn": account.arn("cloudwatch", f"alarm:{self.name}-*"),
                         }
-                    },
-                ),
-                Statement(
-                    actions=("sns:Publish",),
-                    resources=(topic.arn,),
-                    principal={"Service": "events.amazonaws.com"},
-                    conditions={
-                        "ArnLike": {"aws:SourceArn": account.arn("events", f"rule/{self.name}-*")}
                     },
                 ),
             ),

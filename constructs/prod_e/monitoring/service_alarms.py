@@ -2,11 +2,13 @@
 
 import json
 
+from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from constructs import Construct
 
+from prod_e.delivery.redeploy_on_push import RedeployOnPush
 from prod_e.monitoring.alarms import Alarms
 from prod_e.monitoring.dashboard import Dashboard
 from prod_e.monitoring.metric import Metric
@@ -16,9 +18,17 @@ from prod_e.service.route import Route
 
 
 def watch_route(
-    id: str, route: Route, *, alarms: Alarms, dashboard: Dashboard, thresholds: Thresholds
+    id: str,
+    route: Route,
+    *,
+    after: ITerraformDependable,
+    alarms: Alarms,
+    dashboard: Dashboard,
+    thresholds: Thresholds,
 ) -> tuple[CloudwatchMetricAlarm, ...]:
     """Alarms on what callers notice; returns those that fail a deployment.
+
+    `after`: the service, without which no task can be healthy.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
     """
@@ -45,6 +55,7 @@ def watch_route(
             {"errors": errors, "requests": requests},
             threshold=thresholds.http_5xx_percent,
             periods=3,
+            missing="notBreaching",  # nobody asked
         ),
         alarms.metric_alarm(
             f"{id}-unhealthy-hosts",
@@ -52,7 +63,19 @@ def watch_route(
             unhealthy,
             threshold=0,
             periods=3,
+            missing="notBreaching",  # no task is registered: see the next alarm
         ),
+    )
+    # It must not roll back: it rings before the deployment that would repair it.
+    alarms.metric_alarm(
+        f"{id}-no-healthy-hosts",
+        "No task is healthy, so that nobody gets an answer",
+        metric("HealthyHostCount", "Maximum"),
+        threshold=1,
+        below=True,
+        periods=3,
+        missing="breaching",  # it is reported only while tasks are registered
+        after=after,
     )
     alarms.metric_alarm(
         f"{id}-p95-latency",
@@ -60,6 +83,7 @@ def watch_route(
         latency,
         threshold=thresholds.p95_latency_seconds,
         periods=5,
+        missing="notBreaching",  # nobody asked
     )
     dashboard.add(f"{id}: requests", [requests.widget_row("requests"), errors.widget_row("5xx")])
     dashboard.add(f"{id}: p95 latency", [latency.widget_row("seconds")])
@@ -107,6 +131,7 @@ def watch_tasks(
             metric,
             threshold=threshold,
             periods=5,
+            missing="notBreaching",  # no task runs
         )
     counts = {
         kind: Metric(
@@ -124,15 +149,52 @@ def watch_tasks(
         counts,
         threshold=0,
         periods=10,
+        missing="notBreaching",  # none runs and none should
     )
     dashboard.add(f"{id}: CPU and memory in percent", rows)
     dashboard.add(f"{id}: tasks", [metric.widget_row(kind) for kind, metric in counts.items()])
 
 
+def watch_redeployment(id: str, redeployment: RedeployOnPush, *, alarms: Alarms) -> None:
+    """An alarm on pushes that nothing was deployed after.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+    """
+    alarms.math_alarm(
+        f"{id}-redeploy-failed",
+        "A pushed image was not deployed",
+        "FILL(failed, 0) + FILL(undelivered, 0)",
+        {
+            "failed": Metric(
+                namespace="AWS/States",
+                name="ExecutionsFailed",
+                dimensions={"StateMachineArn": redeployment.state_machine.arn},
+                statistic="Sum",
+            ),
+            "undelivered": Metric(
+                namespace="AWS/Events",
+                name="FailedInvocations",
+                dimensions={"RuleName": redeployment.rule.name},
+                statistic="Sum",
+            ),
+        },
+        threshold=0,
+        periods=1,
+        missing="notBreaching",  # nothing was pushed
+    )
+
+
 def tell_of_failed_deployments(
-    scope: Construct, id: str, service: FargateService, *, name: str, topic_arn: str
+    scope: Construct,
+    id: str,
+    service: FargateService,
+    *,
+    name: str,
+    topic_arn: str,
+    role_arn: str,
 ) -> None:
-    """Tells a topic when a deployment of a service fails.
+    """Tells a topic when a deployment of a service fails. `role_arn`: may publish there.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_deployment_events.html
     """
@@ -150,4 +212,10 @@ def tell_of_failed_deployments(
             }
         ),
     )
-    CloudwatchEventTarget(scope, f"{id}-failed-deployment-target", rule=rule.name, arn=topic_arn)
+    CloudwatchEventTarget(
+        scope,
+        f"{id}-failed-deployment-target",
+        rule=rule.name,
+        arn=topic_arn,
+        role_arn=role_arn,
+    )

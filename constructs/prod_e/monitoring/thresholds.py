@@ -13,6 +13,9 @@ class Thresholds:
     http_5xx_percent: Annotated[
         float, Doc("percent of all answers, above 0 to 100; default 1.0")
     ] = 1.0
+    load_balancer_5xx_per_minute: Annotated[
+        int, Doc("of the load balancer's own, rings above, 0 or more; default 10")
+    ] = 10
     p95_latency_seconds: Annotated[
         float, Doc("seconds, of 95 % of answers, above 0 to 60; default 1.0")
     ] = 1.0

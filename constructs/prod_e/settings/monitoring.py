@@ -13,6 +13,9 @@ class Thresholds(Section):
     http_5xx_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
     """Of a service's requests, how many it answers with 5xx."""
 
+    load_balancer_5xx_per_minute: Annotated[int, Field(ge=0)] = 10
+    """Above which the load balancer's own answers 502, 503 and 504 are many."""
+
     p95_latency_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     """Within which 95 % of a service's requests are answered."""
 
