@@ -120,6 +120,16 @@ def test_every_variant_is_valid_and_can_be_planned(tmp_path: Path, aws: Embedded
         assert sum(len(stack["created"]) for stack in stacks) > 40, name
 
 
+def test_three_zones_where_the_region_has_two_are_refused_by_the_plan(tmp_path: Path) -> None:
+    toml = TINY.replace('name = "tiny-e"', 'name = "tiny-e"\nregion = "us-west-1"')
+    toml = toml.replace("[network]", "[network]\navailability_zones = 3")
+    folder = make_project(tmp_path / "project", tiny=toml)
+    with EmbeddedAws(region="us-west-1") as aws:
+        planned = prod_e(folder, "plan", variables=aws.environment())
+    assert planned.returncode == 1
+    assert "The network needs 3 availability zones, and the account has 2" in planned.stderr
+
+
 def test_protection_keeps_an_environment_from_being_destroyed(
     tmp_path: Path, aws: EmbeddedAws
 ) -> None:
