@@ -86,6 +86,21 @@ def test_what_is_deployed_needs_no_more_and_a_change_changes_only_what_it_should
     assert not stacks["tiny-e"]["created"]
     assert not stacks["tiny-e"]["destroyed"]
 
+    (folder / "environments" / "tiny.toml").write_text(
+        TINY.replace('build = "external"', 'build = "external"\nspot_weight = 50')
+    )
+    spot = prod_e(folder, "plan", "--json", variables=variables)
+    (main,) = (s for s in json.loads(spot.stdout)["stacks"] if s["stack"] == "tiny-e")
+    assert (main["changed"], main["replaced"]) == ([service], [])
+    spot = prod_e(folder, "deploy", "--yes", variables=variables)
+    assert spot.returncode == 0, spot.stderr
+    again = prod_e(folder, "plan", "--json", variables=variables)
+    assert not any(
+        stack[fate]
+        for stack in json.loads(again.stdout)["stacks"]
+        for fate in ("created", "changed", "replaced", "destroyed")
+    )
+
     destroyed = prod_e(folder, "destroy", "--yes", variables=variables)
     assert destroyed.returncode == 0, destroyed.stderr
     assert "tiny-e is gone." in destroyed.stderr

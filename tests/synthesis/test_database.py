@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.support.synthesised import MINIMAL
 
 
@@ -30,3 +32,19 @@ def test_without_a_database_there_is_none_and_no_variables_for_it(synthesised: A
     stack = synthesised(MINIMAL)["tiny-e"]
     assert not stack.all("aws_db_instance")
     assert {v["name"] for v in stack.container()["environment"]} == {"PORT"}
+
+
+@pytest.mark.parametrize(("version", "follows"), [("16", True), ("16.4", False)])
+def test_a_minor_version_that_is_held_is_not_upgraded(
+    synthesised: Any, version: str, follows: bool
+) -> None:
+    stack = synthesised(MINIMAL + f'[database]\nengine_version = "{version}"\n')["tiny-e"]
+    assert stack.one("aws_db_instance")["auto_minor_version_upgrade"] is follows
+
+
+def test_the_settings_say_when_a_change_of_the_database_happens(
+    synthesised: Any, seed: Any
+) -> None:
+    stack = synthesised(MINIMAL + '[database]\napply = "immediately"\n')["tiny-e"]
+    assert stack.one("aws_db_instance")["apply_immediately"] is True
+    assert "apply_immediately" not in seed["prod-e"].one("aws_db_instance")

@@ -55,6 +55,12 @@ def test_secrets_reach_the_container_by_arn_and_the_role_may_read_those_only(
     assert readable == [[arn]]
 
 
+def test_another_share_of_spot_keeps_the_service(seed: Any) -> None:
+    # Without it the provider replaces the service when its capacity providers change:
+    # https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/ecs_service
+    assert seed["prod-e"].one("aws_ecs_service")["force_new_deployment"] is True
+
+
 def test_staging_is_cheap_and_can_be_destroyed(staging: Any) -> None:
     database = staging["staging-e"].one("aws_db_instance")
     assert (database["multi_az"], database["backup_retention_period"]) == (False, 1)

@@ -281,6 +281,7 @@ class EnvironmentStack(TerraformStack):
             max_storage_gib=settings.max_storage_gib,
             multi_az=settings.multi_az,
             backup_days=settings.backup_days,
+            apply_immediately=settings.apply == "immediately",
             deletion_protection=settings.deletion_protection,
             final_snapshot=settings.final_snapshot,
             log_retention_days=self._environment.monitoring.log_retention_days,

@@ -100,7 +100,8 @@ class Database(DatabaseBase):
             str | None, Doc("in the instance; default: the identifier with _ for -")
         ] = None,
         engine_version: Annotated[
-            str, Doc("16, or 16.4 to hold a minor version; default 16")
+            str,
+            Doc("16, which RDS keeps at its newest minor version, or 16.4 to hold it; default 16"),
         ] = "16",
         instance_class: Annotated[str, Doc("default db.t4g.micro")] = "db.t4g.micro",
         storage_gib: Annotated[int, Doc("GiB, 20 to 65536; default 20")] = 20,
@@ -114,6 +115,14 @@ class Database(DatabaseBase):
             bool, Doc("RDS and Terraform refuse to delete it; default: yes")
         ] = True,
         final_snapshot: Annotated[bool, Doc("deletion leaves a snapshot; default: yes")] = True,
+        apply_immediately: Annotated[
+            bool,
+            Doc(
+                "whether a change happens at once, with an outage if it needs one; else in the next"
+                " maintenance window; default: no."
+                " https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.DBInstance.Modifying.html"
+            ),
+        ] = False,
         log_retention_days: Annotated[
             int, Doc("how long CloudWatch keeps the exported logs; default 30")
         ] = 30,
@@ -151,7 +160,9 @@ class Database(DatabaseBase):
             publicly_accessible=False,
             parameter_group_name=self.parameter_group.name,
             allow_major_version_upgrade=True,
-            auto_minor_version_upgrade=True,
+            # RDS must not leave the minor version that somebody holds.
+            auto_minor_version_upgrade="." not in engine_version,
+            apply_immediately=apply_immediately or None,
             backup_retention_period=backup_days,
             copy_tags_to_snapshot=True,
             delete_automated_backups=not deletion_protection,

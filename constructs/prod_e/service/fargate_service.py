@@ -235,6 +235,9 @@ class FargateService(Construct):
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
             wait_for_steady_state=True,
+            # Otherwise another capacity provider would destroy and re-create the service; with it,
+            # every change in place takes the image that the tag names then.
+            force_new_deployment=True,
             timeouts=EcsServiceTimeouts(create="20m", update="20m", delete="20m"),
             lifecycle=TerraformResourceLifecycle(
                 ignore_changes=["desired_count"] if is_scaled else None,

@@ -1,7 +1,7 @@
 """`[database]`: the PostgreSQL database that an environment's services share."""
 
 from collections.abc import Collection, Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -34,7 +34,8 @@ class Database(Section):
         str,
         matching(r"^1[3-9](\.\d{1,2})?$", "a version of PostgreSQL from 13 on, such as 16 or 16.4"),
     ] = "16"
-    """A major version such as `16`, or `16.4` to hold a minor one."""
+    """A major version such as `16`, which RDS keeps at its newest minor version, or `16.4` to hold
+    a minor one."""
 
     instance_class: Annotated[
         str, matching(r"^db\.[a-z0-9]+\.[a-z0-9]+$", "an instance class such as db.t4g.micro")
@@ -53,6 +54,11 @@ class Database(Section):
 
     backup_days: Annotated[int, Field(ge=0, le=35)] = 7
     """How long automated backups are kept; 0: there are none."""
+
+    apply: Literal["immediately", "in_window"] = "in_window"
+    """When a change of the instance happens: at once, with an outage if it needs one, or in the
+    next maintenance window. A new major version needs `immediately`: until the window, the instance
+    would still use the parameter group of the old one, which Terraform then cannot delete."""
 
     deletion_protection: bool = True
     """RDS and Terraform refuse to delete the instance."""
