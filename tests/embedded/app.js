@@ -48,6 +48,17 @@ const server = createServer((request, response) => {
     response.write('first\n');
     return request.on('data', (part) => response.write(part)).on('end', () => response.end());
   }
+  if (pathname === '/burn') {
+    const end = Date.now() + Number(searchParams.get('ms'));
+    const timer = setInterval(() => {
+      const pause = Date.now() + 20;
+      while (Date.now() < pause);
+      if (pause > end) {
+        clearInterval(timer);
+      }
+    }, 40);
+    return json({});
+  }
   if (pathname === '/fill') {
     globalThis.filled = Array.from({ length: 400 }, () => Buffer.alloc(1 << 20, 1));
     return json({});

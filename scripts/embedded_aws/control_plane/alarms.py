@@ -14,6 +14,8 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
+from embedded_aws.control_plane.metrics import Metric, statistic
+
 _EVERY_SECONDS = 5.0
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,
@@ -82,28 +84,24 @@ Series = Callable[[int], float | None]
 def _series(backend: Any, alarm: Any) -> tuple[int, Series | None]:
     if alarm.metric_name:
         period = int(alarm.period)
-        statistic = alarm.statistic or alarm.extended_statistic
-        return period, _metric(
-            backend,
+        metric = Metric(
             namespace=alarm.namespace,
             name=alarm.metric_name,
-            dimensions={(d.name, d.value) for d in alarm.dimensions},
-            period=period,
-            statistic=statistic,
+            dimensions={d.name: d.value for d in alarm.dimensions},
         )
+        name = alarm.statistic or alarm.extended_statistic
+        return period, _metric(backend, metric, period=period, statistic_name=name)
     period, known, result = 0, {}, None
     for query in alarm.metric_data_queries:
         if query.metric_stat:
             stat = query.metric_stat
             period = int(stat.period)
-            known[query.id] = _metric(
-                backend,
+            metric = Metric(
                 namespace=stat.metric.namespace,
                 name=stat.metric.metric_name,
-                dimensions={(d.name, d.value) for d in stat.metric.dimensions},
-                period=period,
-                statistic=stat.stat,
+                dimensions={d.name: d.value for d in stat.metric.dimensions},
             )
+            known[query.id] = _metric(backend, metric, period=period, statistic_name=stat.stat)
             if query.return_data in (True, "true"):
                 result = query.id
     for query in alarm.metric_data_queries:
@@ -114,51 +112,11 @@ def _series(backend: Any, alarm: Any) -> tuple[int, Series | None]:
     return period, known.get(result) if result else None
 
 
-def _metric(
-    backend: Any,
-    *,
-    namespace: str,
-    name: str,
-    dimensions: set[tuple[str, str]],
-    period: int,
-    statistic: str,
-) -> Series:
-    buckets: dict[int, list[Any]] = {}
-    for datum in backend.metric_data:
-        if (
-            datum.name == name
-            and datum.namespace == namespace
-            and {(d.name, d.value) for d in datum.dimensions} == dimensions
-        ):
-            moment = datum.timestamp
-            seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-            buckets.setdefault(math.floor(seconds / period), []).append(datum)
-
-    def value(number: int) -> float | None:
-        data = buckets.get(number)
-        return (
-            _statistic([d.value for d in data if hasattr(d, "value")], statistic) if data else None
-        )
-
-    return value
-
-
-def _statistic(values: list[float], statistic: str) -> float | None:
-    if not values:
-        return None
-    if statistic.startswith("p"):
-        ordered = sorted(values)
-        return ordered[
-            min(len(ordered) - 1, math.ceil(float(statistic[1:]) / 100 * len(ordered)) - 1)
-        ]
-    of: Mapping[str, Callable[[list[float]], float]] = {
-        "Sum": sum,
-        "Average": lambda v: sum(v) / len(v),
-        "Minimum": min,
-        "Maximum": max,
-        "SampleCount": len,
-    }
-    return of[statistic](values) if statistic in of else None
+def _metric(backend: Any, metric: Metric, *, period: int, statistic_name: str) -> Series:
+    buckets: dict[int, list[float]] = {}
+    for seconds, value in metric.values(backend):
+        buckets.setdefault(math.floor(seconds / period), []).append(value)
+    return lambda number: statistic(buckets.get(number, []), statistic_name)
 
 
 def _expression(text: str, known: Mapping[str, Series]) -> Series:

@@ -13,7 +13,7 @@ from typing import Any
 from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
 
-from embedded_aws.control_plane import alarms, databases
+from embedded_aws.control_plane import alarms, databases, scaling
 from embedded_aws.control_plane.ecs import scheduler
 from embedded_aws.control_plane.registrations import registrations
 
@@ -27,6 +27,7 @@ def exchange(report: dict[str, Any]) -> dict[str, Any]:
     registrations.report(report["targets"])
     databases.take_reports(report["databases"])
     alarms.evaluate()
+    scaling.evaluate()
     tasks = {}
     for backend in _all(ecs_backends):
         scheduler.take_reports(backend, report["tasks"])
@@ -70,6 +71,7 @@ def _task(backend: Any, task: Any) -> dict[str, Any]:
     overrides = task.overrides or {}
     return {
         "arn": task.task_arn,
+        "group": task.group,
         "desired": "STOPPED" if task.last_status == "STOPPING" else "RUNNING",
         "last_status": task.last_status,
         # Tasks of one deployment run the same content, whatever its tag names by now.

@@ -20,6 +20,7 @@ from embedded_aws.data_plane.logs import LogStreams
 from embedded_aws.data_plane.runtimes import Runtimes
 from embedded_aws.data_plane.task_environment import TaskEnvironment
 from embedded_aws.data_plane.tasks import Tasks
+from embedded_aws.data_plane.utilization import Utilization
 
 _EXCHANGE_SECONDS = 0.1
 _BEAT_SECONDS = 1.0
@@ -55,6 +56,7 @@ class DataPlane:
             address=self._tasks.address,
             ports_file=tls_folder / "ports.json",
         )
+        self._utilization = Utilization(clients, running=self._tasks.running)
 
     async def run(self) -> None:
         """Follows the control plane until standard input closes or the control plane is gone."""
@@ -63,6 +65,7 @@ class DataPlane:
             asyncio.ensure_future(self._beat()),
             asyncio.ensure_future(self._logs.run()),
             asyncio.ensure_future(self._figures.run()),
+            asyncio.ensure_future(self._utilization.run()),
         ]
         closed = asyncio.ensure_future(asyncio.to_thread(sys.stdin.buffer.read))
         following = asyncio.ensure_future(self._follow())

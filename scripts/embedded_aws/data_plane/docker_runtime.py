@@ -19,7 +19,7 @@ from embedded_aws.data_plane.aws import Clients
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.docker_engine import DockerEngine, DockerError
 from embedded_aws.data_plane.kept_process import KeptProcess, Spec
-from embedded_aws.data_plane.runtime import Ended, LogLine, Start, StartError
+from embedded_aws.data_plane.runtime import Ended, LogLine, Start, StartError, Usage
 
 LABEL = "embedded-aws.state-folder"
 """On every container, so that what watches over them finds them."""
@@ -285,6 +285,26 @@ class DockerContainer:
             )
             return status == 0
         return False
+
+    async def usage(self) -> Usage | None:
+        # https://docs.docker.com/reference/cli/docker/container/stats/: what is cached of files is
+        # no use of memory.
+        try:
+            stats = await self._engine.call(
+                "GET",
+                f"/containers/{self.runtime_id}/stats",
+                query={"stream": "false", "one-shot": "true"},
+            )
+            memory = stats["memory_stats"]
+            cached = memory["stats"].get("inactive_file") or memory["stats"].get(
+                "total_inactive_file", 0
+            )
+            return Usage(
+                cpu_seconds=stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9,
+                memory_bytes=max(0, memory["usage"] - cached),
+            )
+        except (DockerError, aiohttp.ClientError, KeyError):
+            return None
 
     async def remove(self) -> None:
         if self._following:

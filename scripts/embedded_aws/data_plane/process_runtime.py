@@ -12,9 +12,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.kept_process import KeptProcess, Spec
-from embedded_aws.data_plane.runtime import Ended, LogLine, Start, StartError
+from embedded_aws.data_plane.runtime import Ended, LogLine, Start, StartError, Usage
 from embedded_aws.data_plane.sources import BuildError, Sources
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TERM")
@@ -148,6 +150,18 @@ class ProcessContainer:
             process.kill()
             await process.wait()
             return False
+
+    async def usage(self) -> Usage | None:
+        try:
+            first = psutil.Process(self._kept.pid or 0)
+            family = [first, *first.children(recursive=True)]
+            times = [process.cpu_times() for process in family]
+            return Usage(
+                cpu_seconds=sum(each.user + each.system for each in times),
+                memory_bytes=sum(process.memory_info().rss for process in family),
+            )
+        except (psutil.Error, ValueError):
+            return None
 
     async def remove(self) -> None:
         self._tail.cancel()

@@ -53,6 +53,14 @@ class Start:
         return float(self.definition.get("stopTimeout") or 30)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a container uses. `cpu_seconds`: of one core, since it was started."""
+
+    cpu_seconds: float
+    memory_bytes: int
+
+
 class Container(Protocol):
     """A container that was started."""
 
@@ -71,6 +79,9 @@ class Container(Protocol):
 
     async def run(self, command: Sequence[str], *, timeout_seconds: float) -> bool:
         """Whether a program inside ends with status 0 in time."""
+
+    async def usage(self) -> Usage | None:
+        """What it uses; None where that cannot be seen, as at its end."""
 
     async def remove(self) -> None:
         """Removes what is left of one that has ended."""

@@ -115,6 +115,10 @@ class Tasks:
         """What is, by ARN."""
         return {arn: task.as_json() for arn, task in self._tasks.items()}
 
+    def running(self) -> list[Task]:
+        """Those whose containers run."""
+        return [task for task in self._tasks.values() if task.status == "RUNNING"]
+
     def address(self, arn: str, port: int) -> tuple[str, int] | None:
         """Where a running task's port is reached; None while it does not run."""
         task = self._tasks.get(arn)

@@ -13,6 +13,8 @@ from moto.ecs.exceptions import ServiceNotFoundException
 from moto.ecs.models import Task
 from moto.elbv2.models import elbv2_backends
 
+from embedded_aws.control_plane.registry.place import aws_host, registry_host
+
 _IN_ECR = re.compile(
     r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<repository>[^:@]+)"
     r"(:(?P<tag>[^@]+))?(@(?P<digest>sha256:\w+))?"
@@ -44,7 +46,9 @@ class ContainerImage:
     def of(cls, backend: Any, container: dict[str, Any]) -> "ContainerImage":
         name, image = container["name"], container["image"]
         digest = None
-        if found := _IN_ECR.fullmatch(image):
+        account, region = backend.account_id, backend.region_name
+        here, in_aws = registry_host(account, region), aws_host(account, region)
+        if found := _IN_ECR.fullmatch(re.sub(f"^{re.escape(here)}/", f"{in_aws}/", image)):
             ecr = ecr_backends[backend.account_id][found["region"]]
             name_in_ecr = found["repository"]
             known = name_in_ecr in ecr.repositories and ecr.describe_images(name_in_ecr)

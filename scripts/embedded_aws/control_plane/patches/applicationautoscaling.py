@@ -1,13 +1,71 @@
 """Application Auto Scaling."""
 
+import uuid
 from typing import Any
 
+from moto.applicationautoscaling.models import FakeApplicationAutoscalingPolicy
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
+
+from embedded_aws.control_plane.scaling import activities, tracked_metric
 
 
 def apply() -> None:
     _scaling_targets_have_tags()
+    _policies_have_the_alarms_of_their_metric()
+    _activities_are_told()
+
+
+def _policies_have_the_alarms_of_their_metric() -> None:
+    # https://docs.aws.amazon.com/autoscaling/application/userguide/monitoring-cloudwatch.html
+    def generate(self: Any) -> list[Any]:
+        configuration = self.target_tracking_scaling_policy_configuration
+        if not (found := tracked_metric(self.resource_id, configuration)):
+            return []
+        metric, name = found
+        action = f"{self.policy_arn}:createdBy/{uuid.uuid4()}"
+        cloudwatch = cloudwatch_backends[self.account_id][self.region_name]
+        aim = float(configuration["TargetValue"])
+        alarms = [("High", "GreaterThanThreshold", 3, aim)]
+        if not configuration.get("DisableScaleIn"):
+            alarms.append(("Low", "LessThanThreshold", 15, aim * 0.9))
+        return [
+            cloudwatch.put_metric_alarm(
+                name=f"TargetTracking-{self.resource_id}-Alarm{which}-{uuid.uuid4()}",
+                namespace=metric.namespace,
+                metric_name=metric.name,
+                metric_data_queries=[],
+                comparison_operator=comparison,
+                evaluation_periods=periods,
+                period=60,
+                threshold=threshold,
+                statistic=name,
+                description=f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy {action}.",
+                dimensions=[{"Name": n, "Value": v} for n, v in metric.dimensions.items()],
+                alarm_actions=[action],
+            )
+            for which, comparison, periods, threshold in alarms
+        ]
+
+    setattr(FakeApplicationAutoscalingPolicy, "_generate_ecs_alarms", generate)  # noqa: B010 private to moto
+
+
+def _activities_are_told() -> None:
+    # https://docs.aws.amazon.com/autoscaling/application/APIReference/API_DescribeScalingActivities.html
+    def describe_scaling_activities(self: Any) -> ActionResult:
+        namespace, of = self._get_param("ServiceNamespace"), self._get_param("ResourceId")
+        return ActionResult(
+            {
+                "ScalingActivities": [
+                    each
+                    for each in activities
+                    if each["ServiceNamespace"] == namespace and of in (None, each["ResourceId"])
+                ]
+            }
+        )
+
+    ApplicationAutoScalingResponse.describe_scaling_activities = describe_scaling_activities
 
 
 def _scaling_targets_have_tags() -> None:

@@ -7,7 +7,6 @@ the passwords that are handed out here.
 
 import base64
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from moto.ecr.responses import ECRResponse
 
 from embedded_aws.control_plane.registry import passwords
 from embedded_aws.control_plane.registry.images import Manifest, digest_of, find, parts_of, store
+from embedded_aws.control_plane.registry.place import registry_host
 from embedded_aws.ecr_password import expiration_of
 
 
@@ -36,15 +36,9 @@ def apply() -> None:
 def _make_repository(make: Callable[..., None]) -> Callable[..., None]:
     def init(self: Any, *arguments: Any, **named: Any) -> None:
         make(self, *arguments, **named)
-        self.uri = f"{_registry_host(self.registry_id, self.region_name)}/{self.name}"
+        self.uri = f"{registry_host(self.registry_id, self.region_name)}/{self.name}"
 
     return init
-
-
-def _registry_host(account: str, region: str) -> str:
-    if region == os.environ["EMBEDDED_AWS_REGION"]:
-        return os.environ["EMBEDDED_AWS_REGISTRY_HOST"]
-    return f"{account}.dkr.ecr.{region}.amazonaws.com"
 
 
 def _make_image(make: Callable[..., None]) -> Callable[..., None]:
@@ -131,7 +125,7 @@ def _made_up(describe: Callable[..., Any]) -> Callable[..., Any]:
 def _get_authorization_token(self: Any) -> ActionResult:
     # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
     password = passwords.hand_out()
-    host = _registry_host(self.current_account, self.region)
+    host = registry_host(self.current_account, self.region)
     return ActionResult(
         {
             "authorizationData": [

@@ -120,6 +120,17 @@ class Figures:
             {"MetricName": name, "Value": float(count), "Unit": "Count", **_at(balancer, group)}
             for (name, balancer, group), count in sums.items()
         ]
+        for (of, group_of), (healthy, _) in self._hosts.items():
+            requests = sums.get(("RequestCount", of, group_of), 0)
+            if requests and healthy:
+                data.append(
+                    {
+                        "MetricName": "RequestCountPerTarget",
+                        "Value": requests / healthy,
+                        "Unit": "Count",
+                        **_at(of, group_of),
+                    }
+                )
         for (balancer, group), seconds in times.items():
             counts = Counter(round(each, 4) for each in seconds)
             data.append(
