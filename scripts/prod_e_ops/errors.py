@@ -56,6 +56,10 @@ class PlanIsStale(OpsError):
     """The state is not the one that a plan was made from: Terraform has applied nothing of it."""
 
 
+class DependencyLockMismatch(UserMistake):
+    """The dependency lock has another version or checksum of a provider than is to be used."""
+
+
 class PlanRefused(UserMistake):
     """A plan does what nobody has agreed to, such as losing data: it is not applied."""
 
@@ -157,6 +161,10 @@ class TagsNotMoved(OpsError):
 
 class NotYetVisible(OpsError):
     """AWS does not show yet what has just been made in it."""
+
+
+class DockerUnavailable(UserMistake):
+    """The docker command is not installed, or no daemon answers it."""
 
 
 class BuildFailed(OpsError):

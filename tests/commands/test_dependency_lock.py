@@ -19,7 +19,7 @@ from prod_e.dependency_lock import (
     LockedProvider,
     read_lock,
 )
-from prod_e_ops.errors import UserMistake
+from prod_e_ops.errors import DependencyLockMismatch
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.provider_mirror import find_provider_source
@@ -104,7 +104,7 @@ def test_another_checksum_is_refused_and_nothing_is_changed(locking: Locking) ->
     archive = next(locking.mirror.rglob("*.zip"))
     with zipfile.ZipFile(archive, "a") as file:
         file.writestr("one-file-more", "")
-    with pytest.raises(UserMistake, match="has another checksum here") as refusal:
+    with pytest.raises(DependencyLockMismatch) as refusal:
         locking.init("second")
     assert f"{AWS} 5.100.0" in refusal.value.message
     assert "npm run prod-e -- providers lock" in str(refusal.value.next_step)
@@ -119,7 +119,7 @@ def test_a_lock_that_was_changed_is_looked_at_again(locking: Locking) -> None:
     locking.init("first")
     file = locking.folder / LOCK_FILE
     file.write_text(file.read_text().replace('"h1:', '"h1:A'))
-    with pytest.raises(UserMistake, match="has another checksum here"):
+    with pytest.raises(DependencyLockMismatch):
         locking.init("first")
 
 

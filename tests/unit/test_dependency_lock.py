@@ -17,7 +17,7 @@ from prod_e.dependency_lock import (
     registry_of,
     write_project_lock,
 )
-from prod_e_ops.errors import UserMistake
+from prod_e_ops.errors import DependencyLockMismatch, UserMistake
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.provider_versions import (
@@ -172,7 +172,8 @@ def test_a_stack_that_says_otherwise_is_set_right(tmp_path: Path, own: str) -> N
 def test_a_range_without_a_locked_version_is_the_users_to_lock(tmp_path: Path) -> None:
     lock = make_lock(tmp_path, locked())
     stack = make_stack(tmp_path, {"aws": {"source": "aws", "version": "~> 6.25"}})
-    with pytest.raises(UserMistake, match=r"has hashicorp/aws 5\.100\.0, .* ask for ~> 6\.25"):
+    told = r"has hashicorp/aws 5\.100\.0, .* ask for ~> 6\.25"
+    with pytest.raises(DependencyLockMismatch, match=told):
         lock.hand_out([stack])
     assert not (stack.folder / LOCK_FILE).exists()
 

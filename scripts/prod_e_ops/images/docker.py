@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import BuildFailed, DockerUnavailable
 from prod_e_ops.terminal.processes import ChildProcesses, Finished, without_colour
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Docker:
         the host's where it has none. `rebuild`: every step runs anew, on the newest base image.
         `on_line`: told each line of the output. `no_cache`: every step runs anew.
 
-        Raises `OpsError` with the last lines if the build fails.
+        Raises `BuildFailed` with the last lines if the build fails.
         """
         has_buildx = (await self._call("buildx", "version")).status == 0
         network = network or await default_build_network()
@@ -233,16 +233,14 @@ class Docker:
             )
             return
         cannot = mixed_up or any("exec format error" in line for line in said)
-        raise OpsError(
+        raise BuildFailed(
             f"The build of {folder} failed (docker's exit status is {finished.status})."
             if found is None
             else f"Docker built {folder} for {found} instead of {platform}.",
-            details=said[-_LINES_SHOWN:] if found is None else (),
-            next_step=(
-                f"{_OTHER_PLATFORM} Nothing was pushed."
-                if cannot
-                else "Correct what it says and run the command again; nothing was pushed."
-            ),
+            details=[*(said[-_LINES_SHOWN:] if found is None else ()), "Nothing was pushed."],
+            next_step=_OTHER_PLATFORM
+            if cannot
+            else "Correct what it says and run the command again.",
         )
 
     async def login(self, host: str, *, user: str, password: str) -> None:
@@ -342,17 +340,18 @@ class Docker:
 
 
 async def find_docker(processes: ChildProcesses) -> Docker:
-    """Docker, with a daemon that answers; raises `UserMistake` if there is none."""
+    """Docker, with a daemon that answers; raises `DockerUnavailable` if there is none."""
     program = shutil.which("docker")
     try:
         if program is None:
             raise NoDocker("the docker command is not installed")
         daemon = await asyncio.to_thread(_connect, os.environ)
     except NoDocker as reason:
-        raise UserMistake(
+        raise DockerUnavailable(
             f"An image can only be built with Docker, and {reason}.",
+            details=["Nothing was changed."],
             next_step="Install and start Docker (https://docs.docker.com/get-docker), or name its"
-            " daemon in DOCKER_HOST, and run the command again; nothing was changed.",
+            " daemon in DOCKER_HOST, and run the command again.",
         ) from None
     return Docker(
         program=Path(program), environment=dict(os.environ), daemon=daemon, processes=processes

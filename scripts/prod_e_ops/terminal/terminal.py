@@ -72,7 +72,8 @@ class Terminal:
         if not sys.stdin.isatty():
             raise NoTerminal(
                 "This command asks before it changes anything, and there is no terminal to ask on.",
-                next_step=f"Nothing was changed. {instead}",
+                details=["Nothing was changed."],
+                next_step=instead,
             )
         self.progress.print(question, markup=False, end="")
         # Waiting for the line must not keep Ctrl-C from being handled.

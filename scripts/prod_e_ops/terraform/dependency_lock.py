@@ -19,7 +19,7 @@ from prod_e.dependency_lock import (
 )
 from prod_e.version_constraint import VersionConstraint
 from prod_e_ops import next_commands
-from prod_e_ops.errors import UserMistake
+from prod_e_ops.errors import DependencyLockMismatch, UserMistake
 from prod_e_ops.project.project import Stack
 
 RENEW = next_commands.lock_providers()
@@ -56,17 +56,19 @@ class DependencyLock:
     def hand_out(self, stacks: Sequence[Stack]) -> None:
         """Gives each stack its part.
 
-        Raises `UserMistake` if one asks for a range of a provider in which no locked version is.
+        Raises `DependencyLockMismatch` if one asks for a range of a provider in which no locked
+        version is.
         """
         locked = self.read()
         for stack in stacks:
             for source, constraint in required_providers(stack.folder).items():
                 provider = self._locked(locked, source, constraint)
                 if provider and not VersionConstraint(constraint).allows(provider.version):
-                    raise UserMistake(
+                    raise DependencyLockMismatch(
                         f"{LOCK_FILE} has {source} {provider.version}, and the settings of the"
                         f" stack {stack.name} ask for {constraint}.",
-                        next_step=f"Nothing was changed. `{RENEW}` locks a version in that range;"
+                        details=["Nothing was changed."],
+                        next_step=f"`{RENEW}` locks a version in that range;"
                         " or set [providers] back.",
                     )
         hand_out(locked, [stack.folder for stack in stacks], registry=self.registry)

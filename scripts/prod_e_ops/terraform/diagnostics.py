@@ -9,6 +9,7 @@ from typing import Any
 from prod_e.dependency_lock import LOCK_FILE
 from prod_e_ops.errors import (
     CredentialsMissing,
+    DependencyLockMismatch,
     OpsError,
     PlanIsStale,
     ProviderUnavailable,
@@ -83,9 +84,10 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
     if found(r"match\s+any\s+of\s+the\s+checksums"):
         package = re.search(r"package\s+for\s+[\w.:-]+/(\S+)\s+(\d\S*)", everything)
         provider_named = " ".join(package.groups()) if package else "a provider"
-        return UserMistake(
+        return DependencyLockMismatch(
             f"{failed}: {provider_named} has another checksum here than in {LOCK_FILE}.",
-            next_step="Nothing was changed. If that file was made on another kind of machine, or"
+            details=["Nothing was changed."],
+            next_step="If that file was made on another kind of machine, or"
             f" you trust the mirror or registry that this machine uses: `{RENEW}` adds the"
             " checksums for this machine. Otherwise, do not use this provider.",
         )

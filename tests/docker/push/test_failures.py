@@ -44,7 +44,7 @@ def test_a_build_that_fails_shows_its_last_lines(running: World) -> None:
     (running.source / "Dockerfile").write_text("FROM scratch\nCOPY nowhere /\n")
     failed = running.push()
     _assert_failed(running, failed, "The build of", "nowhere", before=before)
-    assert "nothing was pushed" in failed.stderr
+    assert "Nothing was pushed" in failed.stderr
     assert running.tags() == before
 
 

@@ -14,7 +14,7 @@ def test_no_daemon_is_told(world: World) -> None:
     refused = world.push(DOCKER_HOST=f"unix://{world.folder}/nobody.sock")
     assert refused.returncode == 2
     assert "no Docker daemon answers" in refused.stderr
-    assert "nothing was changed" in refused.stderr
+    assert "Nothing was changed" in refused.stderr
 
 
 def test_credentials_of_another_account_stop_it_before_it_builds(world: World) -> None:
