@@ -93,8 +93,8 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=_pair,
         metavar="NAME=VALUE",
-        help="a variable for every task; in it {free_port} and {certificate_authority_file} are"
-        " replaced; may be repeated",
+        help="a variable for every task; in it {free_port}, {certificate_authority_file} and"
+        " {image_digest} are replaced; may be repeated",
     )
     parser.add_argument(
         "--postgresql",

@@ -28,9 +28,10 @@ class DataPlane:
     processes: `npm ci`, the scripts `build` and `start` of its package.json. `runtime`: `auto` is
     Docker for all other images where a daemon answers; `docker` or `process` is for all.
     `task_environment`: variables that each task gets on top of its definition; in them,
-    `{free_port}` is a port of this machine that is free, and `{certificate_authority_file}` the
-    certificate to trust for databases. `postgresql_folder`: has the programs initdb and postgres;
-    default: looked for, in `node_modules` of source folders too. `cache_folder`: builds of sources.
+    `{free_port}` is a port of this machine that is free, `{certificate_authority_file}` the
+    certificate to trust for databases, and `{image_digest}` what ECR says of the image.
+    `postgresql_folder`: has the programs initdb and postgres; default: looked for, in
+    `node_modules` of source folders too. `cache_folder`: builds of sources.
     """
 
     sources: Mapping[str, Path] = field(default_factory=dict)

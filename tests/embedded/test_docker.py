@@ -16,6 +16,7 @@ from tests.support.docker_engine import DockerEngine, DockerUnavailableError
 from tests.support.registry import Registry
 
 BASE = "node:16-slim"
+CLIENTS = 8
 DOCKERFILE = f"""\
 FROM {BASE}
 WORKDIR /app
@@ -212,6 +213,19 @@ def test_an_image_of_another_architecture_says_so(world: World) -> None:
     world.create(definition, desiredCount=1)
     stopped = eventually("a task has failed", lambda: world.tasks("STOPPED"))
     assert "matching platform 'linux/arm64'" in stopped[0]["stoppedReason"]
+
+
+def test_of_a_killed_container_only_what_it_was_answering_is_lost(
+    world: World, docker: DockerEngine
+) -> None:
+    world.create()
+    world.until_steady()
+    id = world.tasks()[0]["containers"][0]["runtimeId"]
+    with world.load(clients=CLIENTS) as load:
+        docker.run("kill", id)
+        eventually("it is replaced", lambda: load.sent > 500 and world.is_steady())
+    assert load.lost <= CLIENTS, load
+    assert id not in {task["containers"][0]["runtimeId"] for task in world.tasks()}
 
 
 def test_a_task_without_enough_memory_is_killed_and_says_why(world: World) -> None:

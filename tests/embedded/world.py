@@ -3,12 +3,9 @@
 import http.client
 import json
 import shutil
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +14,7 @@ from uuid import uuid4
 import boto3
 
 from embedded_aws import EmbeddedAws
+from embedded_aws.load import Load
 
 APP = Path(__file__).with_name("app.js")
 TIMEOUT_SECONDS = 60.0
@@ -39,23 +37,6 @@ def write_source(folder: Path, version: str) -> None:
         json.dumps({"name": "app", "private": True, "scripts": {"start": "node app.js"}})
     )
     (folder / "version.txt").write_text(version)
-
-
-@dataclass(kw_only=True)
-class Load:
-    """What a load generator saw."""
-
-    statuses: Counter[int] = field(default_factory=Counter)
-    broken: int = 0
-    versions: set[str] = field(default_factory=set)
-
-    @property
-    def sent(self) -> int:
-        return sum(self.statuses.values()) + self.broken
-
-    @property
-    def lost(self) -> int:
-        return self.sent - self.statuses[200]
 
 
 class World:
@@ -290,38 +271,10 @@ class World:
     @contextmanager
     def load(self, path: str = "/slow?ms=20", *, clients: int = 8) -> Iterator[Load]:
         """Sends requests all the time, each client one after the other, on kept connections."""
-        seen, lock, stop = Load(), threading.Lock(), threading.Event()
-        place = urlsplit(self.url())
-
-        def send() -> None:
-            connection = http.client.HTTPConnection(place.netloc, timeout=30)
-            while not stop.is_set():
-                try:
-                    connection.request("GET", path)
-                    answer = connection.getresponse()
-                    body = answer.read()
-                    with lock:
-                        seen.statuses[answer.status] += 1
-                        if answer.status == 200 and b'"version"' in body:
-                            seen.versions.add(json.loads(body)["version"])
-                except (OSError, http.client.HTTPException):
-                    connection.close()
-                    with lock:
-                        seen.broken += 1
-            connection.close()
-
-        threads = [threading.Thread(target=send) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        try:
-            eventually("requests are answered", lambda: seen.sent > clients)
-            yield seen
-            enough = seen.sent + 5 * clients
-            eventually("more requests are answered", lambda: seen.sent > enough)
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
+        with Load(url=self.url() + path, clients=clients) as load:
+            load.wait_for(clients)
+            yield load
+            load.wait_for(5 * clients)
 
     def remove(self) -> None:
         """Deletes the service, so that its tasks end."""

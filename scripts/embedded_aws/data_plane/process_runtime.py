@@ -50,10 +50,13 @@ class ProcessRuntime:
                 f" given for its repository: --source {repository_of(image)}=FOLDER"
             )
         try:
-            digest = await self._content(f"{start.source_key} {image}", folder)
+            # What an image is does not change, wherever its tag moves and whatever the folder has.
+            key = start.image_digest or f"{start.source_key} {image}"
+            digest = await self._content(key, folder)
             build = await self._sources.build(digest)
         except (BuildError, OSError) as error:
             raise StartError(f"CannotPullContainerError: {folder}: {error}") from None
+        image_digest = start.image_digest or build.digest
         command = start.definition.get("command")
         environment = {
             **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
@@ -72,9 +75,9 @@ class ProcessRuntime:
             environment=environment,
         )
         (here / "container.json").write_text(
-            json.dumps({"digest": build.digest, "cwd": str(build.folder)}), "utf-8"
+            json.dumps({"digest": image_digest, "cwd": str(build.folder)}), "utf-8"
         )
-        return ProcessContainer(kept, build.digest, build.folder, environment, log)
+        return ProcessContainer(kept, image_digest, build.folder, environment, log)
 
     async def adopt(self, start: Start, *, log: LogLine) -> "ProcessContainer | None":
         here = self._folder(start)
@@ -90,7 +93,7 @@ class ProcessRuntime:
         return self._configuration.state_folder / "tasks" / start.task_id / start.name
 
     async def _content(self, key: str, folder: Path) -> str:
-        """The content that tasks of one deployment run: what was there when its first began."""
+        """The content of one image or deployment: what was there when its first task began."""
         async with self._lock:
             known = (
                 json.loads(self._snapshots.read_text("utf-8")) if self._snapshots.exists() else {}

@@ -80,7 +80,10 @@ class Sources:
             "packages", {}
         ).keys() - {""}:
             return
-        named = hashlib.sha256((folder / "package.json").read_bytes() + lock.read_bytes())
+        project = json.loads((folder / "package.json").read_text("utf-8"))
+        # Its scripts, which are not run, ask for no package.
+        asked_for = json.dumps({**project, "scripts": None}, sort_keys=True).encode()
+        named = hashlib.sha256(asked_for + lock.read_bytes())
         packages = self._cache / "packages" / named.hexdigest()
         async with self._building.setdefault(str(packages), asyncio.Lock()):
             if not (packages / "node_modules").exists():

@@ -49,11 +49,12 @@ class TaskEnvironment:
         role_arn: str | None,
         token: str | None,
         overrides: Mapping[str, Any],
+        image_digest: str | None,
     ) -> dict[str, str]:
         """The variables of a container; raises `StartError` if a secret cannot be read.
 
         `ports`: the port of this machine for each container port; `PORT` becomes the first.
-        `token`: of the task, for its credentials.
+        `token`: of the task, for its credentials. `image_digest`: see `Start`.
         """
         own = {each["name"]: each["value"] for each in definition.get("environment") or ()}
         own |= {each["name"]: each["value"] for each in overrides.get("environment") or ()}
@@ -62,9 +63,16 @@ class TaskEnvironment:
         if ports:
             own["PORT"] = str(next(iter(ports.values())))
         for name, value in self._configuration.task_environment.items():
-            own[name] = value.replace("{free_port}", str(free_port())).replace(
-                "{certificate_authority_file}", str(self._configuration.certificate_authority_file)
-            )
+            for placeholder, replacement in (
+                ("{free_port}", str(free_port())),
+                (
+                    "{certificate_authority_file}",
+                    str(self._configuration.certificate_authority_file),
+                ),
+                ("{image_digest}", image_digest or ""),
+            ):
+                value = value.replace(placeholder, replacement)
+            own[name] = value
         own |= {
             "AWS_ENDPOINT_URL": self._configuration.endpoint_url,
             "AWS_REGION": self._configuration.region,

@@ -223,6 +223,7 @@ class Tasks:
             mapping["containerPort"]: task.ports[mapping["containerPort"]]
             for mapping in definition.get("portMappings") or ()
         }
+        image_digest = desired["image_digests"].get(definition["name"])
         start = Start(
             task_id=task.folder.name,
             task_arn=desired["arn"],
@@ -233,8 +234,9 @@ class Tasks:
                 role_arn=desired["task_role_arn"],
                 token=token,
                 overrides=override,
+                image_digest=image_digest,
             ),
-            image_digest=desired["image_digests"].get(definition["name"]),
+            image_digest=image_digest,
             source_key=desired["source_key"],
             ports=ports,
             task_cpu=desired["cpu"],

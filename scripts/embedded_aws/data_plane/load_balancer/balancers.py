@@ -93,6 +93,7 @@ class Balancers:
                 if each["arn"] in self._servers
             }
             self._servers[arn].follow(balancer, listener, ports)
+        self._figures.follow(balancers)
         for arn, of in used.items():
             if arn in self._groups:
                 states = [t.state for t in self._groups[arn].targets.values()]

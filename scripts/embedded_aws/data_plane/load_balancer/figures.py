@@ -10,7 +10,7 @@ import gzip
 import secrets
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -63,7 +63,6 @@ class Figures:
         """Counts one."""
         balancer = exchange.balancer["arn"]
         group = exchange.group["arn"] if exchange.group else None
-        self._balancers[balancer] = exchange.balancer
         names = ["RequestCount"]
         if exchange.target_status:
             names.append(f"HTTPCode_Target_{exchange.target_status // 100}XX_Count")
@@ -81,6 +80,10 @@ class Figures:
             self._times[balancer, group].append(exchange.target_seconds)
         if exchange.balancer["attributes"].get("access_logs.s3.enabled") == "true":
             self._lines[balancer].append(_line(exchange))
+
+    def follow(self, balancers: Iterable[Mapping[str, Any]]) -> None:
+        """Takes over the load balancers as they are now."""
+        self._balancers = {each["arn"]: each for each in balancers}
 
     def hosts(self, balancer: str, group: str, *, healthy: int, unhealthy: int) -> None:
         """Notes how many targets of a group are healthy now."""
@@ -158,7 +161,9 @@ class Figures:
     def _put_logs(self) -> None:
         lines, self._lines = self._lines, defaultdict(list)
         for arn, of_balancer in lines.items():
-            attributes = self._balancers[arn]["attributes"]
+            attributes = self._balancers.get(arn, {}).get("attributes", {})
+            if attributes.get("access_logs.s3.enabled") != "true":
+                continue
             now = datetime.now(UTC)
             prefix = attributes.get("access_logs.s3.prefix")
             folder = f"{prefix}/" if prefix else ""
