@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import griffe
 
+from prod_e_ops.demo.report import DemoResult
 from prod_e_ops.images.push.render import PushResult
 from prod_e_ops.images.results import ImagesResult, PruneResult
 from prod_e_ops.service.results import StatusResult
@@ -22,6 +23,7 @@ RESULTS: Mapping[str, type] = {
     "images": ImagesResult,
     "images --prune": PruneResult,
     "status": StatusResult,
+    "demo": DemoResult,
 }
 """The dataclass that each command prints with `--json`."""
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
+from prod_e_ops.demo.front_door import CLIENTS
+from tests.support.docker_engine import DockerEngine, DockerUnavailableError
 from tests.support.project_folder import (
     PROD_E,
     PROJECT,
@@ -43,18 +45,49 @@ def aws() -> Iterator[EmbeddedAws]:
         yield server
 
 
-def test_the_demo_plans_deploys_checks_and_destroys_the_seed_system(tmp_path: Path) -> None:
-    finished = prod_e(PROJECT, "demo", "--json", variables={**os.environ, "TMPDIR": str(tmp_path)})
+UNDER_LOAD = {
+    "Deploy a new version under load": 0,
+    "Deploy a version that crashes": 0,
+    "Kill a task": CLIENTS,
+    "Roll back": 0,
+}
+"""The steps while which requests are sent, and how many of them may be lost."""
+
+
+@pytest.mark.parametrize("runtime", ["process", "docker"])
+def test_the_demo_shows_the_life_of_the_seed_system(tmp_path: Path, runtime: str) -> None:
+    if runtime == "docker":
+        try:
+            DockerEngine.connect().need_image("node:16-slim")
+        except DockerUnavailableError as missing:
+            pytest.skip(str(missing))
+    finished = prod_e(
+        PROJECT,
+        *("demo", "--json", "--runtime", runtime),
+        variables={**os.environ, "TMPDIR": str(tmp_path)},
+        timeout_seconds=1_200,
+    )
     assert finished.returncode == 0, finished.stderr
     report = json.loads(finished.stdout)
-    results = {step["step"]: step["result"] for step in report["steps"]}
-    assert report["passed"] is True
-    assert results["Plan again"] == "no changes"
-    created = results["Apply"].split()[0]
-    assert int(created) > 80
-    assert results["Destroy"] == f"{created} resources destroyed"
-    assert not list(tmp_path.glob("prod-e-*"))
-    assert not processes_with(tmp_path)
+    assert (report["passed"], report["runtime"]) == (True, runtime)
+    assert report["resources_created"] == report["resources_destroyed"] > 80
+    steps = {step["step"]: step for step in report["steps"]}
+    assert steps["Plan again"]["result"] == "no changes"
+    assert "GET /health 200" in steps["Ask through the load balancer"]["result"]
+    assert "written and read" in steps["Ask through the load balancer"]["result"]
+    for name, may_lose in UNDER_LOAD.items():
+        assert steps[name]["requests"]["sent"] > 100, name
+        assert steps[name]["requests"]["lost"] <= may_lose, name
+    crash = steps["Deploy a version that crashes"]["result"]
+    assert crash == "rolled back by ECS (ECS deployment circuit breaker: tasks failed to start)"
+    assert "Essential container in task exited" in finished.stderr
+    assert_nothing_is_left(tmp_path)
+
+
+def assert_nothing_is_left(folder: Path) -> None:
+    """Neither files nor processes that use this folder for what is temporary are there."""
+    assert [path.name for path in folder.iterdir()] == []
+    assert not processes_with(folder)
 
 
 def test_what_is_deployed_needs_no_more_and_a_change_changes_only_what_it_should(
@@ -179,10 +212,19 @@ def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path)
     assert "resources in 3 stacks" in failed.stdout
 
 
-@pytest.mark.parametrize("after", ["Start the embedded AWS", "Synthesise", "Plan", "Apply"])
+@pytest.mark.parametrize(
+    "after",
+    [
+        "Start the embedded AWS",
+        "Synthesise",
+        "Plan",
+        "Apply prod-e",
+        "Deploy a version that crashes",
+    ],
+)
 def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(tmp_path: Path, after: str) -> None:
     process = subprocess.Popen(
-        [PROD_E, "demo"],
+        [PROD_E, "demo", "--runtime", "process"],
         cwd=PROJECT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdin=subprocess.DEVNULL,
@@ -195,7 +237,6 @@ def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(tmp_path: Path, after: s
         assert process.poll() is None
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 130
-    assert not list(tmp_path.glob("prod-e-*"))
-    assert not processes_with(tmp_path)
+    assert_nothing_is_left(tmp_path)

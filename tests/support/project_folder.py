@@ -40,7 +40,10 @@ def make_project(folder: Path, **environments: str) -> Path:
 
 
 def prod_e(
-    folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
+    folder: Path,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    timeout_seconds: float = 500,
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [PROD_E, *arguments],
@@ -50,7 +53,7 @@ def prod_e(
         capture_output=True,
         text=True,
         check=False,
-        timeout=500,
+        timeout=timeout_seconds,
     )
     check_json_output(arguments, done.stdout)
     return done

@@ -42,7 +42,6 @@ MODELS = ("analysis", "images.inventory", "images.retention", "service.model", "
 
 THREADS = {
     "prod_e_ops.aws.threads": "AWS's SDK blocks",
-    "prod_e_ops.commands.local.demo": "the clients of its checks block",
     "prod_e_ops.images.docker": "Docker's SDK blocks",
     "prod_e_ops.project.source": "a source folder is hashed",
     "prod_e_ops.terminal.processes": "the loop's own threads, which end with it",

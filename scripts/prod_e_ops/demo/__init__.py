@@ -1,0 +1,1 @@
+"""The demo: an environment's life on the embedded AWS, step by step."""

@@ -1,0 +1,243 @@
+"""The demo's Terraform: an environment's stacks are planned, applied, planned again, destroyed."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE
+from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e_ops.aws.threads import in_thread
+from prod_e_ops.demo.checks import Clients
+from prod_e_ops.demo.run import DemoStep, Run
+from prod_e_ops.errors import OpsError, ProviderCrashed
+from prod_e_ops.images.docker import default_build_network
+from prod_e_ops.project.project import Stack
+from prod_e_ops.project.synthesis import synthesise
+from prod_e_ops.stacks.initialise import describe, initialise
+from prod_e_ops.stacks.model import SkippedStack
+from prod_e_ops.terraform.parallel import for_each
+from prod_e_ops.terraform.provider_versions import installed_versions, take_tested_versions
+from prod_e_ops.terraform.runner import Event, Terraform
+
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
+
+_UNPROTECTED_FILE = "unprotected_override.tf.json"
+_REGISTRY_FILE = "registry_override.tf.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Infrastructure:
+    """The stacks of an environment. `no_images`: why Docker builds none; None: it does."""
+
+    run: Run
+    terraform: Terraform
+    no_images: str | None
+    stacks: list[Stack] = field(default_factory=list)
+
+    async def synthesise(self) -> None:
+        """Writes the stacks' JSON."""
+        run = self.run
+        with run.step("Synthesise") as step:
+            said = await synthesise(run.project, run.context.processes)
+            stacks = run.project.stacks(run.environment.name)
+            self.stacks.extend(stacks)
+            count = sum(stack.resource_count for stack in stacks)
+            step.outcome = f"{count} resources in {len(stacks)} stacks"
+        for line in said:
+            run.context.terminal.say(line)
+        state = run.environment.state
+        if state.kind == "s3":
+            region = state.region or run.environment.region
+            await in_thread(
+                lambda: run.clients("s3").create_bucket(
+                    Bucket=state.bucket, CreateBucketConfiguration={"LocationConstraint": region}
+                )
+            )
+
+    async def initialise(self) -> None:
+        """Installs the providers, those that are tested; leaves out what cannot be had."""
+        with self.run.step("Initialise Terraform") as step:
+            if self.no_images:
+                without = [stack for stack in self.stacks if stack.needs_docker]
+                self.run.report.skipped += [
+                    SkippedStack(stack=stack, reason=self.no_images) for stack in without
+                ]
+                self.stacks[:] = [stack for stack in self.stacks if stack not in without]
+            for stack in self.stacks:
+                take_tested_versions(stack)
+                if stack.needs_docker:
+                    # The registry that the embedded AWS has in place of ECR's.
+                    override = {"locals": {"registry": self.run.aws.registry_address}}
+                    (stack.folder / _REGISTRY_FILE).write_text(json.dumps(override), "utf-8")
+            ready, skipped = await initialise(self.terraform, self.stacks, on_stack=step.update)
+            self.run.report.skipped += skipped
+            self.stacks[:] = ready
+            step.outcome = describe(self.terraform, installed_versions(ready))
+
+    async def plan(self) -> None:
+        """Plans all stacks, beside each other."""
+        with self.run.step("Plan") as step:
+            counts = await for_each(self.left, lambda stack: self._plan(stack, step))
+            step.outcome = f"{sum(counts)} to create"
+
+    async def apply(self, stack: Stack, *, beside: bool = False) -> None:
+        """Applies the plan that was made of a stack. `beside`: while another step is shown."""
+        with nullcontext() if beside else self.run.step(f"Apply {stack.name}") as step:
+            progress = Progress(step)
+            with self.going_on_without(stack):
+                await self._terraform_for(stack).apply(stack, on_event=progress)
+            self.run.report.resources_created += progress.count
+            if step:
+                step.outcome = f"{progress.count} resources created"
+
+    async def plan_again(self) -> None:
+        """Sees to it that there is nothing left to do."""
+
+        async def plan(stack: Stack) -> None:
+            with self.going_on_without(stack):
+                summary = await self._terraform_for(stack).plan(
+                    stack, variables=await self._variables(stack)
+                )
+                if summary.is_empty:
+                    return
+                changes = (
+                    *summary.created,
+                    *summary.changed,
+                    *summary.replaced,
+                    *summary.destroyed,
+                )
+                raise OpsError(
+                    f"A second plan of {stack.name} is not empty: {summary.counts}.",
+                    details=[f"{c.address}: {', '.join(c.changed_keys)}" for c in changes],
+                )
+
+        await for_each(self.left, plan)
+
+    async def destroy(self) -> None:
+        """Takes everything away again, in the order opposite to that of deployment."""
+        with self.run.step("Destroy") as step:
+            await in_thread(lambda: _let_go(self.run.environment, self.run.clients))
+            progress = Progress(step)
+
+            async def destroy(stack: Stack) -> Sequence[str]:
+                if override := _without_prevent_destroy(stack):
+                    (stack.folder / _UNPROTECTED_FILE).write_text(json.dumps(override), "utf-8")
+                terraform = self._terraform_for(stack)
+                with self.going_on_without(stack):
+                    await terraform.plan(stack, destroy=True, refresh=False)
+                    await terraform.apply(stack, on_event=progress)
+                    return [r["address"] for r in await terraform.resources(stack)]
+                return []
+
+            left = await for_each(list(reversed(self.left)), destroy)
+            if any(left):
+                raise OpsError(
+                    "Terraform did not destroy everything:", details=[a for of in left for a in of]
+                )
+            self.run.report.resources_destroyed = progress.count
+            step.outcome = f"{progress.count} resources destroyed"
+
+    @property
+    def left(self) -> list[Stack]:
+        """The stacks that no provider has crashed for."""
+        return [stack for stack in self.stacks if stack not in self.run.report.failed]
+
+    @contextmanager
+    def going_on_without(self, stack: Stack) -> Iterator[None]:
+        """Tells of a provider that crashes, and leaves the stack out from then on."""
+        try:
+            yield
+        except ProviderCrashed as crash:
+            self.run.context.terminal.error(crash)
+            self.run.report.failed[stack] = crash.reason
+
+    async def _plan(self, stack: Stack, step: DemoStep) -> int:
+        with self.going_on_without(stack):
+            summary = await self._terraform_for(stack).plan(
+                stack,
+                variables=await self._variables(stack),
+                on_event=lambda event: step.update(f"{event.stack}: {event.message}"),
+            )
+            return len(summary.created)
+        return 0
+
+    async def _variables(self, stack: Stack) -> dict[str, str]:
+        network = await default_build_network() if stack.needs_docker else None
+        return {BUILD_NETWORK_VARIABLE: network} if network else {}
+
+    def _terraform_for(self, stack: Stack) -> Terraform:
+        if not stack.needs_docker:
+            return self.terraform
+        # The docker provider asks the registry by TLS.
+        authority = {"SSL_CERT_FILE": str(self.run.aws.certificate_authority_file)}
+        return replace(self.terraform, environment={**self.terraform.environment, **authority})
+
+
+class Progress:
+    """Counts the changes that Terraform completes, and shows them in a step, if there is one."""
+
+    def __init__(self, step: DemoStep | None) -> None:
+        self.count = 0
+        self._step = step
+
+    def __call__(self, event: Event) -> None:
+        self.count += event.completes_change
+        if self._step:
+            self._step.update(f"{self.count} done, {event.message}")
+
+
+def _let_go(environment: "Environment", clients: Clients) -> None:
+    """Lifts AWS's own protection, as an operator would do in the console.
+
+    Doing it with Terraform would make the demo wait for over a minute until the provider believes
+    that the database has changed.
+    """
+    names = EnvironmentNames(environment.name)
+    if environment.database:
+        clients("rds").modify_db_instance(
+            DBInstanceIdentifier=names.database, DeletionProtection=False, ApplyImmediately=True
+        )
+    elb = clients("elbv2")
+    for balancer in elb.describe_load_balancers()["LoadBalancers"]:
+        arn = balancer["LoadBalancerArn"]
+        attributes = elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
+        known = {each["Key"]: each["Value"] for each in attributes}
+        off = ["deletion_protection.enabled", "access_logs.s3.enabled"]
+        elb.modify_load_balancer_attributes(
+            LoadBalancerArn=arn, Attributes=[{"Key": key, "Value": "false"} for key in off]
+        )
+        if bucket := known.get("access_logs.s3.bucket"):
+            _empty(clients("s3"), bucket)
+    for key, service in environment.services.items():
+        repository = ServiceNames.of(environment.name, key, service).repository
+        _delete_images(clients("ecr"), repository)
+
+
+def _empty(s3: Any, bucket: str) -> None:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for each in page.get("Contents", ()):
+            s3.delete_object(Bucket=bucket, Key=each["Key"])
+
+
+def _delete_images(ecr: Any, repository: str) -> None:
+    try:
+        found = ecr.list_images(repositoryName=repository)["imageIds"]
+    except ecr.exceptions.RepositoryNotFoundException:
+        return
+    digests = sorted({image["imageDigest"] for image in found})
+    if digests:
+        ecr.batch_delete_image(
+            repositoryName=repository, imageIds=[{"imageDigest": each} for each in digests]
+        )
+
+
+def _without_prevent_destroy(stack: Stack) -> dict[str, object]:
+    """A Terraform override that lets the stack's databases go; empty if it has none."""
+    databases = stack.resources.get("aws_db_instance", {})
+    if not databases:
+        return {}
+    lifted = {"lifecycle": {"prevent_destroy": False}}
+    return {"resource": {"aws_db_instance": dict.fromkeys(databases, lifted)}}

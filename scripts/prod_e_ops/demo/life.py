@@ -1,0 +1,232 @@
+"""An environment's life on the embedded AWS, in the order in which the demo goes through it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prod_e.names import EnvironmentNames
+from prod_e_ops.aws.threads import in_thread
+from prod_e_ops.demo.checks import Check, check_environment
+from prod_e_ops.demo.delivery import Delivery
+from prod_e_ops.demo.front_door import FrontDoor
+from prod_e_ops.demo.infrastructure import Infrastructure
+from prod_e_ops.demo.live import Live
+from prod_e_ops.demo.run import Run
+from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
+from prod_e_ops.errors import OpsError
+from prod_e_ops.project.project import Stack
+from prod_e_ops.terraform.parallel import for_each
+
+_HEALTHY_SECONDS = 60.0
+_POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Life:
+    """`scratch`: a folder for what is not in the project's copy."""
+
+    run: Run
+    delivery: Delivery
+    infrastructure: Infrastructure
+    scratch: Path
+
+    async def live(self, *, keep: bool) -> None:
+        """Goes through all of it, or, to keep the environment, stops before its end.
+
+        A stack whose provider crashes is left out from there on, and fails the demo in the end.
+        """
+        first, versions = self._versions()
+        await self._deploy(first, versions)
+        live = None
+        if self._main_stack in self.infrastructure.left:
+            await self._check()
+            live = await self._live(versions)
+        if live:
+            await live.ask()
+            await live.deploy_second()
+        # It reads all that there is, beside steps that wait more than they work.
+        async with _beside(self.infrastructure.plan_again()) as planned:
+            if live:
+                await live.deploy_broken()
+                await live.kill_task()
+                await live.roll_back()
+            with self.run.step("Plan again") as step:
+                await planned
+                step.outcome = "no changes"
+        if keep:
+            await self._keep()
+        else:
+            await self.infrastructure.destroy()
+        if failed := self.run.report.failed:
+            raise OpsError(
+                "The demo did not pass:",
+                details=[f"{stack.name}: {reason}" for stack, reason in failed.items()],
+                next_step="What was said of it above tells what to do.",
+            )
+
+    async def _deploy(self, first: Mapping[str, Version], versions: Versions | None) -> None:
+        """Plans and applies, and has images built and pushed meanwhile."""
+        infrastructure, environment = self.infrastructure, self.run.environment
+        async with _beside(self._build(first)) as built:
+            await infrastructure.synthesise()
+            await infrastructure.initialise()
+            await infrastructure.plan()
+            registry = self._stack(EnvironmentNames(environment.name).registry_stack)
+            if registry:
+                await infrastructure.apply(registry)
+
+            async def deliver() -> None:
+                await built
+                await self._deliver(first)
+
+            async def build_changed() -> None:
+                if versions:
+                    for version in (versions.second, versions.broken):
+                        await self.delivery.prepare(self.run, versions.key, version)
+
+            async def deliver_and_build() -> None:
+                await deliver()
+                await build_changed()
+
+            async def apply_main() -> None:
+                if self._main_stack:
+                    await infrastructure.apply(self._main_stack)
+
+            # A service that is there before its image is deployed by the push of that.
+            beside: list[Callable[[], Awaitable[None]]] = [deliver_and_build, apply_main]
+            if not all(service.image_tag.follows for service in environment.services.values()):
+                await deliver()
+                beside = [build_changed, apply_main]
+            await for_each(beside, lambda work: work())
+
+    def _versions(self) -> tuple[dict[str, Version], Versions | None]:
+        """The source of each service as it is, and the versions of the one that is shown."""
+        environment, folder = self.run.environment, self.run.project.folder
+        first = {
+            key: Version.of(
+                folder / environment.source_of(key), service, copy=self.scratch / "sources" / key
+            )
+            for key, service in environment.services.items()
+        }
+        key = self._shown_service()
+        if key is None:
+            return first, None
+        return first, Versions.of(key, first[key], environment.services[key], self.scratch / key)
+
+    def _shown_service(self) -> str | None:
+        """The service that all paths lead to, and that a push deploys."""
+        return next(
+            (
+                key
+                for key, service in self.run.environment.services.items()
+                if service.path == "/*" and not service.host and service.image_tag.follows
+            ),
+            None,
+        )
+
+    async def _build(self, first: Mapping[str, Version]) -> None:
+        if self.delivery.runtime == "process":
+            for key, version in first.items():
+                await self.delivery.prepare(self.run, key, version)
+
+    async def _deliver(self, first: Mapping[str, Version]) -> None:
+        """Has ECR hold what the services run: Terraform's docker provider does it, or `push`."""
+        run, infrastructure = self.run, self.infrastructure
+        began = time.monotonic()
+        image = self._stack(EnvironmentNames(run.environment.name).image_stack)
+        if image:
+            await infrastructure.apply(image, beside=True)
+        by_terraform = {
+            key
+            for key, service in run.environment.services.items()
+            if image in infrastructure.left and service.is_built
+        }
+        for key in first:
+            if key not in by_terraform:
+                await self.delivery.push(run, key, first[key])
+        run.note(
+            "Build and push",
+            ", ".join(version.tag for version in first.values()),
+            seconds=time.monotonic() - began,
+        )
+
+    async def _check(self) -> None:
+        run = self.run
+
+        def check() -> Sequence[Check]:
+            return list(check_environment(run.environment, run.clients))
+
+        with run.step("Check with boto3") as step:
+            deadline = time.monotonic() + _HEALTHY_SECONDS
+            checks = await in_thread(check)
+            # Terraform waits until tasks run, which is before the load balancer has found them so.
+            while not all(each.holds for each in checks) and time.monotonic() < deadline:
+                await asyncio.sleep(_POLL_SECONDS)
+                checks = await in_thread(check)
+            for each in checks:
+                run.context.terminal.say(f"  {each}")
+            if broken := [str(each) for each in checks if not each.holds]:
+                raise OpsError("AWS does not hold what was deployed:", details=broken)
+            step.outcome = f"{len(checks)} promises are kept"
+
+    async def _live(self, versions: Versions | None) -> Live | None:
+        """The service that requests, new versions and faults are shown with."""
+        run = self.run
+        if versions is None:
+            run.report.skip(
+                "Use it",
+                "no service has the path /*, follows the tag latest, and has a"
+                f" {CHANGED_FILE} to change",
+            )
+            return None
+        door = await in_thread(lambda: FrontDoor.of(run.aws, run.environment.name))
+        return Live(run=run, delivery=self.delivery, versions=versions, door=door)
+
+    async def _keep(self) -> None:
+        run = self.run
+        names = EnvironmentNames(run.environment.name)
+        for line in (
+            "",
+            "It is up:",
+            *(
+                f"  {each['load_balancer']}:{each['port']} is at {each['url']}"
+                for each in await in_thread(run.aws.listeners)
+            ),
+            "In another terminal, point AWS's tools at it:",
+            *(f"  export {name}={value}" for name, value in run.aws.variables().items()),
+            "and look at it, for example with",
+            f"  aws ecs describe-services --cluster {names.cluster} --services ...",
+            f"  cd {run.project.folder} && {Path.cwd() / '.venv/bin/prod-e'} status",
+            *(f"  terraform -chdir={s.folder} state list" for s in self.infrastructure.left),
+            "Ctrl-C ends it and leaves nothing behind.",
+        ):
+            run.context.terminal.say(line)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            # Ctrl-C is how this is meant to end.
+            task = asyncio.current_task()
+            assert task is not None
+            task.uncancel()
+
+    @property
+    def _main_stack(self) -> Stack | None:
+        return self._stack(EnvironmentNames(self.run.environment.name).main_stack)
+
+    def _stack(self, name: str) -> Stack | None:
+        return next((stack for stack in self.infrastructure.left if stack.name == name), None)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator["asyncio.Task[None]"]:
+    """Does some work beside that of the block, whose end is its end, too."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

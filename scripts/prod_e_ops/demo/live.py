@@ -1,0 +1,184 @@
+"""What happens to a service that runs: requests, new versions, crashes, and the way back."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from embedded_aws.load import Load
+from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e_ops.aws.threads import in_thread
+from prod_e_ops.demo.delivery import Delivery
+from prod_e_ops.demo.front_door import CLIENTS, FrontDoor
+from prod_e_ops.demo.report import Requests
+from prod_e_ops.demo.run import DemoStep, Run
+from prod_e_ops.demo.versions import Version, Versions
+from prod_e_ops.errors import OpsError
+
+if TYPE_CHECKING:
+    from prod_e.settings import Service
+
+_NOTES = "/notes"
+_STEADY_SECONDS = 120.0
+_POLL_SECONDS = 0.2
+_LOAD_BEFORE_AND_AFTER = 20
+"""Requests that are answered before something happens, and after it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """A service that users reach through `door`."""
+
+    run: Run
+    delivery: Delivery
+    versions: Versions
+    door: FrontDoor
+
+    async def ask(self) -> None:
+        """Asks for its health, writes a note and reads it back."""
+        with self.run.step("Ask through the load balancer") as step:
+            await self._expect_version(self.versions.first)
+            outcome = f"GET {self._settings.health_path} 200"
+            if self._has_notes:
+                note = await in_thread(self._write_and_read)
+                outcome += f", note {note} written and read"
+            step.outcome = outcome
+
+    async def deploy_second(self) -> None:
+        """Deploys another version while requests come."""
+        with self.run.step("Deploy a new version under load") as step:
+            async with self._under_load(step):
+                await self.delivery.deploy(self.run, self.key, self.versions.second)
+                await self._expect_version(self.versions.second)
+            step.outcome = f"{self.versions.second.tag} runs"
+
+    async def deploy_broken(self) -> None:
+        """Deploys a version that crashes, which ECS takes back."""
+        with self.run.step("Deploy a version that crashes") as step:
+            async with self._under_load(step):
+                await self.delivery.deploy(self.run, self.key, self.versions.broken, fails=True)
+                answer = await self.run.prod_e(
+                    "status", self.key, "--json", expected_status=1, is_shown=False
+                )
+                (status,) = json.loads(answer.stdout)["services"]
+                deployment = status["deployment"]
+                if deployment["status"] != "ROLLBACK_SUCCESSFUL":
+                    raise OpsError(
+                        f"ECS did not roll it back: the deployment is {deployment['status']}."
+                    )
+                await self._expect_version(self.versions.second)
+            step.outcome = f"rolled back by ECS ({deployment['reason'].rstrip('.')})"
+
+    async def kill_task(self) -> None:
+        """Kills a task; what it was answering may be lost, and nothing else."""
+        with self.run.step("Kill a task") as step:
+            async with self._under_load(step, may_lose=CLIENTS):
+                task = (await in_thread(self._running))[0]
+                killed = str(task["taskArn"])
+                await self.delivery.kill(self.run, task["containers"][0]["runtimeId"])
+                step.update("waiting for another one in its place")
+                async with asyncio.timeout(_STEADY_SECONDS):
+                    while not await in_thread(lambda: self._is_replaced(killed)):
+                        await asyncio.sleep(_POLL_SECONDS)
+            step.outcome = f"{killed.rpartition('/')[2][:8]} replaced"
+
+    async def roll_back(self) -> None:
+        """Returns to the first version."""
+        with self.run.step("Roll back") as step:
+            async with self._under_load(step):
+                tag = self.versions.first.tag
+                await self.run.prod_e("rollback", self.key, "--to", tag, "--yes")
+                await self._expect_version(self.versions.first)
+            step.outcome = f"{tag} runs again"
+
+    @property
+    def key(self) -> str:
+        """The service's, in the settings."""
+        return self.versions.key
+
+    @property
+    def _settings(self) -> "Service":
+        return self.run.environment.services[self.key]
+
+    @property
+    def _has_notes(self) -> bool:
+        return self.run.environment.database is not None and self._settings.database
+
+    @asynccontextmanager
+    async def _under_load(self, step: DemoStep, *, may_lose: int = 0) -> AsyncIterator[None]:
+        """Requests that come meanwhile are answered, but for as many as may be lost."""
+        load = self.door.load(_NOTES if self._has_notes else self._settings.health_path)
+        load.start()
+        try:
+            await in_thread(lambda: load.wait_for(_LOAD_BEFORE_AND_AFTER))
+            yield
+            await in_thread(lambda: load.wait_for(_LOAD_BEFORE_AND_AFTER))
+        except TimeoutError as error:
+            raise OpsError(f"It takes too long: {error or step.shown.title}") from None
+        finally:
+            await in_thread(load.stop)
+            step.requests = Requests(sent=load.sent, lost=load.lost)
+        if load.lost > may_lose:
+            raise OpsError(
+                f"{step.requests}, and {may_lose or 'none'} may be:", details=_answers(load)
+            )
+
+    async def _expect_version(self, version: Version) -> None:
+        answer = await in_thread(lambda: self.door.get(self._settings.health_path))
+        expected = self.delivery.told_version(version)
+        told = answer.body.get("version", expected)
+        if answer.status != HTTPStatus.OK or told != expected:
+            raise OpsError(
+                f"{self.door.url}{self._settings.health_path} answers {answer.status} with the"
+                f" version {told}, not {HTTPStatus.OK} with {expected}."
+            )
+
+    def _write_and_read(self) -> str:
+        title = "A note of the demo"
+        written = self.door.post(_NOTES, {"title": title})
+        id = str(written.body.get("id"))
+        read = self.door.get(f"{_NOTES}/{id}")
+        if written.status != HTTPStatus.CREATED or read.body.get("title") != title:
+            raise OpsError(
+                f"A note cannot be written and read: {_NOTES} answers {written.status}, and"
+                f" {_NOTES}/{id} {read.status}."
+            )
+        return id[:8]
+
+    def _running(self) -> list[dict[str, Any]]:
+        ecs = self.run.clients("ecs")
+        arns = ecs.list_tasks(cluster=self._cluster, serviceName=self._names.service)["taskArns"]
+        found: list[dict[str, Any]] = ecs.describe_tasks(cluster=self._cluster, tasks=arns)["tasks"]
+        return [task for task in found if task["lastStatus"] == "RUNNING"]
+
+    def _is_replaced(self, arn: str) -> bool:
+        running = self._running()
+        if len(running) != self._settings.desired_tasks or arn in {t["taskArn"] for t in running}:
+            return False
+        (service,) = self.run.clients("ecs").describe_services(
+            cluster=self._cluster, services=[self._names.service]
+        )["services"]
+        health = [
+            target["TargetHealth"]["State"]
+            for balancer in service["loadBalancers"]
+            for target in self.run.clients("elbv2").describe_target_health(
+                TargetGroupArn=balancer["targetGroupArn"]
+            )["TargetHealthDescriptions"]
+        ]
+        return health == ["healthy"] * self._settings.desired_tasks
+
+    @property
+    def _names(self) -> ServiceNames:
+        return ServiceNames.of(self.run.environment.name, self.key, self._settings)
+
+    @property
+    def _cluster(self) -> str:
+        return EnvironmentNames(self.run.environment.name).cluster
+
+
+def _answers(load: Load) -> list[str]:
+    lines = [f"{count} with status {status}" for status, count in sorted(load.statuses.items())]
+    return [*lines, f"{load.broken} without an answer"] if load.broken else lines

@@ -1,0 +1,123 @@
+"""The demo's own parts: its report, its copy of the project, and the versions that it delivers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from prod_e.settings import load_environment
+from prod_e_ops.demo.project_copy import copy_project
+from prod_e_ops.demo.report import DemoStepResult, Report, Requests, show
+from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
+from prod_e_ops.project.project import Project, Stack
+from prod_e_ops.stacks.model import SkippedStack
+from prod_e_ops.terminal.json_output import to_json
+from prod_e_ops.terminal.terminal import Terminal
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def report() -> Report:
+    report = Report(environment="prod-e", runtime="process", passed=True)
+    report.steps += [
+        DemoStepResult(step="Plan", result="93 to create", seconds=12.34),
+        DemoStepResult(
+            step="Deploy", result="it runs", seconds=8.0, requests=Requests(sent=700, lost=0)
+        ),
+        DemoStepResult(
+            step="Kill a task", result="replaced", seconds=4.0, requests=Requests(sent=300, lost=2)
+        ),
+    ]
+    report.skip("Use it", "nothing to use")
+    stack = Stack("prod-e-image", Path())
+    report.skipped.append(SkippedStack(stack=stack, reason="no Docker"))
+    report.failed[stack] = "it crashed"
+    return report
+
+
+def test_the_table_has_each_step_with_its_time_and_its_requests(
+    report: Report, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(report.result(), Terminal())
+    rows = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line]
+    cells = {first: " ".join(rest.split()) for first, rest in rows}
+    assert cells["STEP"] == "TIME SENT LOST RESULT"
+    assert cells["Plan"] == "12.3 s 93 to create"
+    assert cells["Deploy"] == "8.0 s 700 0 it runs"
+    assert cells["Kill"] == "a task 4.0 s 300 2 replaced"
+    assert cells["Use"] == "it skipped: nothing to use"
+    assert cells["Total"].endswith("1000 2 passed")
+    assert cells["prod-e-image"] == "failed: it crashed"
+
+
+def test_the_json_says_the_same(report: Report) -> None:
+    shown = json.loads(to_json(report.result()))
+    assert shown["passed"] is True
+    assert shown["runtime"] == "process"
+    assert shown["requests"] == {"sent": 1000, "lost": 2}
+    assert shown["steps"][0]["requests"] is None
+    assert shown["steps"][1]["requests"] == {"sent": 700, "lost": 0}
+    assert shown["skipped"] == [{"stack": "prod-e-image", "reason": "no Docker"}]
+    assert shown["failed"] == [{"stack": "prod-e-image", "reason": "it crashed"}]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with a deployed environment's state, and two environments."""
+    folder = tmp_path / "project"
+    for name in ("environments", "backend/src", "backend/node_modules/pg", "cdktf.out", "lib"):
+        (folder / name).mkdir(parents=True)
+    for environment in ("prod-e", "staging-e"):
+        (folder / "environments" / f"{environment}.toml").write_text(
+            f'name = "{environment}"\n[services.backend]\n'
+        )
+    (folder / "terraform.prod-e.tfstate").write_text("{}")
+    (folder / "main.py").write_text("print()")
+    (folder / "lib" / "own.py").write_text("")
+    (folder / "backend" / "Dockerfile").write_text("FROM scratch")
+    (folder / "backend" / ".dockerignore").write_text("node_modules\n")
+    (folder / "backend" / CHANGED_FILE).write_text("start();\n")
+    return Project(folder, folder / "cdktf.out")
+
+
+def test_the_copy_of_a_project_can_be_changed_and_has_no_state(
+    project: Project, tmp_path: Path
+) -> None:
+    environment = load_environment(project.folder / "environments" / "prod-e.toml")
+    (tmp_path / "copy").mkdir()
+    copy = copy_project(project, environment, tmp_path / "copy")
+    assert sorted(path.name for path in copy.folder.iterdir()) == [
+        "backend",
+        "environments",
+        "lib",
+        "main.py",
+    ]
+    assert [path.name for path in (copy.folder / "environments").iterdir()] == ["prod-e.toml"]
+    for changed in ("main.py", f"backend/{CHANGED_FILE}", "environments/prod-e.toml"):
+        (copy.folder / changed).write_text("changed")
+        assert (project.folder / changed).read_text() != "changed"
+    # What is made from the source, PostgreSQL's programs among it, is shared.
+    assert (copy.folder / "backend" / "node_modules" / "pg").is_dir()
+
+
+def test_each_version_is_content_of_its_own(project: Project, tmp_path: Path) -> None:
+    environment = load_environment(project.folder / "environments" / "prod-e.toml")
+    settings = environment.services["backend"]
+    source = project.folder / "backend"
+    first = Version.of(source, settings, copy=tmp_path / "first")
+    versions = Versions.of("backend", first, settings, tmp_path)
+    assert versions is not None
+    assert len({first.tag, versions.second.tag, versions.broken.tag}) == 1 + 1 + 1
+    assert "throw" in (versions.broken.folder / CHANGED_FILE).read_text()
+    assert (source / CHANGED_FILE).read_text() == "start();\n"
+
+
+def test_a_source_without_the_file_that_is_changed_has_no_other_versions(
+    project: Project, tmp_path: Path
+) -> None:
+    environment = load_environment(project.folder / "environments" / "prod-e.toml")
+    settings = environment.services["backend"]
+    (project.folder / "backend" / CHANGED_FILE).unlink()
+    first = Version.of(project.folder / "backend", settings, copy=tmp_path / "first")
+    assert Versions.of("backend", first, settings, tmp_path) is None
