@@ -125,7 +125,7 @@ describe('shutdown', () => {
     await Promise.all(clients);
     assert.equal(await service.exited, 0);
     // Clients that connect without waiting for answers, 500 in a second, were measured apart: the
-    // kernel resets one of them now and then. It did so in a quarter of the ends of a C program that
+    // kernel resets one of them now and then. It did so in half of the ends of a C program that
     // accepts until its queue is empty and closes the socket with the next system call.
     assert.deepEqual(failures, []);
     // What they are answered with last comes when the socket is closed: who has it stays away.
