@@ -1,15 +1,12 @@
 """`prod-e images` against the embedded AWS: what it shows, and what it never deletes."""
 
 import json
-import os
-import pty
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.project_folder import PROD_E
+from tests.support.asked import Asked
 from tests.support.service_on_aws import ServiceOnAws
 
 CONTENT = 'image_tag = "content"'
@@ -212,27 +209,13 @@ class TestPrune:
 
     def test_what_is_deployed_while_the_question_waits_stays(self, service: ServiceOnAws) -> None:
         spare, gone = service.push("spare", "spare"), service.push("gone", "gone")
-        user, terminal = pty.openpty()
-        with subprocess.Popen(
-            [PROD_E, "images", "backend", "--prune", "--keep", "0"],
-            cwd=service.folder,
-            env=service.aws.environment(),
-            stdin=terminal,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as pruning:
-            assert pruning.stderr
-            asked = ""
-            while "[y/N]" not in asked and pruning.poll() is None:
-                asked += pruning.stderr.read(1)
+        arguments = ("images", "backend", "--prune", "--keep", "0")
+        with Asked(service.folder, *arguments, variables=service.aws.environment()) as asked:
+            asked.wait_for("Delete these 2 of 4 images")
+            asked.wait_for("[y/N]")
             service.deploy(service.define("spare"))
-            os.write(user, b"y\n")
-            pruning.communicate()
-        os.close(user)
-        os.close(terminal)
-        assert "Delete these 2 of 4 images" in asked
-        assert pruning.returncode == 0
+            asked.answer("y")
+            assert asked.end() == 0
         assert spare in service.digests()
         assert gone not in service.digests()
 

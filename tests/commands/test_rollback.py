@@ -85,8 +85,8 @@ class TestFollowingLatest:
         done = followed.prod_e("rollback", "backend", typed="\ny\n")
         assert done.returncode == 0, done.stderr
         assert followed.running()[0] == {one}
-        lines = [line.split() for line in done.stdout.splitlines()]
-        assert lines[0] == ["DIGEST", "PUSHED", "USE", "HEALTHY", "DEFINITION", "TAGS"]
+        lines = [line.split() for line in done.stdout.splitlines() if line]
+        assert ["DIGEST", "PUSHED", "USE", "HEALTHY", "DEFINITION", "TAGS"] in lines
         listed = {line[0]: line for line in lines if line[0].startswith("sha256:")}
         assert set(listed) == {digest[:19] for digest in followed.digests()}
         assert {"last", "healthy", "v1.0.0"} <= {w.strip(",") for w in listed[one[:19]]}

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import pty
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ from uuid import uuid4
 import boto3
 
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
+from tests.support.asked import Asked
 from tests.support.json_output import check_json_output
 from tests.support.project_folder import PROD_E
 
@@ -194,25 +193,26 @@ class ServiceOnAws:
     def prod_e(
         self, *arguments: str, typed: str | None = None, **variables: str
     ) -> "subprocess.CompletedProcess[str]":
-        """Runs `prod-e`; `typed`: what is typed on a terminal, where there is one."""
+        """Runs `prod-e`.
+
+        `typed`: what is typed on a terminal, which shows both streams as one; absent:
+        there is no terminal.
+        """
         environment = {**self.aws.environment(), "VIRTUAL_ENV": sys.prefix, **variables}
-        user, terminal = pty.openpty() if typed is not None else (-1, subprocess.DEVNULL)
-        try:
-            if typed is not None:
-                os.write(user, typed.encode())
-            done = subprocess.run(
-                [PROD_E, *arguments],
-                cwd=self.folder,
-                env=environment,
-                stdin=terminal,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=120,
-            )
-        finally:
-            if typed is not None:
-                os.close(user)
-                os.close(terminal)
+        if typed is not None:
+            with Asked(self.folder, *arguments, variables=environment) as asked:
+                asked.type(typed)
+                status = asked.end()
+            return subprocess.CompletedProcess([PROD_E, *arguments], status, asked.said, asked.said)
+        done = subprocess.run(
+            [PROD_E, *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
         check_json_output(arguments, done.stdout)
         return done

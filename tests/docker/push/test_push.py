@@ -1,14 +1,13 @@
 """What `prod-e push` builds, uploads and lets tags name."""
 
 import json
-import os
-import pty
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.asked import Asked
 from tests.support.project_folder import PROD_E, PROJECT
 from tests.support.push_world import PUSH_SECONDS, REPOSITORY, World
 from tests.support.terraform_program import needs_aws_provider
@@ -45,22 +44,11 @@ def test_in_an_empty_account_the_first_push_creates_the_repository_when_agreed(
 
 
 def test_declining_changes_nothing(empty: World) -> None:
-    terminal, other = pty.openpty()
-    os.write(terminal, b"n\n")
-    done = subprocess.run(
-        [PROD_E, "push", "api"],
-        cwd=empty.project,
-        env=empty.variables,
-        stdin=other,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    os.close(terminal)
-    os.close(other)
-    assert done.returncode == 1
-    assert "Deploy tiny-e-registry now? [y/N]" in done.stderr
-    assert "Nothing was changed." in done.stderr
+    with Asked(empty.project, "push", "api", variables=empty.variables) as asked:
+        asked.wait_for("Deploy tiny-e-registry now? [y/N]")
+        asked.answer("n")
+        assert asked.end() == 1
+    assert "Nothing was changed." in asked.said
     assert empty.built == 0
 
 
