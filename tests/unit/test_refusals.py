@@ -1,0 +1,89 @@
+"""What is refused before anything is changed, and what is let through."""
+
+from pathlib import Path
+
+import pytest
+
+from prod_e.settings import Environment, load_environments
+from prod_e_ops.errors import DestroyRefused, PlanRefused, StackNotDeployable
+from prod_e_ops.project.project import Stack
+from prod_e_ops.stacks.model import SkippedStack, StackPlan
+from prod_e_ops.stacks.refusals import (
+    refuse_data_loss,
+    refuse_more_than_create,
+    refuse_protected,
+    refuse_skipped,
+)
+from prod_e_ops.terraform.plan_changes import Change, PlanSummary
+
+DATABASE = Change("aws_db_instance.database", "aws_db_instance")
+ROLE = Change("aws_iam_role.task", "aws_iam_role")
+STACK = Stack("tiny-e-registry", Path("stack"))
+
+
+def plan(**changes: tuple[Change, ...]) -> StackPlan:
+    return StackPlan(stack=STACK, summary=PlanSummary(**changes))  # type: ignore[arg-type]
+
+
+def environment(folder: Path, settings: str) -> Environment:
+    (folder / "tiny-e.toml").write_text(f'name = "tiny-e"\n[services.backend]\n{settings}')
+    (loaded,) = load_environments(folder)
+    return loaded
+
+
+@pytest.mark.parametrize("action", ["replaced", "destroyed"])
+def test_a_plan_that_loses_data_is_refused_by_address(action: str) -> None:
+    plans = [plan(created=(ROLE,)), plan(**{action: (ROLE, DATABASE)})]
+    with pytest.raises(PlanRefused) as refused:
+        refuse_data_loss(plans, left="Nothing was changed.")
+    assert refused.value.details == (DATABASE.address, "Nothing was changed.")
+
+
+def test_what_holds_data_and_was_left_unfinished_is_told_with_the_way_to_keep_it() -> None:
+    unfinished = Change(DATABASE.address, DATABASE.type, reason="it was left unfinished")
+    with pytest.raises(PlanRefused) as refused:
+        refuse_data_loss([plan(replaced=(unfinished,))], left="Nothing was changed.")
+    assert "untaint aws_db_instance.database" in refused.value.details[0]
+
+
+def test_a_plan_that_keeps_all_data_is_let_through() -> None:
+    refuse_data_loss([plan(created=(DATABASE,), changed=(DATABASE,), destroyed=(ROLE,))], left="")
+
+
+@pytest.mark.parametrize("action", ["changed", "replaced", "destroyed"])
+def test_what_is_not_asked_about_may_only_create(action: str) -> None:
+    refuse_more_than_create(plan(created=(DATABASE, ROLE)), environment="tiny-e")
+    with pytest.raises(PlanRefused) as refused:
+        refuse_more_than_create(
+            plan(created=(DATABASE,), **{action: (ROLE,)}), environment="tiny-e"
+        )
+    assert refused.value.details == (ROLE.address, "Nothing was changed.")
+    assert "deploy -- tiny-e" in str(refused.value.next_step)
+
+
+def test_a_skipped_stack_is_refused_with_its_reason() -> None:
+    refuse_skipped([])
+    with pytest.raises(StackNotDeployable, match="no Docker daemon answers"):
+        refuse_skipped([SkippedStack(stack=STACK, reason="no Docker daemon answers")])
+
+
+@pytest.mark.parametrize(
+    ("protects", "named"),
+    [
+        ("[database]\n[load_balancer]\ndeletion_protection = false\n", "[database]"),
+        ("[load_balancer]\ndeletion_protection = true\n", "[load_balancer]"),
+    ],
+)
+def test_a_protected_environment_is_not_destroyed(
+    tmp_path: Path, protects: str, named: str
+) -> None:
+    with pytest.raises(DestroyRefused) as refused:
+        refuse_protected(environment(tmp_path, protects))
+    told, left = refused.value.details
+    assert told.startswith(f"{named} deletion_protection = true")
+    assert left == "Nothing was destroyed."
+
+
+def test_an_environment_without_protection_is_let_through(tmp_path: Path) -> None:
+    off = "deletion_protection = false\n"
+    refuse_protected(environment(tmp_path, f"[database]\n{off}[load_balancer]\n{off}"))
