@@ -10,7 +10,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from prod_e.names import ServiceNames
+from prod_e.names import EnvironmentNames, ServiceNames
 
 if TYPE_CHECKING:
     from embedded_aws import EmbeddedAws
@@ -67,7 +67,11 @@ def check_environment(environment: "Environment", clients: Clients) -> Iterator[
     )
     yield from _network(environment, vpc.get("VpcId", ""), clients)
     balancer = _one(
-        _found(clients("elbv2").describe_load_balancers, Names=[f"{name}-alb"], key="LoadBalancers")
+        _found(
+            clients("elbv2").describe_load_balancers,
+            Names=[environment.names.load_balancer],
+            key="LoadBalancers",
+        )
     )
     yield Check(
         promise="The load balancer faces the internet",
@@ -205,15 +209,16 @@ def _service(
 
 
 def _database(name: str, settings: "Database", clients: Clients) -> Iterator[Check]:
+    identifier = EnvironmentNames(name).database
     instance = _one(
         _found(
             clients("rds").describe_db_instances,
-            DBInstanceIdentifier=f"{name}-database",
+            DBInstanceIdentifier=identifier,
             key="DBInstances",
         )
     )
     yield Check(
-        promise=f"The PostgreSQL database {name}-database is available and encrypted",
+        promise=f"The PostgreSQL database {identifier} is available and encrypted",
         expected=("postgres", "available", True),
         found=(
             instance.get("Engine"),

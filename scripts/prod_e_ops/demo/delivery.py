@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from embedded_aws import DataPlane
-from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.report import Runtime
 from prod_e_ops.demo.run import STOP_SECONDS, Run
@@ -221,7 +221,7 @@ def _manifest(version: Version) -> str:
 def _newest_deployment(run: Run, key: str) -> str:
     names = ServiceNames.of(run.environment.name, key, run.environment.services[key])
     deployments = run.clients("ecs").list_service_deployments(
-        cluster=EnvironmentNames(run.environment.name).cluster, service=names.service
+        cluster=run.environment.names.cluster, service=names.service
     )["serviceDeployments"]
     newest = max(deployments, key=lambda each: each["createdAt"])
     return str(newest["serviceDeploymentArn"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE
-from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.checks import Clients
 from prod_e_ops.demo.run import DemoStep, Run
@@ -195,7 +195,7 @@ def _let_go(environment: "Environment", clients: Clients) -> None:
     Doing it with Terraform would make the demo wait for over a minute until the provider believes
     that the database has changed.
     """
-    names = EnvironmentNames(environment.name)
+    names = environment.names
     if environment.database:
         clients("rds").modify_db_instance(
             DBInstanceIdentifier=names.database, DeletionProtection=False, ApplyImmediately=True

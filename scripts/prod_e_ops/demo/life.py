@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prod_e.names import EnvironmentNames
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.checks import Check, check_environment
 from prod_e_ops.demo.delivery import Delivery
@@ -75,7 +74,7 @@ class Life:
             await infrastructure.synthesise()
             await infrastructure.initialise()
             await infrastructure.plan()
-            registry = self._stack(EnvironmentNames(environment.name).registry_stack)
+            registry = self._stack(environment.names.registry_stack)
             if registry:
                 await infrastructure.apply(registry)
 
@@ -137,7 +136,7 @@ class Life:
         """Has ECR hold what the services run: Terraform's docker provider does it, or `push`."""
         run, infrastructure = self.run, self.infrastructure
         began = time.monotonic()
-        image = self._stack(EnvironmentNames(run.environment.name).image_stack)
+        image = self._stack(run.environment.names.image_stack)
         if image:
             await infrastructure.apply(image, beside=True)
         by_terraform = {
@@ -188,7 +187,7 @@ class Life:
 
     async def _keep(self) -> None:
         run = self.run
-        names = EnvironmentNames(run.environment.name)
+        names = run.environment.names
         for line in (
             "",
             "It is up:",
@@ -215,7 +214,7 @@ class Life:
 
     @property
     def _main_stack(self) -> Stack | None:
-        return self._stack(EnvironmentNames(self.run.environment.name).main_stack)
+        return self._stack(self.run.environment.names.main_stack)
 
     def _stack(self, name: str) -> Stack | None:
         return next((stack for stack in self.infrastructure.left if stack.name == name), None)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from embedded_aws.load import Load
-from prod_e.names import EnvironmentNames, ServiceNames
+from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.delivery import Delivery
 from prod_e_ops.demo.front_door import CLIENTS, FrontDoor
@@ -176,7 +176,7 @@ class Live:
 
     @property
     def _cluster(self) -> str:
-        return EnvironmentNames(self.run.environment.name).cluster
+        return self.run.environment.names.cluster
 
 
 def _answers(load: Load) -> list[str]:

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from prod_e.names import EnvironmentNames
 from prod_e_ops.context import Context
 from prod_e_ops.stacks.apply import apply_plan
 from prod_e_ops.stacks.model import StackPlan
@@ -20,7 +19,7 @@ async def create_repositories(context: Context, environment: "Environment") -> N
 
     Raises `PlanRefused` if that would do more than create, and `OpsError` if Terraform fails.
     """
-    stack = EnvironmentNames(environment.name).registry_stack
+    stack = environment.names.registry_stack
     async with prepare_stacks(context, environment.name, only=stack) as prepared:
 
         async def judge(plan: StackPlan) -> None:

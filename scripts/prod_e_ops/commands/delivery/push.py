@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from prod_e.delivery.image_tag import FOLLOWED_TAG
-from prod_e.names import EnvironmentNames
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, Rebuild, ServiceArgument, Yes
 from prod_e_ops.context import Context, run
@@ -163,7 +162,7 @@ async def _check(plan: PushPlan, context: Context, *, yes: bool) -> tuple[Docker
         found = await repository.find()
         step.outcome = found.uri if found else f"there is no {repository.name} yet"
     if found is None:
-        stack = EnvironmentNames(environment.name).registry_stack
+        stack = environment.names.registry_stack
         terminal.say(
             f"The account {account} has no ECR repository {repository.name} in"
             f" {environment.region}; the stack {stack} creates it."
