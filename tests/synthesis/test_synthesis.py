@@ -227,7 +227,7 @@ COUNT_MODULES = """
 import sys
 import prod_e
 prod_e.enable_fast_imports()
-import prod_e.app.stacks
+import prod_e.app.synthesis
 print(sum(name.startswith("cdktf_cdktf_provider_aws.") for name in sys.modules))
 """
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from cdktf import App, TerraformStack
 
-from prod_e.app.stacks import EnvironmentStack, ImageStack, RegistryStack
+from prod_e.app.environment_stack import EnvironmentStack
+from prod_e.app.image_stack import ImageStack
+from prod_e.app.registry_stack import RegistryStack
 from prod_e.delivery.build_context import BuildContext, read_build_context
 from prod_e.dependency_lock import LOCK_FILE, LockedProvider, hand_out, read_lock, registry_of
 from prod_e.settings import Environment, SettingsError

@@ -1,29 +1,18 @@
-"""The three stacks of an environment, each wired from constructs."""
+"""The stack of everything that runs, wired from constructs."""
 
 import json
 from collections.abc import Mapping
 
 from cdktf import (
-    LocalBackend,
-    S3Backend,
-    TerraformLocal,
-    TerraformOutput,
     TerraformStack,
-    TerraformVariable,
 )
-from cdktf_cdktf_provider_aws.data_aws_ecr_authorization_token import DataAwsEcrAuthorizationToken
-from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
-from cdktf_cdktf_provider_docker.provider import DockerProvider, DockerProviderRegistryAuth
 from constructs import Construct
 
 from prod_e.account import Account
 from prod_e.app.moved import keep_former_addresses
+from prod_e.app.stack import output, use_aws
 from prod_e.database.database import Database, DatabaseBase
 from prod_e.delivery.build_context import BuildContext
-from prod_e.delivery.container_image import ContainerImage
-from prod_e.delivery.delivery_role import DeliveryRole
-from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE, REBUILD_VARIABLE, Build
-from prod_e.delivery.image_repository import ImageRepository
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
 from prod_e.load_balancer.certificate import Domain
 from prod_e.load_balancer.load_balancer import AccessLogs, LoadBalancer, LoadBalancerBase
@@ -37,117 +26,10 @@ from prod_e.service.arguments import ContainerHealthCheck, EcrImage, TaskNames
 from prod_e.service.cluster import Cluster, ClusterBase
 from prod_e.service.fargate_service import FargateService
 from prod_e.service.scaling import Scaling
-from prod_e.settings import Environment, Service, State
-
-FROM_STACK_TO_PROJECT = "../../.."
-"""The way from `cdktf.out/stacks/<stack>`, where Terraform runs, to the project's root."""
+from prod_e.settings import Environment, Service
 
 _TO_BE_FOUND_HEALTHY_SECONDS = 30
 """From a task's first good answer until the load balancer has had enough of them."""
-
-
-class RegistryStack(TerraformStack):
-    """Where the environment's images live: ECR repositories, and who else may push to them."""
-
-    def __init__(self, scope: Construct, *, environment: Environment) -> None:
-        super().__init__(scope, environment.names.registry_stack)
-        _use_aws(self, environment)
-        arns = []
-        for key, service in environment.services.items():
-            repository = ImageRepository(
-                self,
-                f"{key}-repository",
-                name=ServiceNames.of(environment.name, key, service).repository,
-            )
-            arns.append(repository.arn)
-            _output(self, f"{key}_repository_url", repository.repository_url, "ECR repository")
-        if environment.delivery:
-            Account(self, region=environment.region)
-            role = DeliveryRole(
-                self,
-                "delivery",
-                name=environment.names.delivery_role,
-                github_repository=environment.delivery.github_repository,
-                branch=environment.delivery.branch,
-                create_oidc_provider=environment.delivery.create_oidc_provider,
-                repository_arns=arns,
-            )
-            _output(self, "delivery_role_arn", role.arn, "What GitHub Actions assumes")
-
-
-class ImageStack(TerraformStack):
-    """The images that Terraform builds and pushes: those of services with `build = "terraform"`.
-
-    A service that is pinned to a build that exists is left out: it was built and pushed before.
-    Services of one source are built once.
-
-    Its state holds the registry's password (a token that lasts twelve hours), as the provider's
-    data source gives it: keep it private.
-    """
-
-    def __init__(
-        self,
-        scope: Construct,
-        *,
-        environment: Environment,
-        contexts: Mapping[str, BuildContext],
-    ) -> None:
-        super().__init__(scope, environment.names.image_stack)
-        _use_aws(self, environment)
-        self.add_override(
-            "terraform.required_providers.docker.version", environment.providers.docker
-        )
-        account = Account(self, "account", region=environment.region)
-        # By this name an override file can lead all of it to another registry.
-        registry = TerraformLocal(self, "registry", account.registry).as_string
-        token = DataAwsEcrAuthorizationToken(self, "token")
-        DockerProvider(
-            self,
-            "docker",
-            registry_auth=[
-                DockerProviderRegistryAuth(
-                    address=registry, username=token.user_name, password=token.password
-                )
-            ],
-        )
-        network = TerraformVariable(
-            self,
-            BUILD_NETWORK_VARIABLE,
-            type="string",
-            default="",
-            description="The network of a build's steps where the settings name none.",
-        ).string_value
-        rebuild = TerraformVariable(
-            self,
-            REBUILD_VARIABLE,
-            type="bool",
-            default=False,
-            description="Whether a build takes nothing from the cache, and the newest base image.",
-        ).fqn
-        built: dict[object, ContainerImage] = {}
-        for key, service in environment.services.items():
-            if not service.is_built:
-                continue
-            context = contexts[key]
-            build = Build.of(
-                context, architecture=service.architecture, image_tag=service.image_tag
-            )
-            # What these agree on is one image.
-            source = (context.folder, build.content_hash, build.platform, service.build_network)
-            repository = ServiceNames.of(environment.name, key, service).repository
-            image = ContainerImage(
-                self,
-                f"{key}-image",
-                repository_url=f"{registry}/{repository}",
-                context_path=(
-                    f"${{path.module}}/{FROM_STACK_TO_PROJECT}/{context.folder.as_posix()}"
-                ),
-                build=build,
-                network=service.build_network or network,
-                rebuild=rebuild,
-                same_as=built.get(source),
-            )
-            built.setdefault(source, image)
 
 
 class EnvironmentStack(TerraformStack):
@@ -167,7 +49,7 @@ class EnvironmentStack(TerraformStack):
         super().__init__(scope, names.main_stack)
         self._environment = environment
         self._names = names
-        _use_aws(self, environment)
+        use_aws(self, environment)
         self.account = Account(self, region=environment.region)
         self.network = self._network()
         self.load_balancer = self._load_balancer()
@@ -176,8 +58,8 @@ class EnvironmentStack(TerraformStack):
         self.monitoring = self._monitoring()
         if environment.load_balancer.is_made:
             self.monitoring.watch(self.load_balancer)
-        _output(self, "service_url", self.load_balancer.url, "Where the services answer")
-        _output(self, "cluster_name", self.cluster.name, "ECS cluster")
+        output(self, "service_url", self.load_balancer.url, "Where the services answer")
+        output(self, "cluster_name", self.cluster.name, "ECS cluster")
         self.services = {
             key: self._service(key, service, contexts.get(key))
             for key, service in environment.services.items()
@@ -186,8 +68,8 @@ class EnvironmentStack(TerraformStack):
             # CloudWatch has metrics of RDS instances only.
             if self.database.identifier:
                 self.monitoring.watch(self.database)
-            _output(self, "database_endpoint", self.database.endpoint, "PostgreSQL host and port")
-        _output(self, "dashboard_url", self.monitoring.dashboard.url, "CloudWatch dashboard")
+            output(self, "database_endpoint", self.database.endpoint, "PostgreSQL host and port")
+        output(self, "dashboard_url", self.monitoring.dashboard.url, "CloudWatch dashboard")
         keep_former_addresses(self)
 
     def _network(self) -> NetworkBase:
@@ -354,9 +236,9 @@ class EnvironmentStack(TerraformStack):
             )
             self.monitoring.watch(redeployment, id=key)
         repository_url = f"{self.account.registry}/{names.repository}"
-        _output(self, f"{key}_repository_url", repository_url, "ECR repository")
-        _output(self, f"{key}_service_name", service.service.name, "ECS service")
-        _output(self, f"{key}_log_group", service.log_group.name, "CloudWatch log group")
+        output(self, f"{key}_repository_url", repository_url, "ECR repository")
+        output(self, f"{key}_service_name", service.service.name, "ECS service")
+        output(self, f"{key}_log_group", service.log_group.name, "CloudWatch log group")
         return service
 
 
@@ -387,36 +269,3 @@ def _container_health_check(service: Service) -> ContainerHealthCheck:
         interval_seconds=service.health_interval_seconds,
         start_period_seconds=service.startup_seconds,
     )
-
-
-def _use_aws(stack: TerraformStack, environment: Environment) -> None:
-    AwsProvider(
-        stack,
-        "aws",
-        region=environment.region,
-        allowed_account_ids=[environment.account] if environment.account else None,
-        default_tags=[AwsProviderDefaultTags(tags=environment.tags)] if environment.tags else None,
-    )
-    # Whatever the bindings were made from, the synthesised JSON keeps to what versions 5.100 and 6
-    # both have.
-    stack.add_override("terraform.required_providers.aws.version", environment.providers.aws)
-    stack.add_override("terraform.required_version", ">= 1.10")
-    _keep_state(stack, environment.state, environment.region, stack.node.id)
-
-
-def _keep_state(stack: TerraformStack, state: State, region: str, name: str) -> None:
-    if state.kind == "local":
-        LocalBackend(stack, path=f"{FROM_STACK_TO_PROJECT}/terraform.{name}.tfstate")
-        return
-    S3Backend(
-        stack,
-        bucket=state.bucket or "",
-        key=f"prod-e/{name}.tfstate",
-        region=state.region or region,
-        encrypt=True,
-    )
-    stack.add_override("terraform.backend.s3.use_lockfile", True)
-
-
-def _output(stack: TerraformStack, name: str, value: str, description: str) -> None:
-    TerraformOutput(stack, name, value=value, description=description, static_id=True)
