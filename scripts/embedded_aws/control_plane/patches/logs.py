@@ -2,13 +2,70 @@
 
 import json
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
+from moto.core.exceptions import ServiceException
+from moto.logs import models
 from moto.logs.responses import LogsResponse
+
+from embedded_aws.control_plane import insights
 
 
 def apply() -> None:
     _logs_keeps_query_definitions()
+    _logs_answers_queries()
+
+
+def _logs_answers_queries() -> None:
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_StartQuery.html
+    def answer(
+        log_groups: list[Any], query: str, start_time: int, end_time: int
+    ) -> list[dict[str, str]]:
+        events = (
+            _fields_of(event, group=group, stream=stream)
+            for group in log_groups
+            for stream in group.streams.values()
+            for event in stream.events
+            if start_time * 1000 <= event.timestamp <= end_time * 1000
+        )
+        try:
+            return insights.execute(query, events)
+        except insights.QueryError as error:
+            raise _MalformedQueryError(str(error)) from None
+
+    models.execute_query = answer
+
+
+class _MalformedQueryError(ServiceException):  # type: ignore[misc]
+    code = "MalformedQueryException"
+
+
+def _fields_of(event: Any, *, group: Any, stream: Any) -> dict[str, Any]:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html
+    try:
+        message = json.loads(event.message)
+    except ValueError:
+        message = None
+    return {
+        **(dict(_flat(message)) if isinstance(message, dict) else {}),
+        "@timestamp": event.timestamp,
+        "@ingestionTime": event.ingestion_time,
+        "@message": event.message,
+        "@logStream": stream.log_stream_name,
+        "@log": f"{group.account_id}:{group.name}",
+        "@ptr": event.event_id,
+    }
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The fields of a JSON value: `a.b` of objects and `a.0` of lists."""
+    parts = enumerate(value) if isinstance(value, list) else value.items()
+    for name, part in parts:
+        if isinstance(part, dict | list):
+            yield from _flat(part, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", part
 
 
 def _logs_keeps_query_definitions() -> None:
