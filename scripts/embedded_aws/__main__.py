@@ -28,7 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     aws = EmbeddedAws(
-        region=given.region, account_id=given.account, port=given.port, data_plane=data_plane
+        region=given.region,
+        account_id=given.account,
+        port=given.port,
+        data_plane=data_plane,
+        alarm_bake_seconds=given.alarm_bake_seconds,
     )
     try:
         with aws:
@@ -95,6 +99,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a variable for every task; in it {free_port}, {certificate_authority_file} and"
         " {image_digest} are replaced; may be repeated",
+    )
+    parser.add_argument(
+        "--alarm-bake-seconds",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="for how long a deployment's alarms are watched after its last task runs;"
+        " default: %(default)s",
     )
     parser.add_argument(
         "--postgresql",

@@ -48,7 +48,8 @@ class EmbeddedAws:
     `data_plane`: runs tasks, load balancers and databases for real; default:
     they are only noted down, and `deployment_seconds` is how long a deployment of an ECS service
     seems to take; `math.inf`: it goes on when `take_deployment_steps` is called, and at no other
-    time.
+    time. `alarm_bake_seconds`: for how long the alarms of a deployment are watched after its last
+    task runs; AWS takes minutes, by the alarms' periods.
 
     Raises `EmbeddedAwsError` on entry if the server does not start.
     """
@@ -62,6 +63,7 @@ class EmbeddedAws:
         registry_host: str | None = None,
         port: int = 0,
         data_plane: DataPlane | None = None,
+        alarm_bake_seconds: float = 0,
     ) -> None:
         self.region = region
         self.account_id = account_id
@@ -69,6 +71,7 @@ class EmbeddedAws:
         self.registry_host = registry_host
         self.port = port
         self.data_plane = data_plane
+        self.alarm_bake_seconds = alarm_bake_seconds
         self.endpoint_url = ""
         self.registry_address = ""
         """Host and port of ECR's registry, which takes HTTP and TLS."""
@@ -184,6 +187,7 @@ class EmbeddedAws:
                 "EMBEDDED_AWS_DATA_PLANE": "1" if self.data_plane else "",
                 "MOTO_ECS_DEPLOYMENT_SECONDS": str(self.deployment_seconds),
                 "EMBEDDED_AWS_REGION": self.region,
+                "EMBEDDED_AWS_ALARM_BAKE_SECONDS": str(self.alarm_bake_seconds),
                 "EMBEDDED_AWS_REGISTRY_HOST": self.registry_host or "",
                 "EMBEDDED_AWS_STATE_FOLDER": str(self._state_folder),
             },

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from embedded_aws.data_plane.configuration import Configuration
+from embedded_aws.data_plane.container_order import may_start, start_order, stop_waves
 from embedded_aws.data_plane.health_check import HealthCheck
 from embedded_aws.data_plane.logs import LogStreams
 from embedded_aws.data_plane.runtime import Container, Runtime, Start, StartError
 from embedded_aws.data_plane.task_environment import TaskEnvironment, free_port
+
+_LOOK_SECONDS = 0.05
 
 
 @dataclass(kw_only=True)
@@ -174,26 +177,38 @@ class Tasks:
             task.folder.chmod(0o700)
             record.write_text(json.dumps({"ports": task.ports, "token": token}), "utf-8")
         ends: dict[asyncio.Task[Any], str] = {}
-        for name, state in task.containers.items():
-            if task.stop_asked.is_set():
-                break
-            await self._start_container(task, state, token, adopt=was_started)
-            assert state.container is not None
-            ends[asyncio.ensure_future(self._end_of(state))] = name
-        task.status = "RUNNING"
-        checks = [
-            asyncio.ensure_future(HealthCheck(_with_ports(definition, task.ports)).follow(state))
-            for state in task.containers.values()
-            if (definition := state.definition.get("healthCheck")) and state.container
-        ]
+        checks: list[asyncio.Task[None]] = []
         asked = asyncio.ensure_future(task.stop_asked.wait())
         try:
+            for name in start_order(task.desired["containers"]):
+                state = task.containers[name]
+                if not was_started and not await self._comes_to_its_turn(task, state):
+                    break
+                await self._start_container(task, state, token, adopt=was_started)
+                ends[asyncio.ensure_future(self._end_of(state))] = name
+                if check := state.definition.get("healthCheck"):
+                    follow = HealthCheck(_with_ports(check, task.ports)).follow(state)
+                    checks.append(asyncio.ensure_future(follow))
+            task.status = "RUNNING"
             await self._wait_for_end(task, ends, asked)
         finally:
             for each in (*checks, asked):
                 each.cancel()
             await self._stop_containers(task)
             await asyncio.gather(*ends, return_exceptions=True)
+
+    async def _comes_to_its_turn(self, task: Task, state: ContainerState) -> bool:
+        """Waits for what a container depends on; false if the task ends before."""
+        while True:
+            has_ended = any(
+                each.status == "STOPPED" and each.definition.get("essential", True)
+                for each in task.containers.values()
+            )
+            if task.stop_asked.is_set() or has_ended:
+                return False
+            if may_start(state.definition, task.containers):
+                return True
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _wait_for_end(
         self, task: Task, ends: "dict[asyncio.Task[Any], str]", asked: "asyncio.Task[Any]"
@@ -260,13 +275,16 @@ class Tasks:
         state.status, state.exit_code, state.reason = "STOPPED", ended.exit_code, ended.reason
 
     async def _stop_containers(self, task: Task) -> None:
-        for state in task.containers.values():
-            if state.container and state.status == "RUNNING":
-                await state.container.stop()
+        for wave in stop_waves(task.desired["containers"]):
+            states = [task.containers[name] for name in wave]
+            for state in states:
+                if state.container and state.status == "RUNNING":
+                    await state.container.stop()
+            for state in states:
+                if state.container and state.status != "STOPPED":
+                    await self._end_of(state)
         for state in task.containers.values():
             if state.container:
-                if state.status != "STOPPED":
-                    await self._end_of(state)
                 await state.container.remove()
             state.status = "STOPPED"
 

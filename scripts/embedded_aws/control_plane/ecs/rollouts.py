@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-fai
 """
 
 import math
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ class Rollout:
 
     `failures`: tasks that failed since the last that became healthy. `pause_until`: of the
     monotonic clock. `watches_alarms`: not where one rings already when the deployment begins.
+    `baked_at`: when it is completed if no alarm rings before, by the monotonic clock; None until
+    all its tasks run.
     """
 
     is_in_progress: bool = True
@@ -35,6 +38,7 @@ class Rollout:
     failures: int = 0
     pause_until: float = 0
     watches_alarms: bool = False
+    baked_at: float | None = None
 
     @classmethod
     def begin(cls, backend: Any, service: Any) -> "Rollout":
@@ -122,6 +126,8 @@ def complete(backend: Any, service: Any, *, running: list[Any]) -> None:
         return
     now = utcnow()
     if rollout.is_in_progress:
+        if _is_baking(service):
+            return
         rollout.is_in_progress = False
         deployment.update(
             rolloutState="COMPLETED",
@@ -136,6 +142,18 @@ def complete(backend: Any, service: Any, *, running: list[Any]) -> None:
     if not getattr(service, "is_told_steady", False):
         service.is_told_steady = True
         tell(service, "has reached a steady state.")
+
+
+def _is_baking(service: Any) -> bool:
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+    rollout: Rollout = service.rollout
+    alarms = configuration(service).get("alarms") or {}
+    if not alarms.get("enable") or not rollout.watches_alarms:
+        return False
+    if rollout.baked_at is None:
+        seconds = float(os.environ.get("EMBEDDED_AWS_ALARM_BAKE_SECONDS") or 0)
+        rollout.baked_at = time.monotonic() + seconds
+    return time.monotonic() < rollout.baked_at
 
 
 def stop(backend: Any, service: Any, record: dict[str, Any], kind: str) -> None:
