@@ -144,6 +144,8 @@ def _expression(pattern: str) -> str:
     """A regular expression for the paths that a pattern names, and for all below them.
 
     Not git's rules: here `**` reaches over folders wherever it stands, and `[!a]` is no negation.
+    `docker.utils.exclude_paths` of Docker's Python SDK (7.2.0) takes `**.md`, `[^a]`, `[!a]` and a
+    backslash otherwise than the builder does.
     https://pkg.go.dev/github.com/moby/patternmatcher
     """
     if ending := re.fullmatch(r"\*\*([^/*?\[\]\\][^*?\[\]\\]*)", pattern):
