@@ -6,11 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from prod_e_ops.aws.clients import aws_client, aws_errors
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.errors import ImagesKept, TagsNotMoved
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecr.type_defs import (
+        BatchDeleteImageResponseTypeDef,
+        BatchGetImageResponseTypeDef,
+        ImageDetailTypeDef,
+        ImageIdentifierTypeDef,
+        PutImageRequestTypeDef,
+    )
 
 _INDEX_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -151,11 +161,13 @@ class Repository:
         parts = await self._parts([detail])
         return _stored_image(detail, parts.get(detail["imageDigest"], ()))
 
-    def _image_details(self) -> list[Mapping[str, Any]]:
+    def _image_details(self) -> "list[ImageDetailTypeDef]":
         pages = self._client.get_paginator("describe_images").paginate(repositoryName=self.name)
         return [detail for page in pages for detail in page["imageDetails"]]
 
-    async def _parts(self, details: Sequence[Mapping[str, Any]]) -> Mapping[str, tuple[str, ...]]:
+    async def _parts(
+        self, details: "Sequence[ImageDetailTypeDef]"
+    ) -> Mapping[str, tuple[str, ...]]:
         """What each index among these images is made of."""
         indexes = [
             detail["imageDigest"]
@@ -192,25 +204,27 @@ class Repository:
                 details=[*(reason for reason in reasons if reason), "No tag moved."],
             )
         image = answer["images"][0]
-        # An OCI manifest need not name its own type.
-        media_type = {k: v for k, v in image.items() if k == "imageManifestMediaType"}
         for position, name in enumerate(tags):
             moved = ", ".join(tags[:position])
             left = f"it is as it was{f', moved before it: {moved}' if moved else ''}"
-            put = partial(
-                self._put_image,
-                imageManifest=image["imageManifest"],
-                **media_type,
-                imageTag=name,
-                imageDigest=digest,
-            )
+            put: PutImageRequestTypeDef = {
+                "repositoryName": self.name,
+                "imageManifest": image["imageManifest"],
+                "imageTag": name,
+                "imageDigest": digest,
+            }
+            # An OCI manifest need not name its own type.
+            if "imageManifestMediaType" in image:
+                put["imageManifestMediaType"] = image["imageManifestMediaType"]
             with aws_errors(f"ECR did not move the tag {name} of {self.name}", left=left):
                 try:
-                    await in_thread(put)
+                    await in_thread(partial(self._client.put_image, **put))
                 except self._client.exceptions.ImageAlreadyExistsException:
                     continue
 
-    async def _manifests(self, digests: Sequence[str], *, media_types: Sequence[str]) -> Any:
+    async def _manifests(
+        self, digests: Sequence[str], *, media_types: Sequence[str]
+    ) -> "BatchGetImageResponseTypeDef":
         return await in_thread(
             lambda: self._client.batch_get_image(
                 repositoryName=self.name,
@@ -218,9 +232,6 @@ class Repository:
                 acceptedMediaTypes=list(media_types),
             )
         )
-
-    def _put_image(self, **arguments: str) -> None:
-        self._client.put_image(repositoryName=self.name, **arguments)
 
     async def delete(self, digests: Sequence[str]) -> None:
         """Deletes images with all of their tags; one that is gone already is no error.
@@ -246,7 +257,7 @@ class Repository:
                 details=kept,
             )
 
-    def _delete(self, digests: Sequence[str]) -> Any:
+    def _delete(self, digests: Sequence[str]) -> "BatchDeleteImageResponseTypeDef":
         return self._client.batch_delete_image(
             repositoryName=self.name, imageIds=[{"imageDigest": each} for each in digests]
         )
@@ -268,17 +279,18 @@ class Repository:
         )
 
     @cached_property
-    def _client(self) -> Any:
+    def _client(self) -> "ECRClient":
         with aws_errors("ECR cannot be asked"):
             return aws_client("ecr", region=self.region)
 
 
-def _image_id(reference: str) -> dict[str, str]:
-    kind = "imageDigest" if reference.startswith("sha256:") else "imageTag"
-    return {kind: reference}
+def _image_id(reference: str) -> "ImageIdentifierTypeDef":
+    if reference.startswith("sha256:"):
+        return {"imageDigest": reference}
+    return {"imageTag": reference}
 
 
-def _stored_image(detail: Mapping[str, Any], parts: tuple[str, ...]) -> StoredImage:
+def _stored_image(detail: "ImageDetailTypeDef", parts: tuple[str, ...]) -> StoredImage:
     findings = detail.get("imageScanFindingsSummary", {}).get("findingSeverityCounts")
     return StoredImage(
         digest=detail["imageDigest"],
@@ -286,6 +298,6 @@ def _stored_image(detail: Mapping[str, Any], parts: tuple[str, ...]) -> StoredIm
         pushed_at=detail["imagePushedAt"],
         size_bytes=detail.get("imageSizeInBytes") or 0,
         scan_status=detail.get("imageScanStatus", {}).get("status"),
-        findings=dict(findings) if findings is not None else None,
+        findings=dict(findings.items()) if findings is not None else None,
         parts=parts,
     )

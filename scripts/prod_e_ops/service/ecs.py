@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prod_e.names import ServiceNames
 from prod_e_ops import next_commands
@@ -22,6 +23,19 @@ from prod_e_ops.service.model import (
 )
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_ecs.literals import DesiredStatusType
+    from mypy_boto3_ecs.type_defs import (
+        DeploymentTypeDef,
+        ListServiceDeploymentsRequestTypeDef,
+        ServiceDeploymentBriefTypeDef,
+        ServiceTypeDef,
+        TaskTypeDef,
+        UpdateServiceRequestTypeDef,
+    )
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_elbv2.type_defs import DescribeTargetHealthOutputTypeDef
+
     from prod_e.settings import Environment
 
 # How long before the primary deployment the newest one may have begun.
@@ -153,15 +167,15 @@ class Deployments:
 
         `left`: for the message if ECS refuses: what was done before.
         """
+        request: UpdateServiceRequestTypeDef = {
+            "cluster": self.cluster,
+            "service": self.names.service,
+            "forceNewDeployment": True,
+        }
+        if task_definition:
+            request["taskDefinition"] = task_definition
         with aws_errors(f"ECS did not begin a deployment of {self.names.service}", left=left):
-            await in_thread(
-                lambda: self._ecs.update_service(
-                    cluster=self.cluster,
-                    service=self.names.service,
-                    **({"taskDefinition": task_definition} if task_definition else {}),
-                    forceNewDeployment=True,
-                )
-            )
+            await in_thread(lambda: self._ecs.update_service(**request))
 
     async def why_stopped(self, deployment: Deployment) -> Sequence[str]:
         """Why tasks of a deployment failed: one line for each reason, with how many."""
@@ -186,7 +200,7 @@ class Deployments:
         container = self.names.container
         return frozenset(task.digests[container] for task in tasks if container in task.digests)
 
-    async def _service(self) -> Mapping[str, Any]:
+    async def _service(self) -> "ServiceTypeDef":
         service = await self._find()
         if service is None:
             raise ServiceNotDeployed(
@@ -197,7 +211,7 @@ class Deployments:
             )
         return service
 
-    async def _find(self) -> Mapping[str, Any] | None:
+    async def _find(self) -> "ServiceTypeDef | None":
         with self._errors("state"):
             try:
                 answer = await in_thread(
@@ -209,7 +223,7 @@ class Deployments:
                 return None
         return next((each for each in answer["services"] if each["status"] == "ACTIVE"), None)
 
-    async def _of_primary(self, primary: Mapping[str, Any]) -> Deployment:
+    async def _of_primary(self, primary: "DeploymentTypeDef") -> Deployment:
         """The primary deployment, of which ECS keeps no record any more."""
         definition = await self.task_definition(_last(primary["taskDefinition"]))
         return Deployment(
@@ -234,17 +248,19 @@ class Deployments:
                 images = each.get("containerImages", ())
                 ours = next(
                     (i for i in images if i["containerName"] == self.names.container),
-                    images[0] if images else {},
+                    images[0] if images else None,
                 )
                 found[each["serviceRevisionArn"]] = Revision(
                     id=_last(each["serviceRevisionArn"]),
                     task_definition=_last(each["taskDefinition"]),
-                    image=ours.get("image", ""),
-                    digest=ours.get("imageDigest"),
+                    image=ours.get("image", "") if ours else "",
+                    digest=ours.get("imageDigest") if ours else None,
                 )
         return found
 
-    async def _rollback_reasons(self, listed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    async def _rollback_reasons(
+        self, listed: "Sequence[ServiceDeploymentBriefTypeDef]"
+    ) -> dict[str, str]:
         """Why deployments were rolled back, which the list does not say."""
         arns = [d["serviceDeploymentArn"] for d in listed if d["status"].startswith("ROLLBACK")]
         reasons = {}
@@ -255,7 +271,7 @@ class Deployments:
                 reasons[each["serviceDeploymentArn"]] = reason
         return reasons
 
-    async def _targets(self, service: Mapping[str, Any]) -> Mapping[str, int]:
+    async def _targets(self, service: "ServiceTypeDef") -> Mapping[str, int]:
         states: Counter[str] = Counter()
         with aws_errors(f"The health of {self.names.service}'s targets cannot be told"):
             for balancer in service["loadBalancers"]:
@@ -267,28 +283,30 @@ class Deployments:
                     )
         return dict(sorted(states.items()))
 
-    def _listed_deployments(self, after: datetime | None) -> Sequence[Mapping[str, Any]]:
+    def _listed_deployments(
+        self, after: datetime | None
+    ) -> "Sequence[ServiceDeploymentBriefTypeDef]":
         # botocore has no paginator for it.
-        listed: list[Mapping[str, Any]] = []
-        token: dict[str, str] = {}
+        listed: list[ServiceDeploymentBriefTypeDef] = []
+        request: ListServiceDeploymentsRequestTypeDef = {
+            "cluster": self.cluster,
+            "service": self.names.service,
+        }
+        if after:
+            request["createdAt"] = {"after": after}
         while True:
-            answer = self._ecs.list_service_deployments(
-                cluster=self.cluster,
-                service=self.names.service,
-                **({"createdAt": {"after": after}} if after else {}),
-                **token,
-            )
+            answer = self._ecs.list_service_deployments(**request)
             listed += answer["serviceDeployments"]
             if "nextToken" not in answer:
                 return listed
-            token = {"nextToken": answer["nextToken"]}
+            request["nextToken"] = answer["nextToken"]
 
-    def _described_tasks(self, desired_status: str) -> Sequence[Mapping[str, Any]]:
+    def _described_tasks(self, desired_status: "DesiredStatusType") -> "Sequence[TaskTypeDef]":
         pages = self._ecs.get_paginator("list_tasks").paginate(
             cluster=self.cluster, serviceName=self.names.service, desiredStatus=desired_status
         )
         arns = [arn for page in pages for arn in page["taskArns"]]
-        found: list[Mapping[str, Any]] = []
+        found: list[TaskTypeDef] = []
         for start in range(0, len(arns), _MOST_TASKS_DESCRIBED):
             part = arns[start : start + _MOST_TASKS_DESCRIBED]
             found += self._ecs.describe_tasks(cluster=self.cluster, tasks=part)["tasks"]
@@ -300,24 +318,24 @@ class Deployments:
         )
         return [arn for page in pages for arn in page["taskDefinitionArns"]]
 
-    def _target_health(self, arn: str) -> Any:
+    def _target_health(self, arn: str) -> "DescribeTargetHealthOutputTypeDef":
         return self._elbv2.describe_target_health(TargetGroupArn=arn)
 
-    def _errors(self, what: str) -> Any:
+    def _errors(self, what: str) -> AbstractContextManager[None]:
         return aws_errors(f"The {what} of {self.names.service} cannot be looked up")
 
     @cached_property
-    def _ecs(self) -> Any:
+    def _ecs(self) -> "ECSClient":
         with aws_errors("ECS cannot be asked"):
             return aws_client("ecs", region=self.environment.region)
 
     @cached_property
-    def _elbv2(self) -> Any:
+    def _elbv2(self) -> "ElasticLoadBalancingv2Client":
         with aws_errors("The load balancer cannot be asked"):
             return aws_client("elbv2", region=self.environment.region)
 
 
-def _task(values: Mapping[str, Any]) -> Task:
+def _task(values: "TaskTypeDef") -> Task:
     containers = values.get("containers", ())
     return Task(
         id=_last(values["taskArn"]),
