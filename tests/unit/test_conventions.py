@@ -1,0 +1,45 @@
+"""What all sources have in common, read from their own text."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+CHANGE = {
+    "Exchange", "ContainerState", "Registration", "Report", "Rollout", "Server", "Target", "Task",
+    "Upload",
+}  # fmt: skip
+"""The dataclasses that are there to change."""
+
+BY_POSITION = {
+    "Box", "Change", "ContainerImage", "Diagnostic", "Doc", "EnvironmentNames", "Event", "Failure",
+    "Finished", "ImageTag", "PlanSummary", "Project", "ProviderSource", "Repository", "Stack",
+    "Terraform", "VersionConstraint", "_Argument", "_Child", "_Pattern", "_Planning",
+}  # fmt: skip
+"""Those whose fields are told apart without their names."""
+
+
+def dataclasses() -> Iterator[tuple[str, str, set[str]]]:
+    """Each one's name, file, and what its decorator says."""
+    for source in ("constructs", "scripts"):
+        for file in sorted((PROJECT / source).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+                for decorator in getattr(node, "decorator_list", ()):
+                    text = ast.unparse(decorator)
+                    if isinstance(node, ast.ClassDef) and text.startswith("dataclass"):
+                        said = text.removeprefix("dataclass").strip("()").split(", ")
+                        yield node.name, str(file.relative_to(PROJECT)), set(said)
+
+
+FOUND = list(dataclasses())
+
+
+@pytest.mark.parametrize(
+    ("said", "exceptions"), [("frozen=True", CHANGE), ("kw_only=True", BY_POSITION)]
+)
+def test_a_dataclass_is_frozen_and_made_by_keyword(said: str, exceptions: set[str]) -> None:
+    others = {name for name, _, decorator in FOUND if said not in decorator}
+    assert others == exceptions
