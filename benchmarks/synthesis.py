@@ -5,6 +5,7 @@ ours takes more than 1/8 of stock's time or 1/3 of its memory, or grows faster t
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -15,6 +16,8 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import psutil
 
 MOST_TIME = 1 / 8
 MOST_MEMORY = 1 / 3
@@ -44,13 +47,10 @@ class Run:
 
 def memory_mib_of_group(group: int) -> float:
     total = 0.0
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            if os.getpgid(int(status.parent.name)) == group:
-                lines = status.read_text().splitlines()
-                total += next(int(x.split()[1]) for x in lines if x.startswith("VmRSS")) / 1024
-        except (OSError, StopIteration):
-            continue
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getpgid(process.pid) == group:
+                total += process.memory_info().rss / 2**20
     return total
 
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import boto3
-import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.project_folder import PROD_E, TINY, make_project, processes_with, prod_e
+from tests.support.processes import processes_with
+from tests.support.project_folder import PROD_E, TINY, make_project, prod_e
 from tests.support.terraform_program import needs_aws_provider, needs_terraform
 from tests.support.written_project import written
 
@@ -76,12 +76,6 @@ class Running:
         return said
 
 
-needs_proc = pytest.mark.skipif(
-    not Path("/proc/self/environ").exists(), reason="what still runs is read from /proc"
-)
-
-
-@needs_proc
 def test_ctrl_c_during_synthesis_leaves_the_output_as_it_was(project: Path) -> None:
     before = written(project)
     (project / "environments" / "tiny.toml").write_text(TINY.replace("single", "per_zone"))
@@ -94,7 +88,6 @@ def test_ctrl_c_during_synthesis_leaves_the_output_as_it_was(project: Path) -> N
     assert written(project) != before
 
 
-@needs_proc
 @needs_terraform
 def test_ctrl_c_does_not_wait_for_an_aws_that_does_not_answer(
     project: Path, aws: EmbeddedAws
@@ -110,7 +103,6 @@ def test_ctrl_c_does_not_wait_for_an_aws_that_does_not_answer(
             running.interrupt()
 
 
-@needs_proc
 @needs_aws_provider
 def test_ctrl_c_during_a_plan_changes_nothing_and_gives_the_lock_back(
     project: Path, aws: EmbeddedAws
@@ -125,7 +117,6 @@ def test_ctrl_c_during_a_plan_changes_nothing_and_gives_the_lock_back(
     assert not list(project.rglob("*.lock.info"))
 
 
-@needs_proc
 @needs_aws_provider
 def test_ctrl_c_during_a_deployment_keeps_all_that_was_made_and_the_next_plan_goes_on(
     tmp_path: Path,

@@ -14,12 +14,12 @@ import pytest
 from embedded_aws import EmbeddedAws
 from prod_e_ops.demo.front_door import CLIENTS
 from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.processes import processes_with
 from tests.support.project_folder import (
     PROD_E,
     PROJECT,
     TINY,
     make_project,
-    processes_with,
     prod_e,
 )
 from tests.support.terraform_program import needs_aws_provider

@@ -1,7 +1,6 @@
 """The embedded AWS keeps what moto forgets, and answers where moto does not."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from embedded_aws import EmbeddedAws, EmbeddedAwsError
 from embedded_aws.control_plane.not_implemented import answering_everything
+from tests.support.processes import is_running
 
 SUBNET_CIDRS = ("10.0.1.0/24", "10.0.2.0/24")
 
@@ -636,7 +636,7 @@ def test_it_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         parent.send_signal(signal.SIGKILL)
-    _wait_until(lambda: not _is_alive(child))
+    _wait_until(lambda: not is_running(child))
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
@@ -644,15 +644,6 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # Whoever adopts it may take a while to collect it; it no longer runs by then.
-    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
 def test_a_start_that_fails_says_what_was_printed(

@@ -15,6 +15,7 @@ import pytest
 from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.data_plane.kept_process import PATIENCE_SECONDS
 from tests.embedded.world import World, eventually, write_source
+from tests.support.processes import is_running
 
 # Ten seconds without a heartbeat, and what looking and ending takes.
 ENDED_SECONDS = PATIENCE_SECONDS + 10
@@ -35,15 +36,6 @@ def own(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # Whoever adopts it may take a while to collect it; it no longer runs by then.
-    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-
-
 def kill(pid: int | None) -> None:
     assert pid
     os.kill(pid, signal.SIGKILL)
@@ -62,7 +54,7 @@ def test_a_data_plane_that_is_killed_finds_its_tasks_again(own: World) -> None:
     own.deploy("second")
     own.until_steady()
     assert own.json("/")["version"] == "second"
-    eventually("the old ones have ended", lambda: not any(map(is_alive, before)))
+    eventually("the old ones have ended", lambda: not any(map(is_running, before)))
 
 
 def try_get(world: World) -> int:
@@ -95,7 +87,7 @@ def test_without_a_control_plane_everything_ends_after_ten_seconds(own: World) -
     kill(own.aws._process.pid)
     eventually(
         "tasks have ended",
-        lambda: not any(map(is_alive, pids)),
+        lambda: not any(map(is_running, pids)),
         seconds=ENDED_SECONDS + PATIENCE_SECONDS,
     )
 
@@ -143,15 +135,15 @@ def test_nothing_outlives_a_sigkill_of_everything(
         assert parent.stdout is not None
         known: dict[str, Any] = json.loads(parent.stdout.readline())
         assert len(known["run"]) == 3
-        assert all(map(is_alive, known["run"]))
+        assert all(map(is_running, known["run"]))
         # The data plane's parent would start it again.
         for pid in (parent.pid, *known["own"]):
             kill(pid)
         if kills_keepers:
             for pid in known["keepers"]:
                 kill(pid)
-    wait_for(lambda: not any(map(is_alive, known["run"])))
-    wait_for(lambda: not any(map(is_alive, known["keepers"])))
+    wait_for(lambda: not any(map(is_running, known["run"])))
+    wait_for(lambda: not any(map(is_running, known["keepers"])))
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -172,6 +164,6 @@ def test_the_end_of_the_embedded_aws_is_the_end_of_its_tasks(tmp_path: Path) -> 
         world.create()
         world.until_steady()
         pids, folder = world.task_pids(), aws._state_folder
-    assert not any(map(is_alive, pids))
+    assert not any(map(is_running, pids))
     assert folder is not None
     assert not folder.exists()

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from prod_e_ops.errors import Interrupted
 from prod_e_ops.terminal.processes import ChildProcesses, Finished
+from tests.support.processes import is_running
 
 END_SECONDS = 120
 
@@ -76,14 +76,6 @@ def nothing_is_left(tmp_path: Path) -> Iterator[None]:
         while is_running(int(file.read_text())):
             assert time.monotonic() < deadline, f"{file.name} still runs"
             time.sleep(0.05)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        # A zombie was killed, but not yet waited for by whoever inherited it.
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def press(number: int = signal.SIGINT) -> Callable[[str], None]:

@@ -1,6 +1,5 @@
 """A project in a folder of its own, and the `prod-e` command run in it."""
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -57,13 +56,3 @@ def prod_e(
     )
     check_json_output(arguments, done.stdout)
     return done
-
-
-def processes_with(folder: Path) -> list[str]:
-    """The command lines of the processes whose temporary files belong in `folder`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if f"TMPDIR={folder}\0".encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_text())
-    return found
