@@ -9,8 +9,8 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 
 CHANGE = {
-    "Exchange", "ContainerState", "Registration", "Report", "Rollout", "Server", "Target", "Task",
-    "Upload",
+    "ContainerState", "Exchange", "Load", "Registration", "Report", "Rollout", "Server", "Target",
+    "Task", "Upload", "_Times",
 }  # fmt: skip
 """The dataclasses that are there to change."""
 
