@@ -116,18 +116,26 @@ class Infrastructure:
 
         await for_each(self.left, plan)
 
+    async def plan_destroy(self) -> None:
+        """Plans to take everything away again."""
+
+        async def plan(stack: Stack) -> None:
+            if override := _without_prevent_destroy(stack):
+                (stack.folder / _UNPROTECTED_FILE).write_text(json.dumps(override), "utf-8")
+            with self.going_on_without(stack):
+                await self._terraform_for(stack).plan(stack, destroy=True, refresh=False)
+
+        await for_each(self.left, plan)
+
     async def destroy(self) -> None:
-        """Takes everything away again, in the order opposite to that of deployment."""
+        """Applies the plans of `plan_destroy`."""
         with self.run.step("Destroy") as step:
             await in_thread(lambda: _let_go(self.run.environment, self.run.clients))
             progress = Progress(step)
 
             async def destroy(stack: Stack) -> Sequence[str]:
-                if override := _without_prevent_destroy(stack):
-                    (stack.folder / _UNPROTECTED_FILE).write_text(json.dumps(override), "utf-8")
                 terraform = self._terraform_for(stack)
                 with self.going_on_without(stack):
-                    await terraform.plan(stack, destroy=True, refresh=False)
                     await terraform.apply(stack, on_event=progress)
                     return [r["address"] for r in await terraform.resources(stack)]
                 return []

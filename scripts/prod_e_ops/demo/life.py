@@ -48,7 +48,10 @@ class Life:
             await live.ask()
             await live.deploy_second()
         # It reads all that there is, beside steps that wait more than they work.
-        async with _beside(self.infrastructure.plan_again()) as planned:
+        async with (
+            _beside(self.infrastructure.plan_again()) as planned,
+            _beside(self._plan_destroy(planned, keep=keep)) as ready,
+        ):
             if live:
                 await live.deploy_broken()
                 await live.kill_task()
@@ -56,6 +59,7 @@ class Life:
             with self.run.step("Plan again") as step:
                 await planned
                 step.outcome = "no changes"
+            await ready
         if keep:
             await self._keep()
         else:
@@ -185,6 +189,11 @@ class Life:
         door = await in_thread(lambda: FrontDoor.of(run.aws, run.environment.name))
         return Live(run=run, delivery=self.delivery, versions=versions, door=door)
 
+    async def _plan_destroy(self, planned: "asyncio.Task[None]", *, keep: bool) -> None:
+        if not keep:
+            await asyncio.wait({planned})
+            await self.infrastructure.plan_destroy()
+
     async def _keep(self) -> None:
         run = self.run
         names = run.environment.names
@@ -228,4 +237,5 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator["asyncio.Tas
         yield task
     finally:
         task.cancel()
-        await asyncio.wait({task})
+        # What it raises is raised where it is awaited, or nobody needs it any more.
+        await asyncio.gather(task, return_exceptions=True)
