@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,14 @@ def aws() -> Iterator[EmbeddedAws]:
         yield server
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for `TMPDIR`, which PostgreSQL, where it runs as somebody else, may go through."""
+    with tempfile.TemporaryDirectory(prefix="demo-test-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
 UNDER_LOAD = {
     "Deploy a new version under load": 0,
     "Deploy a version that crashes": 0,
@@ -55,7 +64,7 @@ UNDER_LOAD = {
 
 
 @pytest.mark.parametrize("runtime", ["process", "docker"])
-def test_the_demo_shows_the_life_of_the_seed_system(tmp_path: Path, runtime: str) -> None:
+def test_the_demo_shows_the_life_of_the_seed_system(temporary: Path, runtime: str) -> None:
     if runtime == "docker":
         try:
             DockerEngine.connect().need_image("node:16-slim")
@@ -64,7 +73,7 @@ def test_the_demo_shows_the_life_of_the_seed_system(tmp_path: Path, runtime: str
     finished = prod_e(
         PROJECT,
         *("demo", "--json", "--runtime", runtime),
-        variables={**os.environ, "TMPDIR": str(tmp_path)},
+        variables={**os.environ, "TMPDIR": str(temporary)},
         timeout_seconds=1_200,
     )
     assert finished.returncode == 0, finished.stderr
@@ -81,7 +90,7 @@ def test_the_demo_shows_the_life_of_the_seed_system(tmp_path: Path, runtime: str
     crash = steps["Deploy a version that crashes"]["result"]
     assert crash == "rolled back by ECS (ECS deployment circuit breaker: tasks failed to start)"
     assert "Essential container in task exited" in finished.stderr
-    assert_nothing_is_left(tmp_path)
+    assert_nothing_is_left(temporary)
 
 
 def assert_nothing_is_left(folder: Path) -> None:
@@ -222,11 +231,11 @@ def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path)
         "Deploy a version that crashes",
     ],
 )
-def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(tmp_path: Path, after: str) -> None:
+def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(temporary: Path, after: str) -> None:
     process = subprocess.Popen(
         [PROD_E, "demo", "--runtime", "process"],
         cwd=PROJECT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(temporary)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -239,4 +248,4 @@ def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(tmp_path: Path, after: s
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
-    assert_nothing_is_left(tmp_path)
+    assert_nothing_is_left(temporary)

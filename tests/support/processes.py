@@ -18,6 +18,6 @@ def processes_with(folder: Path) -> list[str]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.environ().get("TMPDIR") == str(folder):
+            if Path(process.environ().get("TMPDIR", "/")).is_relative_to(folder):
                 found.append(" ".join(process.cmdline()))
     return found

@@ -156,11 +156,13 @@ class Live:
 
     def _is_replaced(self, arn: str) -> bool:
         running = self._running()
-        if len(running) != self._settings.desired_tasks or arn in {t["taskArn"] for t in running}:
-            return False
         (service,) = self.run.clients("ecs").describe_services(
             cluster=self._cluster, services=[self._names.service]
         )["services"]
+        # Autoscaling may want more of them by now than the settings begin with.
+        desired = int(service["desiredCount"])
+        if len(running) != desired or arn in {task["taskArn"] for task in running}:
+            return False
         health = [
             target["TargetHealth"]["State"]
             for balancer in service["loadBalancers"]
@@ -168,7 +170,7 @@ class Live:
                 TargetGroupArn=balancer["targetGroupArn"]
             )["TargetHealthDescriptions"]
         ]
-        return health == ["healthy"] * self._settings.desired_tasks
+        return bool(health.count("healthy") == desired)
 
     @property
     def _names(self) -> ServiceNames:

@@ -118,6 +118,8 @@ async def run_demo(
                 terraform=terraform.with_environment(
                     {
                         **aws.environment(terraform.environment),
+                        # A Terraform that is killed leaves its providers' sockets there.
+                        "TMPDIR": str(scratch),
                         # No lock file is kept: what is in the cache was verified when it came.
                         "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
                     },
