@@ -186,6 +186,8 @@ class EmbeddedAws:
                 "EMBEDDED_AWS_PORT": str(self.port),
                 "EMBEDDED_AWS_DATA_PLANE": "1" if self.data_plane else "",
                 "MOTO_ECS_DEPLOYMENT_SECONDS": str(self.deployment_seconds),
+                # Roles attach them, such as AmazonECSTaskExecutionRolePolicy.
+                "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
                 "EMBEDDED_AWS_REGION": self.region,
                 "EMBEDDED_AWS_ALARM_BAKE_SECONDS": str(self.alarm_bake_seconds),
                 "EMBEDDED_AWS_REGISTRY_HOST": self.registry_host or "",

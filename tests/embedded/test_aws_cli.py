@@ -60,8 +60,9 @@ def of_this_machine() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class AwsCli:
-    """Its program and the environment that leads it to the embedded AWS."""
+    """Its program and the environment that leads it to the embedded AWS. `major`: its version."""
 
+    major: str
     program: str
     aws: EmbeddedAws
 
@@ -102,7 +103,7 @@ def cli(
         if os.environ.get("PROD_E_REQUIRE_AWS_CLI") == "1":
             pytest.fail(f"{missing} PROD_E_REQUIRE_AWS_CLI=1 asks for these tests.")
         pytest.skip(str(missing))
-    found = AwsCli(program=program, aws=aws)
+    found = AwsCli(major=request.param, program=program, aws=aws)
     assert found.run("--version").startswith(f"aws-cli/{request.param}.")
     return found
 
@@ -163,7 +164,8 @@ def test_a_task_of_its_own_and_what_it_says(cli: AwsCli, world: World) -> None:
     assert stream == f"ecs/app/{task['taskArn'].rpartition('/')[2]}"
     said = ("logs", "filter-log-events", "--log-group-name", group)
     assert cli.text("events[].message", *said) == ["by", "hand"]
-    assert "by hand" in cli.run("logs", "tail", group)
+    if cli.major == "2":
+        assert "by hand" in cli.run("logs", "tail", group)
 
 
 def test_load_balancers(cli: AwsCli, world: World) -> None:

@@ -7,6 +7,7 @@ what a caller should know (see `EmbeddedAws`). It ends when its standard input c
 import json
 import logging
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Iterable
@@ -131,7 +132,11 @@ def main() -> None:
     preloaded = (dispatcher, _PRELOADED_SERVICES)
     threading.Thread(target=_load, args=preloaded, daemon=True).start()
     sys.stdin.read()
-    registry.remove_blobs()
+    if has_data_plane():
+        # Which may still be tidying up.
+        registry.remove_blobs()
+    else:
+        shutil.rmtree(os.environ["EMBEDDED_AWS_STATE_FOLDER"], ignore_errors=True)
     # Nothing here is worth the second that an orderly end takes.
     os._exit(0)
 

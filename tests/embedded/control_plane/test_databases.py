@@ -1,0 +1,60 @@
+"""What RDS remembers."""
+
+from typing import Any
+from uuid import uuid4
+
+from tests.embedded.control_plane.clients import (
+    Clients,
+)
+
+
+def _database(clients: Clients, **arguments: Any) -> dict[str, Any]:
+    database: dict[str, Any] = clients("rds").create_db_instance(
+        DBInstanceIdentifier=f"database-{uuid4().hex[:8]}",
+        DBInstanceClass="db.t4g.small",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="postgres",
+        ManageMasterUserPassword=True,
+        **arguments,
+    )["DBInstance"]
+    return database
+
+
+class TestDatabase:
+    def test_it_remembers_performance_insights(self, clients: Clients) -> None:
+        database = _database(
+            clients, EnablePerformanceInsights=True, PerformanceInsightsRetentionPeriod=31
+        )
+        assert database["PerformanceInsightsEnabled"] is True
+        assert database["PerformanceInsightsRetentionPeriod"] == 31
+
+    def test_performance_insights_can_be_switched_on_later(self, clients: Clients) -> None:
+        database = _database(clients)
+        assert database["PerformanceInsightsEnabled"] is False
+        modified = clients("rds").modify_db_instance(
+            DBInstanceIdentifier=database["DBInstanceIdentifier"], EnablePerformanceInsights=True
+        )["DBInstance"]
+        assert modified["PerformanceInsightsEnabled"] is True
+
+    def test_each_has_a_resource_id_of_its_own(self, clients: Clients) -> None:
+        assert _database(clients)["DbiResourceId"] != _database(clients)["DbiResourceId"]
+
+    def test_a_parameter_that_was_set_says_that_a_user_did(self, clients: Clients) -> None:
+        rds = clients("rds")
+        group = f"parameters-{uuid4().hex[:8]}"
+        rds.create_db_parameter_group(
+            DBParameterGroupName=group, DBParameterGroupFamily="postgres16", Description="d"
+        )
+        rds.modify_db_parameter_group(
+            DBParameterGroupName=group,
+            Parameters=[
+                {
+                    "ParameterName": "rds.force_ssl",
+                    "ParameterValue": "1",
+                    "ApplyMethod": "immediate",
+                }
+            ],
+        )
+        (parameter,) = rds.describe_db_parameters(DBParameterGroupName=group)["Parameters"]
+        assert (parameter["ParameterValue"], parameter["Source"]) == ("1", "user")

@@ -1,0 +1,114 @@
+"""What moto forgets or lacks, of services with few patches."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.embedded.control_plane.clients import (
+    Clients,
+    Service,
+)
+
+
+@pytest.mark.parametrize("kind", ["group", "prefix list", "address range"])
+def test_a_security_group_rule_keeps_its_description(clients: Clients, kind: str) -> None:
+    ec2 = clients("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    group = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpc)["GroupId"]
+    prefix_list = ec2.describe_prefix_lists()["PrefixLists"][0]["PrefixListId"]
+    peers = {
+        "group": {"UserIdGroupPairs": [{"GroupId": group, "Description": "to a peer"}]},
+        "prefix list": {
+            "PrefixListIds": [{"PrefixListId": prefix_list, "Description": "to a peer"}]
+        },
+        "address range": {"IpRanges": [{"CidrIp": "10.1.0.0/16", "Description": "to a peer"}]},
+    }
+    rule = ec2.authorize_security_group_egress(
+        GroupId=group,
+        IpPermissions=[{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, **peers[kind]}],
+    )["SecurityGroupRules"][0]
+    described = ec2.describe_security_group_rules(
+        SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]]
+    )["SecurityGroupRules"]
+    assert described[0]["Description"] == "to a peer"
+
+
+def test_a_scalable_target_keeps_its_tags(clients: Clients) -> None:
+    service, scaling = Service(clients), clients("application-autoscaling")
+    arn = scaling.register_scalable_target(
+        ServiceNamespace="ecs",
+        ResourceId=f"service/{service.cluster}/{service.name}",
+        ScalableDimension="ecs:service:DesiredCount",
+        MinCapacity=1,
+        MaxCapacity=2,
+        Tags={"Project": "prod-e"},
+    )["ScalableTargetARN"]
+    scaling.tag_resource(ResourceARN=arn, Tags={"Owner": "me"})
+    assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {
+        "Project": "prod-e",
+        "Owner": "me",
+    }
+    scaling.untag_resource(ResourceARN=arn, TagKeys=["Project"])
+    assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"Owner": "me"}
+
+
+def test_a_saved_query_is_kept_until_it_is_deleted(clients: Clients) -> None:
+    logs = clients("logs")
+    name = f"queries-{uuid4().hex[:8]}/errors"
+    query = {"name": name, "queryString": "fields @message", "logGroupNames": ["/ecs/prod-e-task"]}
+    id = logs.put_query_definition(**query)["queryDefinitionId"]
+    logs.put_query_definition(**query | {"queryString": "fields @log"}, queryDefinitionId=id)
+    (kept,) = logs.describe_query_definitions(queryDefinitionNamePrefix=name)["queryDefinitions"]
+    assert kept["queryString"] == "fields @log"
+    assert kept["logGroupNames"] == ["/ecs/prod-e-task"]
+    assert logs.delete_query_definition(queryDefinitionId=id)["success"] is True
+    assert logs.describe_query_definitions(queryDefinitionNamePrefix=name)["queryDefinitions"] == []
+
+
+@pytest.mark.parametrize(
+    ("definition", "result"),
+    [
+        ({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}, "OK"),
+        ({"StartAt": "Done"}, "FAIL"),
+        ({"StartAt": "Done", "States": {"Done": {"Type": "Success"}}}, "FAIL"),
+    ],
+)
+def test_a_state_machine_definition_is_validated(
+    clients: Clients, definition: dict[str, Any], result: str
+) -> None:
+    answer = clients("stepfunctions").validate_state_machine_definition(
+        definition=json.dumps(definition)
+    )
+    assert answer["result"] == result
+    assert bool(answer["diagnostics"]) is (result == "FAIL")
+
+
+def test_a_certificate_is_issued_once_its_validation_record_exists(clients: Clients) -> None:
+    acm, route53 = clients("acm"), clients("route53")
+    zone = route53.create_hosted_zone(Name="example.com", CallerReference=uuid4().hex)
+    arn = acm.request_certificate(DomainName="api.example.com", ValidationMethod="DNS")[
+        "CertificateArn"
+    ]
+    certificate = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    assert certificate["Status"] == "PENDING_VALIDATION"
+    record = certificate["DomainValidationOptions"][0]["ResourceRecord"]
+    route53.change_resource_record_sets(
+        HostedZoneId=zone["HostedZone"]["Id"],
+        ChangeBatch={
+            "Changes": [
+                {
+                    "Action": "CREATE",
+                    "ResourceRecordSet": {
+                        "Name": record["Name"],
+                        "Type": record["Type"],
+                        "TTL": 60,
+                        "ResourceRecords": [{"Value": record["Value"]}],
+                    },
+                }
+            ]
+        },
+    )
+    issued = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    assert issued["Status"] == "ISSUED"
