@@ -1,7 +1,6 @@
 """The server's process, what it refuses, and who its callers are."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
