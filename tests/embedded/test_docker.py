@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from embedded_aws import DataPlane, EmbeddedAws
-from tests.embedded.world import APP, World, eventually, write_source
+from tests.embedded.world import APP, World, eventually, most_used, write_source
 from tests.support.docker_engine import DockerEngine, DockerUnavailableError
 from tests.support.registry import Registry
 
@@ -243,6 +243,17 @@ def test_its_output_is_in_cloudwatch_logs(world: World) -> None:
     world.until_steady()
     world.get("/log?text=from-a-container")
     eventually("it is there", lambda: "from-a-container" in world.log_lines(), seconds=10)
+
+
+def test_what_its_containers_use_is_in_cloudwatch(world: World) -> None:
+    world.create(world.define(cpu="256", memory="1024"), desiredCount=1)
+    world.until_steady()
+    idle = eventually("memory is measured", lambda: most_used(world, "MemoryUtilization"))
+    assert 0 < idle < 50
+    world.get("/burn?ms=60000")
+    world.get("/fill")
+    eventually("CPU is used", lambda: (most_used(world, "CPUUtilization") or 0) > 30)
+    eventually("memory is used", lambda: (most_used(world, "MemoryUtilization") or 0) > idle + 25)
 
 
 def test_a_data_plane_that_is_killed_finds_its_containers_again(

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.embedded.world import World, eventually
+from tests.embedded.world import World, eventually, most_used
 
 DIMENSION = "ecs:service:DesiredCount"
 
@@ -78,35 +77,18 @@ def one_task(world: World) -> Iterator[World]:
         )
 
 
-def average(world: World, name: str) -> float | None:
-    now = datetime.now(UTC)
-    points = world.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/ECS",
-        MetricName=name,
-        Dimensions=[
-            {"Name": "ClusterName", "Value": world.name},
-            {"Name": "ServiceName", "Value": "app"},
-        ],
-        StartTime=now - timedelta(minutes=10),
-        EndTime=now + timedelta(minutes=1),
-        Period=60,
-        Statistics=["Maximum"],
-    )["Datapoints"]
-    return max((point["Maximum"] for point in points), default=None)
-
-
 def test_what_a_service_uses_is_in_cloudwatch(one_task: World) -> None:
-    idle_memory = eventually("memory is measured", lambda: average(one_task, "MemoryUtilization"))
+    idle_memory = eventually("memory is measured", lambda: most_used(one_task, "MemoryUtilization"))
     # Node.js in 512 MiB.
     assert 2 < idle_memory < 60
-    eventually("CPU is measured", lambda: average(one_task, "CPUUtilization") is not None)
+    eventually("CPU is measured", lambda: most_used(one_task, "CPUUtilization") is not None)
     one_task.get("/burn?ms=60000")
     one_task.get("/fill")
     # Up to half a core, of a quarter; 400 MiB of 512.
-    eventually("CPU is used", lambda: (average(one_task, "CPUUtilization") or 0) > 40)
+    eventually("CPU is used", lambda: (most_used(one_task, "CPUUtilization") or 0) > 40)
     eventually(
         "memory is used",
-        lambda: (average(one_task, "MemoryUtilization") or 0) > idle_memory + 50,
+        lambda: (most_used(one_task, "MemoryUtilization") or 0) > idle_memory + 50,
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -284,6 +285,24 @@ class World:
             self.ecs.stop_task(cluster=self.name, task=task["taskArn"])
         for listener in self.elb.describe_listeners(LoadBalancerArn=self.balancer)["Listeners"]:
             self.elb.delete_listener(ListenerArn=listener["ListenerArn"])
+
+
+def most_used(world: World, name: str) -> float | None:
+    """The highest value of a metric of the world's service so far."""
+    now = datetime.now(UTC)
+    points = world.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/ECS",
+        MetricName=name,
+        Dimensions=[
+            {"Name": "ClusterName", "Value": world.name},
+            {"Name": "ServiceName", "Value": "app"},
+        ],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=1),
+        Period=60,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    return max((point["Maximum"] for point in points), default=None)
 
 
 def get(url: str, **headers: str) -> tuple[int, dict[str, str], str]:
