@@ -61,6 +61,15 @@ def test_a_task_may_migrate_before_anybody_minds_that_it_is_not_healthy(
     assert grace >= check["startPeriod"] + until_found_healthy
 
 
+def test_a_task_that_migrates_rolls_no_deployment_back(seed: Any) -> None:
+    grace = seed["prod-e"].one("aws_ecs_service")["health_check_grace_period_seconds"]
+    alarm = seed["prod-e"].one(
+        "aws_cloudwatch_metric_alarm", alarm_name="prod-e-backend-unhealthy-hosts"
+    )
+    # A time of that length touches one period more than it has whole ones.
+    assert alarm["period"] * (alarm["evaluation_periods"] - 1) > grace
+
+
 def test_the_service_answers_for_health_before_anybody_has_waited_too_long(
     check: dict[str, Any], target_group: dict[str, Any]
 ) -> None:

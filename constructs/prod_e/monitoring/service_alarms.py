@@ -1,6 +1,7 @@
 """What is watched of a service: its answers, its tasks, its deployments."""
 
 import json
+import math
 
 from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
@@ -62,7 +63,9 @@ def watch_route(
             "A task fails its health check",
             unhealthy,
             threshold=0,
-            periods=3,
+            # Longer than a task that starts may be found unhealthy: its grace touches one minute
+            # more than it is long.
+            periods=math.ceil(route.grace_period_seconds / 60) + 2,
             missing="notBreaching",  # no task is registered: see the next alarm
         ),
     )
