@@ -49,7 +49,7 @@ def evaluate() -> None:
 
 
 def _evaluate(backend: Any, alarm: Any, now: float) -> None:
-    period, series = _series(backend, alarm)
+    period, series = _series(backend, alarm, now)
     if not period or series is None or alarm.comparison_operator not in _COMPARISONS:
         return
     periods = alarm.evaluation_periods
@@ -81,7 +81,10 @@ Series = Callable[[int], float | None]
 """A metric's value in the period with that number."""
 
 
-def _series(backend: Any, alarm: Any) -> tuple[int, Series | None]:
+def _series(backend: Any, alarm: Any, now: float) -> tuple[int, Series | None]:
+    def since(period: int) -> float:
+        return (math.floor(now / period) - int(alarm.evaluation_periods)) * float(period)
+
     if alarm.metric_name:
         period = int(alarm.period)
         metric = Metric(
@@ -90,7 +93,9 @@ def _series(backend: Any, alarm: Any) -> tuple[int, Series | None]:
             dimensions={d.name: d.value for d in alarm.dimensions},
         )
         name = alarm.statistic or alarm.extended_statistic
-        return period, _metric(backend, metric, period=period, statistic_name=name)
+        return period, _metric(
+            backend, metric, period=period, statistic_name=name, since=since(period)
+        )
     period, known, result = 0, {}, None
     for query in alarm.metric_data_queries:
         if query.metric_stat:
@@ -101,7 +106,9 @@ def _series(backend: Any, alarm: Any) -> tuple[int, Series | None]:
                 name=stat.metric.metric_name,
                 dimensions={d.name: d.value for d in stat.metric.dimensions},
             )
-            known[query.id] = _metric(backend, metric, period=period, statistic_name=stat.stat)
+            known[query.id] = _metric(
+                backend, metric, period=period, statistic_name=stat.stat, since=since(period)
+            )
             if query.return_data in (True, "true"):
                 result = query.id
     for query in alarm.metric_data_queries:
@@ -112,9 +119,11 @@ def _series(backend: Any, alarm: Any) -> tuple[int, Series | None]:
     return period, known.get(result) if result else None
 
 
-def _metric(backend: Any, metric: Metric, *, period: int, statistic_name: str) -> Series:
+def _metric(
+    backend: Any, metric: Metric, *, period: int, statistic_name: str, since: float
+) -> Series:
     buckets: dict[int, list[float]] = {}
-    for seconds, value in metric.values(backend):
+    for seconds, value in metric.values(backend, since=since):
         buckets.setdefault(math.floor(seconds / period), []).append(value)
     return lambda number: statistic(buckets.get(number, []), statistic_name)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+_LATE_SECONDS = 600
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -15,16 +17,23 @@ class Metric:
     name: str
     dimensions: Mapping[str, str]
 
-    def values(self, backend: Any) -> list[tuple[float, float]]:
-        """All values of it, each with its time in seconds since 1970."""
-        return [
-            (_seconds(datum.timestamp), datum.value)
-            for datum in backend.metric_data
-            if datum.name == self.name
-            and datum.namespace == self.namespace
-            and hasattr(datum, "value")
-            and {d.name: d.value for d in datum.dimensions} == self.dimensions
-        ]
+    def values(self, backend: Any, *, since: float) -> list[tuple[float, float]]:
+        """Its values from a time on, each with its own time; both in seconds since 1970."""
+        found = []
+        # What comes late is not far from its place.
+        for datum in reversed(backend.metric_data):
+            seconds = _seconds(datum.timestamp)
+            if seconds < since - _LATE_SECONDS:
+                break
+            if (
+                seconds >= since
+                and datum.name == self.name
+                and datum.namespace == self.namespace
+                and hasattr(datum, "value")
+                and {d.name: d.value for d in datum.dimensions} == self.dimensions
+            ):
+                found.append((seconds, datum.value))
+        return found
 
 
 def statistic(values: list[float], name: str) -> float | None:

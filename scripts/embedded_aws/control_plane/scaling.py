@@ -145,7 +145,7 @@ def _policies(backend: Any, target: Any, service: Any) -> Iterator[_Policy]:
         wanted = None
         if found := tracked_metric(target.resource_id, configuration):
             metric, name = found
-            recent = [value for at, value in metric.values(cloudwatch) if at >= since]
+            recent = [value for _, value in metric.values(cloudwatch, since=since)]
             if (value := statistic(recent, name)) is not None:
                 wanted = _wanted(int(service.desired_count), value, configuration["TargetValue"])
         yield _Policy(
