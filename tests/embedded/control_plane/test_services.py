@@ -28,6 +28,8 @@ class TestService:
                 "maximumPercent": 200,
                 "minimumHealthyPercent": 100,
                 "alarms": {"alarmNames": ["5xx"], "enable": True, "rollback": True},
+                "strategy": "ROLLING",
+                "bakeTimeInMinutes": 0,
             },
         }
         described = Service(clients, **fields).describe()

@@ -13,10 +13,15 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores, utcnow
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
-from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
+from moto.ecs.models import Cluster, EC2ContainerServiceBackend, TaskDefinition
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.moto_api import state_manager
 
+from embedded_aws.control_plane.ecs.answers import (
+    fill_in_container,
+    fill_in_service,
+    fill_in_strategy,
+)
 from embedded_aws.control_plane.ecs.records import find_service
 from embedded_aws.control_plane.exchange import has_data_plane
 
@@ -56,6 +61,10 @@ def apply() -> None:
     # In a VPC without DNS hostnames, moto's interfaces lack the attribute that its tasks read.
     NetworkInterface.private_dns_name = None
     TaskDefinition.__init__ = _make_task_definition(TaskDefinition.__init__)
+    Cluster.__init__ = _make_cluster(Cluster.__init__)
+    EC2ContainerServiceBackend.put_cluster_capacity_providers = _put_cluster_capacity_providers(
+        EC2ContainerServiceBackend.put_cluster_capacity_providers
+    )
     actions = EC2ContainerServiceResponse
     actions.call_action = _call_action(actions.call_action)
     actions.create_service = _create_service(actions.create_service)
@@ -77,17 +86,39 @@ def apply() -> None:
 
 
 def _make_task_definition(make: Callable[..., None]) -> Callable[..., None]:
-    # ECS answers with both lists of capabilities, whichever it was given:
-    # https://github.com/terraform-aws-modules/terraform-aws-ecs/issues/176
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskDefinition.html
     def init(self: Any, *arguments: Any, **named: Any) -> None:
         make(self, *arguments, **named)
+        self.registered_at = utcnow()
+        self.registered_by = f"arn:aws:iam::{self.arn.split(':')[4]}:root"
         for container in self.container_definitions:
-            linux = container.get("linuxParameters") or {}
-            if "capabilities" in linux:
-                given = linux["capabilities"] or {}
-                linux["capabilities"] = {"add": [], "drop": [], **given}
+            fill_in_container(container, network_mode=self.network_mode)
 
     return init
+
+
+def _make_cluster(make: Callable[..., None]) -> Callable[..., None]:
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Cluster.html
+    def init(self: Any, *arguments: Any, **named: Any) -> None:
+        make(self, *arguments, **named)
+        self.statistics = []
+        self.capacity_providers = self.capacity_providers or []
+        self.default_capacity_provider_strategy = fill_in_strategy(
+            self.default_capacity_provider_strategy
+        )
+
+    return init
+
+
+def _put_cluster_capacity_providers(put: Callable[..., Any]) -> Callable[..., Any]:
+    def put_cluster_capacity_providers(self: Any, *arguments: Any, **named: Any) -> Any:
+        cluster = put(self, *arguments, **named)
+        cluster.default_capacity_provider_strategy = fill_in_strategy(
+            cluster.default_capacity_provider_strategy
+        )
+        return cluster
+
+    return put_cluster_capacity_providers
 
 
 def _driver() -> ModuleType:
@@ -115,6 +146,7 @@ def _create_service(create: Callable[[Any], Any]) -> Callable[[Any], Any]:
                 setattr(service, camelcase_to_underscores(field), value)
         if self._get_param("launchType") is None:
             service.launch_type = None
+        fill_in_service(service, account_id=self.ecs_backend.account_id)
         service.created_at = utcnow()
         service.past_deployments = []
         _driver().deploy(self.ecs_backend, service)
@@ -130,7 +162,9 @@ def _update_service(update: Callable[[Any], Any]) -> Callable[[Any], Any]:
         before = [getattr(service, field, None) for field in _REVISION_FIELDS]
         # moto gives the deployment that it replaces another name and time.
         deployments = [dict(deployment) for deployment in service.deployments]
+        configuration = service.deployment_configuration
         answer = update(self)
+        fill_in_service(service, account_id=backend.account_id, former_configuration=configuration)
         service.deployments = deployments
         # A family or a family and revision is kept as the ARN that it names.
         definition = backend.describe_task_definition(service.task_definition)

@@ -4,16 +4,45 @@ import uuid
 from typing import Any
 
 from moto.core.exceptions import ServiceException
-from moto.rds.models import DBInstance, DBParameterGroup, MasterUserSecret, RDSBackend
+from moto.rds.models import (
+    DBInstance,
+    DBParameterGroup,
+    DBSubnetGroup,
+    MasterUserSecret,
+    RDSBackend,
+)
 from moto.rds.responses import RDSResponse
 
 from embedded_aws.control_plane.exchange import has_data_plane
 
+# What a major version alone stands for, and the newest minor version of each.
+# https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/postgresql-versions.html
+_POSTGRESQL_VERSIONS = {
+    "13": "13.23",
+    "14": "14.20",
+    "15": "15.15",
+    "16": "16.11",
+    "17": "17.7",
+    "18": "18.1",
+}
+
+# The baseline of gp3 volumes, and of those that are striped because of their size, from 400 GiB on.
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage
+_STRIPED_GIB = 400
+_GP3_BASELINE = {"iops": 3000, "storage_throughput": 125}
+_GP3_STRIPED_BASELINE = {"iops": 12000, "storage_throughput": 500}
+
+_CERTIFICATE_AUTHORITY = "rds-ca-rsa2048-g1"
+_HOSTED_ZONE_ID = "Z1PVIF0B656C1W"
+
 
 def apply() -> None:
     _instances_remember_performance_insights()
-    _instances_have_their_own_resource_id()
+    _instances_have_what_requests_leave_out()
+    _major_versions_have_a_minor_one()
+    _subnet_groups_say_which_networks_they_support()
     _parameters_say_who_set_them()
+    _parameters_are_told_by_name()
     if has_data_plane():
         _instances_are_servers()
         _instances_restart()
@@ -34,6 +63,11 @@ def _instances_remember_performance_insights() -> None:
         for field in fields:
             if field in db_kwargs:
                 setattr(instance, field, db_kwargs[field])
+        if instance.enable_performance_insights:
+            if not getattr(instance, "performance_insights_retention_period", None):
+                instance.performance_insights_retention_period = 7
+            if not getattr(instance, "performance_insights_kms_key_id", None):
+                instance.performance_insights_kms_key_id = _default_key(instance)
         return instance
 
     RDSBackend.create_db_instance = create_db_instance
@@ -43,16 +77,73 @@ def _instances_remember_performance_insights() -> None:
     )
 
 
-def _instances_have_their_own_resource_id() -> None:
-    # By this the provider finds an instance; moto gives the same one to all.
+def _instances_have_what_requests_leave_out() -> None:
     # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBInstance.html
-    make = DBInstance.__init__
+    make, endpoint = DBInstance.__init__, DBInstance.endpoint
 
     def make_instance(self: Any, *args: Any, **kwargs: Any) -> None:
         make(self, *args, **kwargs)
+        # By this the provider finds an instance; moto gives the same one to all.
         self.dbi_resource_id = f"db-{uuid.uuid4().hex[:26].upper()}"
+        if self.db_cluster_identifier is not None:
+            return
+        if self.engine == "postgres":
+            self.license_model = "postgresql-license"
+        if self.storage_type == "gp3":
+            is_striped = self.allocated_storage >= _STRIPED_GIB
+            for name, value in (_GP3_STRIPED_BASELINE if is_striped else _GP3_BASELINE).items():
+                setattr(self, name, getattr(self, name) or value)
+        if self.ca_certificate_identifier == "rds-ca-default":
+            self.ca_certificate_identifier = _CERTIFICATE_AUTHORITY
+        if self.kms_key_id == "default_kms_key_id":
+            self.kms_key_id = _default_key(self)
+        self.publicly_accessible = bool(self.publicly_accessible)
+        self.network_type = kwargs.get("network_type") or "IPV4"
+        self.backup_target = "region"
+        self.engine_lifecycle_support = (
+            kwargs.get("engine_lifecycle_support") or "open-source-rds-extended-support"
+        )
+        self.pending_modified_values = {}
 
     DBInstance.__init__ = make_instance
+    DBInstance.db_instance_port = 0
+    DBInstance.endpoint = property(
+        lambda self: {**endpoint.fget(self), "HostedZoneId": _HOSTED_ZONE_ID}
+    )
+    DBInstance.certificate_details = property(
+        lambda self: {"CAIdentifier": self.ca_certificate_identifier}
+    )
+
+
+def _default_key(instance: Any) -> str:
+    """The ARN of the key that AWS manages for RDS in the instance's account and region."""
+    return str(instance.backend.kms.describe_key("alias/aws/rds").arn)
+
+
+def _major_versions_have_a_minor_one() -> None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html
+    version, options = DBInstance.engine_version, DBInstance.option_group_name
+
+    def set_version(self: Any, value: str) -> None:
+        is_postgresql = self.engine == "postgres"
+        version.fset(self, _POSTGRESQL_VERSIONS.get(value, value) if is_postgresql else value)
+
+    def option_group_name(self: Any) -> str:
+        if self.engine == "postgres" and not self.option_group_supplied:
+            return f"default:postgres-{self.engine_version.split('.')[0]}"
+        return options.fget(self)  # type: ignore[no-any-return]
+
+    DBInstance.engine_version = property(version.fget, set_version)
+    DBInstance.option_group_name = property(option_group_name, options.fset)
+
+
+def _subnet_groups_say_which_networks_they_support() -> None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBSubnetGroup.html
+    subnets = DBSubnetGroup.subnets
+    DBSubnetGroup.supported_network_types = ("IPV4",)
+    DBSubnetGroup.subnets = property(
+        lambda self: [{**subnet, "SubnetOutpost": {}} for subnet in subnets.fget(self)]
+    )
 
 
 def _parameters_say_who_set_them() -> None:
@@ -64,6 +155,20 @@ def _parameters_say_who_set_them() -> None:
         update(self, [{**new, "Source": "user", "IsModifiable": True} for new in new_parameters])
 
     DBParameterGroup.update_parameters = update_parameters
+
+
+def _parameters_are_told_by_name() -> None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBParameters.html
+    describe = RDSResponse.describe_db_parameters
+
+    def describe_db_parameters(self: Any) -> Any:
+        answer = describe(self)
+        source = self.params.get("Source")
+        parameters = [p for p in answer.result["Parameters"] if source in (None, p["Source"])]
+        answer.result["Parameters"] = sorted(parameters, key=lambda p: p["ParameterName"])
+        return answer
+
+    RDSResponse.describe_db_parameters = describe_db_parameters
 
 
 def _instances_are_servers() -> None:
@@ -97,7 +202,7 @@ def _instances_are_servers() -> None:
         return {
             "Address": self.server.address,
             "Port": self.server.port,
-            "HostedZoneId": "Z1PVIF0B656C1W",
+            "HostedZoneId": _HOSTED_ZONE_ID,
         }
 
     def server_address(self: Any) -> Any:
