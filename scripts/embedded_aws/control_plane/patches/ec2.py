@@ -1,12 +1,16 @@
 """Elastic Compute Cloud."""
 
+import json
 from typing import Any
 
 from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.ec2.models.vpcs import VPCEndPoint
 
 
 def apply() -> None:
     _security_group_rules_keep_their_descriptions()
+    _security_group_rules_say_whose_they_are()
+    _endpoints_are_gateways_by_default()
 
 
 def _security_group_rules_keep_their_descriptions() -> None:
@@ -24,3 +28,25 @@ def _security_group_rules_keep_their_descriptions() -> None:
     SecurityGroupRule.description = property(
         lambda self: self.ip_range.get("Description", self.given_description)
     )
+
+
+def _security_group_rules_say_whose_they_are() -> None:
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SecurityGroupRule.html
+    SecurityGroupRule.group_owner_id = property(lambda self: self.ec2_backend.account_id)
+
+
+def _endpoints_are_gateways_by_default() -> None:
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html
+    make = VPCEndPoint.__init__
+    default_policy = json.dumps(VPCEndPoint.DEFAULT_POLICY)
+
+    def endpoint(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        self.vpc_endpoint_type = self.vpc_endpoint_type or "Gateway"
+        self.requester_managed = False
+        if self.vpc_endpoint_type == "Gateway":
+            self.private_dns_enabled = False
+        if self.policy_document == default_policy:
+            self.policy_document = json.dumps(VPCEndPoint.DEFAULT_POLICY, separators=(",", ":"))
+
+    VPCEndPoint.__init__ = endpoint

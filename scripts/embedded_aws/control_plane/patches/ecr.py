@@ -28,6 +28,7 @@ def apply() -> None:
     Image.get_image_size_in_bytes = _size_in_bytes
     Image.__init__ = _make_image(Image.__init__)
     ECRBackend.put_image = _put_image
+    ECRBackend.put_lifecycle_policy = _put_lifecycle_policy(ECRBackend.put_lifecycle_policy)
     ECRBackend.batch_delete_image = _batch_delete_image(ECRBackend.batch_delete_image)
     ECRBackend.describe_image_scan_findings = _made_up(ECRBackend.describe_image_scan_findings)
     ECRResponse.get_authorization_token = _get_authorization_token
@@ -109,6 +110,20 @@ def _batch_delete_image(delete: Callable[..., Any]) -> Callable[..., Any]:
         return answer
 
     return batch_delete_image
+
+
+def _put_lifecycle_policy(put: Callable[..., Any]) -> Callable[..., Any]:
+    # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutLifecyclePolicy.html
+    def put_lifecycle_policy(
+        self: Any, registry_id: str, repository_name: str, lifecycle_policy_text: str
+    ) -> Any:
+        answer = put(self, registry_id, repository_name, lifecycle_policy_text)
+        # It is kept without white space.
+        text = json.dumps(json.loads(lifecycle_policy_text), separators=(",", ":"))
+        self._get_repository(repository_name, registry_id).lifecycle_policy = text
+        return {**answer, "lifecyclePolicyText": text}
+
+    return put_lifecycle_policy
 
 
 def _made_up(describe: Callable[..., Any]) -> Callable[..., Any]:

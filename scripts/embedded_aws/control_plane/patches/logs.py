@@ -15,6 +15,7 @@ from embedded_aws.control_plane import insights
 def apply() -> None:
     _logs_keeps_query_definitions()
     _logs_answers_queries()
+    _log_groups_have_a_class()
 
 
 def _logs_answers_queries() -> None:
@@ -97,3 +98,13 @@ def _logs_keeps_query_definitions() -> None:
     LogsResponse.put_query_definition = put_query_definition
     LogsResponse.describe_query_definitions = describe_query_definitions
     LogsResponse.delete_query_definition = delete_query_definition
+
+
+def _log_groups_have_a_class() -> None:
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_LogGroup.html
+    describe = models.LogGroup.to_describe_dict
+
+    def to_describe_dict(self: Any) -> dict[str, Any]:
+        return {**describe(self), "logGroupClass": "STANDARD"}
+
+    models.LogGroup.to_describe_dict = to_describe_dict

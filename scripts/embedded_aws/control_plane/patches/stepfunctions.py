@@ -23,6 +23,7 @@ def apply() -> None:
     _step_functions_calls_any_action()
     _step_functions_validates_definitions()
     _step_functions_lists_versions()
+    _step_functions_says_what_it_logs()
 
 
 def _step_functions_executes() -> None:
@@ -87,3 +88,16 @@ def _step_functions_lists_versions() -> None:
         return ActionResult({"stateMachineVersions": []})
 
     StepFunctionResponse.list_state_machine_versions = list_state_machine_versions
+
+
+def _step_functions_says_what_it_logs() -> None:
+    # https://docs.aws.amazon.com/step-functions/latest/apireference/API_LoggingConfiguration.html
+    describe = StepFunctionResponse.describe_state_machine
+
+    def describe_state_machine(self: Any) -> ActionResult:
+        answer = describe(self)
+        logging = answer.result["loggingConfiguration"]
+        answer.result["loggingConfiguration"] = {"includeExecutionData": False, **logging}
+        return answer
+
+    StepFunctionResponse.describe_state_machine = describe_state_machine
