@@ -3,7 +3,10 @@
 import uuid
 from typing import Any
 
-from moto.applicationautoscaling.models import FakeApplicationAutoscalingPolicy
+from moto.applicationautoscaling.models import (
+    FakeApplicationAutoscalingPolicy,
+    FakeScalableTarget,
+)
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
@@ -12,6 +15,7 @@ from embedded_aws.control_plane.scaling import activities, tracked_metric
 
 
 def apply() -> None:
+    _scaling_targets_have_what_requests_leave_out()
     _scaling_targets_have_tags()
     _policies_have_the_alarms_of_their_metric()
     _activities_are_told()
@@ -99,3 +103,35 @@ def _scaling_targets_have_tags() -> None:
     ApplicationAutoScalingResponse.list_tags_for_resource = list_tags_for_resource
     ApplicationAutoScalingResponse.tag_resource = tag_resource
     ApplicationAutoScalingResponse.untag_resource = untag_resource
+
+
+def _scaling_targets_have_what_requests_leave_out() -> None:
+    # https://docs.aws.amazon.com/autoscaling/application/APIReference/API_ScalableTarget.html
+    make, update = FakeScalableTarget.__init__, FakeScalableTarget.update
+
+    def fill_in(target: Any) -> None:
+        target.suspended_state = {
+            "DynamicScalingInSuspended": False,
+            "DynamicScalingOutSuspended": False,
+            "ScheduledScalingSuspended": False,
+            **(target.suspended_state or {}),
+        }
+
+    def make_target(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        fill_in(self)
+        if self.role_arn is None and self.service_namespace == "ecs":
+            # https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-service-linked-roles.html
+            account_id = self.applicationautoscaling_backend.account_id
+            self.role_arn = (
+                f"arn:aws:iam::{account_id}:role/aws-service-role/"
+                "ecs.application-autoscaling.amazonaws.com/"
+                "AWSServiceRoleForApplicationAutoScaling_ECSService"
+            )
+
+    def update_target(self: Any, *args: Any, **kwargs: Any) -> None:
+        update(self, *args, **kwargs)
+        fill_in(self)
+
+    FakeScalableTarget.__init__ = make_target
+    FakeScalableTarget.update = update_target

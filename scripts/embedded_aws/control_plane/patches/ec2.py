@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from moto.ec2.models.nat_gateways import NatGateway
+from moto.ec2.models.route_tables import RouteTable
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.models.vpcs import VPCEndPoint
 
@@ -11,6 +13,8 @@ def apply() -> None:
     _security_group_rules_keep_their_descriptions()
     _security_group_rules_say_whose_they_are()
     _endpoints_are_gateways_by_default()
+    _nat_gateways_are_public_by_default()
+    _route_tables_say_what_propagates()
 
 
 def _security_group_rules_keep_their_descriptions() -> None:
@@ -50,3 +54,20 @@ def _endpoints_are_gateways_by_default() -> None:
             self.policy_document = json.dumps(VPCEndPoint.DEFAULT_POLICY, separators=(",", ":"))
 
     VPCEndPoint.__init__ = endpoint
+
+
+def _nat_gateways_are_public_by_default() -> None:
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html
+    make = NatGateway.__init__
+
+    def gateway(self: Any, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        self.connectivity_type = self.connectivity_type or "public"
+
+    NatGateway.__init__ = gateway
+
+
+def _route_tables_say_what_propagates() -> None:
+    # Nothing does: moto has no virtual private gateways' routes.
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RouteTable.html
+    RouteTable.propagating_vgws = ()
