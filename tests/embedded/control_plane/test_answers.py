@@ -1,6 +1,6 @@
 """What the embedded AWS answers is what AWS answers, by fixtures whose source is named in each.
 
-A fixture, `answers/<service>/<Action>[-<case>].json`, has:
+A fixture, `tests/embedded/answers/<service>/<Action>[-<case>].json`, has:
 
 - `source`: the pages that say what AWS answers;
 - `before`: requests that make what this one needs, each with `as`, the name of its answer;
@@ -18,27 +18,19 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import jmespath  # type: ignore[import-untyped]
 import pytest
 
-from embedded_aws import EmbeddedAws
+from tests.embedded.control_plane.clients import Clients
 
-ANSWERS = Path(__file__).with_name("answers")
+ANSWERS = Path(__file__).parents[1] / "answers"
 FIXTURES = sorted(ANSWERS.glob("*/*.json"))
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[EmbeddedAws]:
-    """One without a data plane."""
-    with EmbeddedAws() as aws:
-        yield aws
 
 
 @pytest.mark.parametrize(
     "file", FIXTURES, ids=lambda file: f"{file.parent.name}-{file.stem}".lower()
 )
-def test_an_answer_is_as_aws_gives_it(aws: EmbeddedAws, file: Path) -> None:
+def test_an_answer_is_as_aws_gives_it(clients: Clients, file: Path) -> None:
     fixture = json.loads(file.read_text(encoding="utf-8"))
     assert fixture["source"], "a fixture says where it is from"
     answers: dict[str, Any] = {"unique": f"t{uuid4().hex[:8]}"}
@@ -50,26 +42,15 @@ def test_an_answer_is_as_aws_gives_it(aws: EmbeddedAws, file: Path) -> None:
     answer: Any = None
     for each in requests:
         service = each.get("service", file.parent.name)
-        answer = _call(aws, service, each["action"], _filled(each["request"], answers))
+        answer = _call(clients(service), each["action"], _filled(each["request"], answers))
         answers[each.get("as", "read")] = answer
     differences = list(_differences(answer, _filled(fixture["answer"], answers), "answer"))
     assert not differences, "\n".join(differences)
 
 
-def _call(aws: EmbeddedAws, service: Any, action: str, request: dict[str, Any]) -> Any:
-    variables = aws.variables()
-    client = boto3.client(
-        service,
-        endpoint_url=aws.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-    )
-    try:
-        method = next(m for m, name in client.meta.method_to_api_mapping.items() if name == action)
-        return getattr(client, method)(**request)
-    finally:
-        client.close()
+def _call(client: Any, action: str, request: dict[str, Any]) -> Any:
+    method = next(m for m, name in client.meta.method_to_api_mapping.items() if name == action)
+    return getattr(client, method)(**request)
 
 
 def _filled(value: Any, answers: dict[str, Any]) -> Any:
