@@ -76,7 +76,7 @@ def test_an_alarm_rings_from_real_requests(serving: World) -> None:
         (alarm,) = cloudwatch.describe_alarms(AlarmNames=[serving.name])["MetricAlarms"]
         return str(alarm["StateValue"])
 
-    assert state() == "OK"
+    eventually("it is evaluated", lambda: state() == "OK", seconds=30)
     for _ in range(4):
         serving.get("/fail")
     eventually("it rings", lambda: state() == "ALARM", seconds=30)
