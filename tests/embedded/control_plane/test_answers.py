@@ -56,7 +56,7 @@ def _call(client: Any, action: str, request: dict[str, Any]) -> Any:
 def _filled(value: Any, answers: dict[str, Any]) -> Any:
     """The value with what earlier answers held in place of `${name:path}` and of `${unique}`."""
     if isinstance(value, dict):
-        return {key: _filled(each, answers) for key, each in value.items()}
+        return {_filled(key, answers): _filled(each, answers) for key, each in value.items()}
     if isinstance(value, list):
         return [_filled(each, answers) for each in value]
     if not isinstance(value, str):
