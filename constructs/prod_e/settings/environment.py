@@ -179,7 +179,7 @@ class Environment(Section):
                     " take another, or set load_balancer.access_logs = false",
                 )
         for key, service in self.services.items():
-            if not re.match(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", key):
+            if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", key):
                 yield (
                     f"services.{key}",
                     "is not a name; allowed: lower-case letters, digits and single hyphens",

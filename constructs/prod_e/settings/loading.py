@@ -67,14 +67,18 @@ def load_environment(file: Path) -> Environment:
         raise SettingsError([f"{_shown(file)}: cannot be read: {error}"]) from None
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError([f"{_shown(file)}: is not valid TOML: {error}"]) from None
+    except RecursionError:
+        raise SettingsError([f"{_shown(file)}: is nested too deeply"]) from None
+    except ValueError as error:  # A number of thousands of digits is none of tomllib's own errors.
+        raise SettingsError([_printable(f"{_shown(file)}: is not valid TOML: {error}")]) from None
     try:
         return Environment.model_validate(values, context=_shown(file))
     except ValidationError as error:
         lines = (line for details in error.errors() for line in _explained(details))
-        raise SettingsError([f"{_shown(file)}: {line}" for line in lines]) from None
+        raise SettingsError([_printable(f"{_shown(file)}: {line}") for line in lines]) from None
 
+
+_LONGEST_SHOWN = 200
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -103,7 +107,7 @@ def _explained(details: ErrorDetails) -> Iterator[str]:
         for key, problem in broken.mistakes:
             yield f"{'.'.join([*location, key])}: {problem}"
         return
-    key = ".".join(location)
+    key = ".".join(map(_cut, location))
     match details["type"]:
         case "missing":
             yield f"{key}: is missing"
@@ -111,14 +115,14 @@ def _explained(details: ErrorDetails) -> Iterator[str]:
             yield f"{key}: is not a known key; allowed: {listed(_allowed_keys(location[:-1]))}"
         case "string_pattern_mismatch":
             yield (
-                f"{key}: {details['input']!r} is not allowed; allowed:"
+                f"{key}: {_cut(repr(details['input']))} is not allowed; allowed:"
                 f" {ALLOWED[context['pattern']]}"
             )
         case kind:
             expected = _EXPECTED[kind].format_map(context) if kind in _EXPECTED else details["msg"]
             # A mistaken entry may well be the secret itself.
             given = details["input"]
-            shown = str(given) if isinstance(given, date | time) else repr(given)
+            shown = _cut(str(given) if isinstance(given, date | time) else repr(given))
             value = "" if "secrets" in location else f"{shown} "
             yield f"{key}: {value}is not allowed; allowed: {expected}"
 
@@ -137,6 +141,18 @@ def _allowed_keys(location: Sequence[str]) -> Sequence[str]:
         else:
             model = get_args(model)[1]
     return sorted(model.model_fields)
+
+
+def _cut(text: str) -> str:
+    """What is too long to be read is cut."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def _printable(text: str) -> str:
+    """One line: what would move a terminal's cursor or colour it is shown as its code."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def _shown(file: Path) -> str:

@@ -234,7 +234,7 @@ class Service(Section):
             yield from _variable_mistakes(f"secrets.{name}", name)
             if name in self.environment:
                 yield f"secrets.{name}", "is set in `environment` too; keep one of the two"
-            if not _ARN_OF_SECRET.match(arn):
+            if not _ARN_OF_SECRET.fullmatch(arn):
                 # The value is not repeated: a mistaken entry may well be the secret itself.
                 yield (
                     f"secrets.{name}",
@@ -244,7 +244,7 @@ class Service(Section):
     def _build_argument_mistakes(self) -> Iterator[Mistake]:
         for name, value in self.build_args.items():
             key = f"build_args.{name}"
-            if not _VARIABLE.match(name):
+            if not _VARIABLE.fullmatch(name):
                 yield key, "is no build argument's name; allowed: letters, digits and underscores"
             if name in RESERVED_BUILD_ARGS:
                 yield key, "is set by prod-e itself; leave it out"
@@ -259,7 +259,7 @@ class Service(Section):
 
 
 def _variable_mistakes(key: str, name: str) -> Iterator[Mistake]:
-    if not _VARIABLE.match(name):
+    if not _VARIABLE.fullmatch(name):
         yield key, "is not a variable's name; allowed: letters, digits and underscores"
     if name in RESERVED_VARIABLES:
         yield key, "is set by prod-e itself; leave it out"
