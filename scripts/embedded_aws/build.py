@@ -5,7 +5,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from embedded_aws.data_plane.sources import BuildError, Sources
+from embedded_aws.data_plane.runtimes.sources import BuildError, Sources
 from embedded_aws.data_plane_process import default_cache_folder
 
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from embedded_aws import DataPlane, EmbeddedAws
-from embedded_aws.data_plane.postgresql import PostgreSqlError, find_programs
+from embedded_aws.data_plane.database.postgresql import PostgreSqlError, find_programs
 from tests.embedded.world import World, write_source
 
 REPOSITORY = "app"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from embedded_aws.data_plane.container_order import may_start, start_order, stop_waves
-from embedded_aws.data_plane.runtime import StartError
+from embedded_aws.data_plane.runtimes.runtime import StartError
+from embedded_aws.data_plane.tasks.container_order import may_start, start_order, stop_waves
 from tests.embedded.world import World, eventually
 
 SAYS = "console.log('{name} starts');"

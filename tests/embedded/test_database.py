@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from embedded_aws import DataPlane, EmbeddedAws
-from embedded_aws.data_plane.postgresql import find_programs
+from embedded_aws.data_plane.database.postgresql import find_programs
 from tests.embedded.conftest import BACKEND
 from tests.embedded.world import eventually
 

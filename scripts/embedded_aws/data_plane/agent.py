@@ -12,15 +12,15 @@ from aiohttp import web
 from embedded_aws.certificates import CertificateAuthority
 from embedded_aws.data_plane.aws import clients_of
 from embedded_aws.data_plane.configuration import Configuration
-from embedded_aws.data_plane.databases import Databases
+from embedded_aws.data_plane.database.databases import Databases
 from embedded_aws.data_plane.kept_process import PATIENCE_SECONDS
 from embedded_aws.data_plane.load_balancer.balancers import Balancers
 from embedded_aws.data_plane.load_balancer.figures import Figures
 from embedded_aws.data_plane.logs import LogStreams
-from embedded_aws.data_plane.runtimes import Runtimes
-from embedded_aws.data_plane.task_environment import TaskEnvironment
-from embedded_aws.data_plane.tasks import Tasks
-from embedded_aws.data_plane.utilization import Utilization
+from embedded_aws.data_plane.runtimes.available import Runtimes
+from embedded_aws.data_plane.tasks.task_environment import TaskEnvironment
+from embedded_aws.data_plane.tasks.tasks import Tasks
+from embedded_aws.data_plane.tasks.utilization import Utilization
 
 _EXCHANGE_SECONDS = 0.1
 _BEAT_SECONDS = 1.0

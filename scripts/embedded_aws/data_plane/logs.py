@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
-from embedded_aws.data_plane.runtime import LogLine
+from embedded_aws.data_plane.runtimes.runtime import LogLine
 
 _FLUSH_SECONDS = 0.5
 _MOST_WAITING = 10_000

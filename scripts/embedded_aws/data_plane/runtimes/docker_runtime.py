@@ -18,9 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
 from embedded_aws.data_plane.configuration import Configuration
-from embedded_aws.data_plane.docker_engine import DockerEngine, DockerError
 from embedded_aws.data_plane.kept_process import KeptProcess, Spec
-from embedded_aws.data_plane.runtime import Ended, LogLine, Start, StartError, Usage
+from embedded_aws.data_plane.runtimes.docker_engine import DockerEngine, DockerError
+from embedded_aws.data_plane.runtimes.runtime import Ended, LogLine, Start, StartError, Usage
 
 LABEL = "embedded-aws.state-folder"
 """On every container, so that what watches over them finds them."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embedded_aws.data_plane.tasks import ContainerState
+    from embedded_aws.data_plane.tasks.tasks import ContainerState
 
 _FIRST_SECONDS = 0.25
 """Until a container was healthy once it is asked this often, so that nobody waits for an interval;

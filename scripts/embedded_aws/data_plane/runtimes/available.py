@@ -2,9 +2,9 @@
 
 from embedded_aws.data_plane.aws import Clients
 from embedded_aws.data_plane.configuration import Configuration
-from embedded_aws.data_plane.docker_runtime import DockerRuntime
-from embedded_aws.data_plane.process_runtime import ProcessRuntime, repository_of
-from embedded_aws.data_plane.runtime import Runtime, StartError
+from embedded_aws.data_plane.runtimes.docker_runtime import DockerRuntime
+from embedded_aws.data_plane.runtimes.process_runtime import ProcessRuntime, repository_of
+from embedded_aws.data_plane.runtimes.runtime import Runtime, StartError
 
 
 class Runtimes:

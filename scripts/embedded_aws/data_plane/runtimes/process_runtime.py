@@ -16,8 +16,8 @@ import psutil
 
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.kept_process import KeptProcess, Spec
-from embedded_aws.data_plane.runtime import Ended, LogLine, Start, StartError, Usage
-from embedded_aws.data_plane.sources import BuildError, Sources
+from embedded_aws.data_plane.runtimes.runtime import Ended, LogLine, Start, StartError, Usage
+from embedded_aws.data_plane.runtimes.sources import BuildError, Sources
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TERM")
 _TAIL_SECONDS = 0.1

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
-from embedded_aws.data_plane.tasks import Task
+from embedded_aws.data_plane.tasks.tasks import Task
 
 _EVERY_SECONDS = 5
 """ECS publishes every 60 seconds; the averages are the same."""

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependenc
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from embedded_aws.data_plane.runtime import Definition, StartError
+from embedded_aws.data_plane.runtimes.runtime import Definition, StartError
 
 
 class State(Protocol):

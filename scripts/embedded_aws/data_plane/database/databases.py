@@ -15,8 +15,8 @@ import asyncpg
 
 from embedded_aws.certificates import CertificateAuthority
 from embedded_aws.data_plane.configuration import Configuration
+from embedded_aws.data_plane.database.postgresql import PostgreSqlError, Server, find_programs
 from embedded_aws.data_plane.logs import LogStreams
-from embedded_aws.data_plane.postgresql import PostgreSqlError, Server, find_programs
 
 _TAIL_SECONDS = 0.5
 _FAILOVER_SECONDS = 2.0

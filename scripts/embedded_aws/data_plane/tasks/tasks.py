@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from embedded_aws.data_plane.configuration import Configuration
-from embedded_aws.data_plane.container_order import may_start, start_order, stop_waves
-from embedded_aws.data_plane.health_check import HealthCheck
 from embedded_aws.data_plane.logs import LogStreams
-from embedded_aws.data_plane.runtime import Container, Runtime, Start, StartError
-from embedded_aws.data_plane.task_environment import TaskEnvironment, free_port
+from embedded_aws.data_plane.runtimes.runtime import Container, Runtime, Start, StartError
+from embedded_aws.data_plane.tasks.container_order import may_start, start_order, stop_waves
+from embedded_aws.data_plane.tasks.health_check import HealthCheck
+from embedded_aws.data_plane.tasks.task_environment import TaskEnvironment, free_port
 
 _LOOK_SECONDS = 0.05
 

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
 from embedded_aws.data_plane.configuration import Configuration
-from embedded_aws.data_plane.runtime import Definition, StartError
+from embedded_aws.data_plane.runtimes.runtime import Definition, StartError
 
 _SECRET_ARN_PARTS = 7
 

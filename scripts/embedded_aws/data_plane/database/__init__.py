@@ -1,0 +1,1 @@
+"""RDS instances as real PostgreSQL servers."""

@@ -1,0 +1,1 @@
+"""Runs a task's containers: as processes, or by a Docker daemon."""

@@ -1,0 +1,1 @@
+"""Tasks: their containers in order, their environment, their health and what they use."""
