@@ -44,6 +44,9 @@ def empty(tmp_path: Path, docker: DockerEngine) -> Iterator[World]:
         shutil.copy(PROJECT / name, project)
     (project / "node_modules").symlink_to(PROJECT / "node_modules")
     (project / "api" / "Dockerfile").write_text(DOCKERFILE)
+    # The daemon's cache belongs to all tests: one that builds the same for another platform would
+    # make it mix them up, and this one build twice.
+    (project / "api" / "of-this-test-alone").write_text(str(tmp_path))
     with (
         listening(Network()) as passing,
         EmbeddedAws(registry_host=passing.host) as aws,
@@ -64,7 +67,6 @@ def empty(tmp_path: Path, docker: DockerEngine) -> Iterator[World]:
             world.assert_no_credentials_left()
             assert aws.failed_calls == ()
         finally:
-            # By their names: what tests beside this one build of the same source has the same id.
             names = "{{.Repository}}:{{.Tag}}"
             images = docker.run("image", "ls", f"--format={names}", f"{passing.host}/*").split()
             named = [image for image in images if not image.endswith(":<none>")]
