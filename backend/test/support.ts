@@ -411,13 +411,18 @@ export class EmbeddedAws {
   }
 
   static async start(): Promise<EmbeddedAws> {
-    const child = spawn(PYTHON, ['-m', 'embedded_aws.control_plane.server'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
+    const child = spawn(PYTHON, ['-m', 'embedded_aws', '--control-plane-only', '--json'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
     });
     started.add(child);
     const lines = createInterface({ input: child.stdout });
-    const [line] = (await once(lines, 'line')) as [string];
-    return new EmbeddedAws(child, (JSON.parse(line) as { endpoint_url: string }).endpoint_url);
+    const exited = once(child, 'exit').then(([code]) => {
+      throw new Error(`the embedded AWS ended with ${code}`);
+    });
+    const [line] = (await Promise.race([once(lines, 'line'), exited])) as [string];
+    exited.catch(() => undefined);
+    const { AWS_ENDPOINT_URL } = JSON.parse(line) as { AWS_ENDPOINT_URL: string };
+    return new EmbeddedAws(child, AWS_ENDPOINT_URL);
   }
 
   variables(): Variables {
@@ -437,7 +442,7 @@ export class EmbeddedAws {
 
   async stop(): Promise<void> {
     const ended = once(this.child, 'exit');
-    this.child.stdin?.end();
+    this.child.kill('SIGINT');
     await ended;
   }
 }
