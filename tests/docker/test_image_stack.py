@@ -31,7 +31,13 @@ from tests.support.image_stack import (
     empty_account,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Docker's SDK leaves a socket open whose daemon does not answer.
+    pytest.mark.filterwarnings(
+        "ignore:.*socket.socket.*family=1:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
@@ -189,7 +195,7 @@ def test_a_source_that_changes_after_the_plan_was_shown_is_not_built(world: Worl
 
     with pytest.raises(SourceChanged) as refused:
         world.with_the_stack(work)
-    assert refused.value.next_step == "No image was built. Run the command again."
+    assert "no image was built" in refused.value.message
     assert world.log == ""
     assert world.tags() == before
 
