@@ -12,6 +12,7 @@ from prod_e_ops.service.results import StatusResult
 from prod_e_ops.service.rollback.results import RollbackResult
 from prod_e_ops.stacks.results import DeployResult, PlanResult
 from prod_e_ops.terminal.json_output import json_schema
+from reference.docstrings import docstring_text
 
 Schema = dict[str, Any]
 
@@ -59,17 +60,11 @@ def _classes(module: griffe.Module) -> Iterator[griffe.Class]:
 
 def _describe(definition: Schema, documented: griffe.Class) -> None:
     """Gives an object and its keys their documentation; other keys than these there are none."""
-    definition["description"] = _text(documented)
+    definition["description"] = docstring_text(documented)
     definition["additionalProperties"] = False
     for key, field in definition["properties"].items():
         field.pop("title", None)
-        field["description"] = _text(documented.all_members[key])
-
-
-def _text(documented: griffe.Object | griffe.Alias) -> str:
-    if documented.docstring is None:
-        raise ValueError(f"{documented.path} is not documented")
-    return " ".join(documented.docstring.value.split())
+        field["description"] = docstring_text(documented.all_members[key])
 
 
 def json_output_page(schema: Schema) -> Iterator[str]:

@@ -8,6 +8,7 @@ import griffe
 
 from prod_e.settings import Environment
 from prod_e.settings.fields import ALLOWED
+from reference.docstrings import docstring_text
 
 Schema = dict[str, Any]
 
@@ -27,7 +28,7 @@ def settings_schema() -> Schema:
 
 def _describe(model: Schema, documented: griffe.Class) -> None:
     """Gives a model and its keys their documentation."""
-    model["description"] = _text(documented)
+    model["description"] = docstring_text(documented)
     for key, field in model["properties"].items():
         field.pop("title", None)
         if field.get("default", "") is None:
@@ -36,13 +37,7 @@ def _describe(model: Schema, documented: griffe.Class) -> None:
         if "anyOf" in field:
             (alternative,) = (each for each in field.pop("anyOf") if each != {"type": "null"})
             field |= alternative
-        field["description"] = _text(documented.all_members[key])
-
-
-def _text(documented: griffe.Object | griffe.Alias) -> str:
-    if documented.docstring is None:
-        raise ValueError(f"{documented.path} is not documented")
-    return " ".join(documented.docstring.value.split())
+        field["description"] = docstring_text(documented.all_members[key])
 
 
 def settings_page(schema: Schema) -> Iterator[str]:
