@@ -40,6 +40,14 @@ def world(aws: EmbeddedAws, source: Path) -> Iterator[World]:
     world.remove()
 
 
+@pytest.fixture
+def serving(world: World) -> World:
+    """The same with a service whose tasks answer."""
+    world.create()
+    world.until_steady()
+    return world
+
+
 @pytest.fixture(scope="session")
 def with_postgresql() -> None:
     """Skips where there are no programs of PostgreSQL."""

@@ -14,23 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from tests.embedded.world import World, eventually, get
-
-FIXED = {
-    "Type": "fixed-response",
-    "FixedResponseConfig": {
-        "StatusCode": "404",
-        "ContentType": "application/json",
-        "MessageBody": '{"error":"no route"}',
-    },
-}
-
-
-@pytest.fixture
-def serving(world: World) -> World:
-    world.create()
-    world.until_steady()
-    return world
+from tests.embedded.world import NO_ROUTE, World, eventually, get
 
 
 def fixed(text: str) -> dict[str, Any]:
@@ -45,7 +29,7 @@ def fixed(text: str) -> dict[str, Any]:
 
 
 def test_rules_are_tried_by_priority_and_meet_paths_and_hosts(world: World) -> None:
-    listener = world.listen(FIXED, port=81)
+    listener = world.listen(NO_ROUTE, port=81)
     rules = [
         (30, {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/a*"]}}, "a path"),
         (20, {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/a/?"]}}, "one letter"),
@@ -104,7 +88,7 @@ def test_rules_are_tried_by_priority_and_meet_paths_and_hosts(world: World) -> N
 def test_rules_meet_what_else_a_request_has(
     world: World, condition: dict[str, Any], headers: dict[str, str], path: str
 ) -> None:
-    listener = world.listen(FIXED, port=81)
+    listener = world.listen(NO_ROUTE, port=81)
     never = {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/never"]}}
     for priority, conditions, text in ((1, [condition, never], "both"), (2, [condition], "met")):
         world.elb.create_rule(
@@ -125,7 +109,7 @@ def test_a_redirect_leads_to_the_other_listener(world: World) -> None:
         "RedirectConfig": {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"},
     }
     plain = world.listen(redirect, port=81)
-    secure = world.listen(FIXED, port=443, Protocol="HTTPS", Certificates=[certificate(world)])
+    secure = world.listen(NO_ROUTE, port=443, Protocol="HTTPS", Certificates=[certificate(world)])
     port = urlsplit(world.url(secure)).port
     status, headers, _ = eventually(
         "it redirects",
@@ -143,7 +127,7 @@ def certificate(world: World) -> dict[str, str]:
 def test_an_https_listener_speaks_tls_with_a_certificate_of_its_own_authority(
     world: World,
 ) -> None:
-    secure = world.listen(FIXED, port=443, Protocol="HTTPS", Certificates=[certificate(world)])
+    secure = world.listen(NO_ROUTE, port=443, Protocol="HTTPS", Certificates=[certificate(world)])
     place = urlsplit(world.url(secure))
     context = ssl.create_default_context(cafile=str(world.aws.certificate_authority_file))
     with (

@@ -4,25 +4,7 @@ import gzip
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from tests.embedded.world import World, eventually
-
-FIXED = {
-    "Type": "fixed-response",
-    "FixedResponseConfig": {
-        "StatusCode": "404",
-        "ContentType": "application/json",
-        "MessageBody": '{"error":"no route"}',
-    },
-}
-
-
-@pytest.fixture
-def serving(world: World) -> World:
-    world.create()
-    world.until_steady()
-    return world
 
 
 def test_requests_are_counted_in_cloudwatch(serving: World) -> None:

@@ -17,6 +17,15 @@ import boto3
 from embedded_aws import EmbeddedAws
 from embedded_aws.load import Load
 
+NO_ROUTE = {
+    "Type": "fixed-response",
+    "FixedResponseConfig": {
+        "StatusCode": "404",
+        "ContentType": "application/json",
+        "MessageBody": '{"error":"no route"}',
+    },
+}
+
 APP = Path(__file__).with_name("app.js")
 TIMEOUT_SECONDS = 60.0
 
