@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,38 @@ def test_a_folder_can_be_built_before_its_first_task(tmp_path: Path) -> None:
     assert built.stdout == again.stdout
     folder = cache / "sources" / built.stdout.strip().removeprefix("sha256:")
     assert (folder / "built").read_text() == "x"
+
+
+def test_processes_that_share_a_cache_build_a_content_once(tmp_path: Path) -> None:
+    source, cache = tmp_path / "app", tmp_path / "cache"
+    write_source(source, "first")
+    project = json.loads((source / "package.json").read_text())
+    project["scripts"]["build"] = "echo x >> built && sleep 1"
+    (source / "package.json").write_text(json.dumps(project))
+    with ThreadPoolExecutor() as pool:
+        builds = list(pool.map(lambda _: build(source, cache), range(3)))
+    assert [built.returncode for built in builds] == [0, 0, 0], builds
+    (digest,) = {built.stdout.strip().removeprefix("sha256:") for built in builds}
+    assert (cache / "sources" / digest / "built").read_text().split() == ["x"]
+
+
+def test_a_build_that_was_killed_is_built_again(tmp_path: Path) -> None:
+    source, cache = tmp_path / "app", tmp_path / "cache"
+    write_source(source, "first")
+    project = json.loads((source / "package.json").read_text())
+    # A package for another system, which npm does not fetch.
+    project["optionalDependencies"] = {"elsewhere": "1.0.0"}
+    (source / "package.json").write_text(json.dumps(project))
+    elsewhere = {"version": "1.0.0", "optional": True, "os": ["aix"]}
+    packages = {"": project, "node_modules/elsewhere": elsewhere}
+    (source / "package-lock.json").write_text(
+        json.dumps({"name": "app", "lockfileVersion": 3, "packages": packages})
+    )
+    built = build(source, cache)
+    assert built.returncode == 0, built.stderr
+    (cache / "sources" / built.stdout.strip().removeprefix("sha256:") / ".built").unlink()
+    again = build(source, cache)
+    assert again.returncode == 0, again.stderr
 
 
 def test_a_build_that_fails_is_told_with_what_it_wrote(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Builds of source folders, for tasks that run as processes: once for each content."""
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +32,12 @@ class Build:
 class Sources:
     """Builds Node.js projects: `npm ci`, the script `build` if there is one, the script `start`.
 
-    `cache_folder`: where builds are kept, under the hash of their content.
+    `cache_folder`: where builds are kept, under the hash of their content. Several processes may
+    share it: what one builds, the others wait for.
     """
 
     def __init__(self, cache_folder: Path) -> None:
         self._cache = cache_folder
-        self._building: dict[str, asyncio.Lock] = {}
 
     def digest(self, folder: Path) -> str:
         """The hash of a folder's content; raises `BuildError` if there is no such folder."""
@@ -60,7 +62,7 @@ class Sources:
     async def build(self, digest: str) -> Build:
         """Builds content that was kept, or finds that it is; raises `BuildError` if it fails."""
         folder = self._folder(digest)
-        async with self._building.setdefault(digest, asyncio.Lock()):
+        async with _alone(folder):
             if not folder.exists():
                 raise BuildError(f"the content {digest} is no longer in {self._cache}")
             scripts = json.loads((folder / "package.json").read_text("utf-8")).get("scripts", {})
@@ -85,18 +87,35 @@ class Sources:
         asked_for = json.dumps({**project, "scripts": None}, sort_keys=True).encode()
         named = hashlib.sha256(asked_for + lock.read_bytes())
         packages = self._cache / "packages" / named.hexdigest()
-        async with self._building.setdefault(str(packages), asyncio.Lock()):
+        async with _alone(packages):
             if not (packages / "node_modules").exists():
-                packages.parent.mkdir(parents=True, exist_ok=True)
                 partial = Path(tempfile.mkdtemp(dir=packages.parent))
                 for name in ("package.json", "package-lock.json"):
                     shutil.copy(folder / name, partial)
                 await _npm(partial, "ci", "--no-audit", "--no-fund", "--ignore-scripts")
                 _rename(partial, packages)
-        (folder / "node_modules").symlink_to(packages / "node_modules")
+        link = folder / "node_modules"
+        # A build that was killed may have left it.
+        link.unlink(missing_ok=True)
+        link.symlink_to(packages / "node_modules")
 
     def _folder(self, digest: str) -> Path:
         return self._cache / "sources" / digest.removeprefix("sha256:")
+
+
+@asynccontextmanager
+async def _alone(folder: Path) -> AsyncIterator[None]:
+    """Holds what is made in a folder, which may not exist yet, against every other process."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # Not a thread that waits: it could not be cancelled.
+                await asyncio.sleep(0.1)
+        yield
 
 
 def _files(folder: Path) -> Iterator[Path]:
