@@ -31,13 +31,7 @@ from tests.support.image_stack import (
     empty_account,
 )
 
-pytestmark = [
-    pytest.mark.slow,
-    # Docker's SDK leaves a socket open whose daemon does not answer.
-    pytest.mark.filterwarnings(
-        "ignore:.*socket.socket.*family=1:pytest.PytestUnraisableExceptionWarning"
-    ),
-]
+pytestmark = pytest.mark.slow
 
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"

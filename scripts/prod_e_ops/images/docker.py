@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
@@ -85,31 +86,59 @@ def _connect(
     """The daemon that the variables lead to, or else the user's context; raises `NoDocker`.
 
     `timeout_seconds`: for each part of an answer.
+    """
+    from docker.constants import DEFAULT_DOCKER_API_VERSION
+    from docker.errors import DockerException
+
+    try:
+        # With a version that it need not ask for, the SDK does not connect yet.
+        with closing(
+            _client(environment, version=DEFAULT_DOCKER_API_VERSION, timeout=timeout_seconds)
+        ) as unconnected:
+            _try_socket(unconnected, timeout_seconds)
+        return _client(environment, version="auto", timeout=timeout_seconds)
+    except (DockerException, OSError) as error:
+        raise NoDocker(f"no Docker daemon answers ({_cause(error)})") from None
+
+
+def _client(environment: Mapping[str, str], *, version: str, timeout: int) -> "DockerClient":
+    """The SDK's, for the daemon that the docker command would ask.
 
     https://docs.docker.com/engine/manage-resources/contexts/
     """
     from docker import DockerClient
     from docker.context import ContextAPI
-    from docker.errors import DockerException
 
     context = environment.get("DOCKER_CONTEXT") or None
-    try:
-        if context in (None, "default"):
-            return DockerClient.from_env(
-                environment=dict(environment),
-                use_context=context is None,
-                use_ssh_client=True,
-                timeout=timeout_seconds,
-            )
-        # A name that is not known would lead to the daemon of this machine.
-        if ContextAPI.get_context(context) is None:
-            raise NoDocker(f"there is no Docker context {context}")
-        client: DockerClient = DockerClient.from_context(
-            context, use_ssh_client=True, timeout=timeout_seconds
+    if context in (None, "default"):
+        return DockerClient.from_env(
+            environment=dict(environment),
+            use_context=context is None,
+            use_ssh_client=True,
+            version=version,
+            timeout=timeout,
         )
-        return client
-    except DockerException as error:
-        raise NoDocker(f"no Docker daemon answers ({_cause(error)})") from None
+    # A name that is not known would lead to the daemon of this machine.
+    if ContextAPI.get_context(context) is None:
+        raise NoDocker(f"there is no Docker context {context}")
+    client: DockerClient = DockerClient.from_context(
+        context, use_ssh_client=True, version=version, timeout=timeout
+    )
+    return client
+
+
+def _try_socket(client: "DockerClient", timeout_seconds: int) -> None:
+    """Raises `OSError` if a daemon's Unix socket takes no connection.
+
+    The SDK does not close a socket that was refused.
+    """
+    from docker.transport import UnixHTTPAdapter
+
+    adapter = client.api.get_adapter(client.api.base_url)
+    if isinstance(adapter, UnixHTTPAdapter):
+        with socket.socket(socket.AF_UNIX) as tried:
+            tried.settimeout(timeout_seconds)
+            tried.connect(adapter.socket_path)
 
 
 def _cause(error: BaseException) -> str:
