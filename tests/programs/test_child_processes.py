@@ -78,6 +78,14 @@ def nothing_is_left(tmp_path: Path) -> Iterator[None]:
             time.sleep(0.05)
 
 
+@pytest.fixture(autouse=True)
+def signals_are_taken() -> Iterator[None]:
+    """Also in tests that `nohup` runs, which ignore SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def press(number: int = signal.SIGINT) -> Callable[[str], None]:
     """Sends this process a signal as soon as the child says that it is ready."""
 
