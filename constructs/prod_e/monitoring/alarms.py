@@ -1,4 +1,4 @@
-"""How alarms are made; which there are, is said in `service_alarms.py` and `database_alarms.py`."""
+"""How alarms are made; which there are is said in the modules `..._alarms`."""
 
 from collections.abc import Mapping
 from typing import Literal

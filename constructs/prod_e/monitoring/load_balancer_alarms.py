@@ -1,20 +1,11 @@
 """What is watched of a load balancer itself, whichever service a request is for."""
 
 from prod_e.load_balancer.load_balancer import LoadBalancerBase
-from prod_e.monitoring.alarms import Alarms
-from prod_e.monitoring.dashboard import Dashboard
 from prod_e.monitoring.metric import Metric
-from prod_e.monitoring.thresholds import Thresholds
+from prod_e.monitoring.watch import Watch
 
 
-def watch_load_balancer(
-    id: str,
-    load_balancer: LoadBalancerBase,
-    *,
-    alarms: Alarms,
-    dashboard: Dashboard,
-    thresholds: Thresholds,
-) -> None:
+def watch_load_balancer(load_balancer: LoadBalancerBase, watch: Watch) -> None:
     """An alarm on the answers 502, 503 and 504 that are its own, of which targets know nothing.
 
     It rolls nothing back: one service's failure would roll back another's deployment.
@@ -28,13 +19,13 @@ def watch_load_balancer(
         statistic="Sum",
     )
     # Not a percentage: requests that reach no target are not counted as requests.
-    most = thresholds.load_balancer_5xx_per_minute
-    alarms.metric_alarm(
-        f"{id}-5xx",
+    most = watch.thresholds.load_balancer_5xx_per_minute
+    watch.alarms.metric_alarm(
+        f"{watch.id}-5xx",
         f"More than {most} requests a minute got an error of the load balancer's own",
         errors,
         threshold=most,
         periods=3,
         missing="notBreaching",  # it is reported only when there are any
     )
-    dashboard.add(f"{id}: its own 5xx", [errors.widget_row("5xx")])
+    watch.dashboard.add(f"{watch.id}: its own 5xx", [errors.widget_row("5xx")])

@@ -1,6 +1,7 @@
 """Who is told, and of what."""
 
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import Annotated
 
 from cdktf import TerraformStack
@@ -19,14 +20,9 @@ from prod_e.monitoring.alarms import Alarms
 from prod_e.monitoring.dashboard import Dashboard
 from prod_e.monitoring.database_alarms import watch_database
 from prod_e.monitoring.load_balancer_alarms import watch_load_balancer
-from prod_e.monitoring.log_queries import add_log_queries
-from prod_e.monitoring.service_alarms import (
-    tell_of_failed_deployments,
-    watch_redeployment,
-    watch_route,
-    watch_tasks,
-)
+from prod_e.monitoring.service_alarms import watch_redeployment, watch_service
 from prod_e.monitoring.thresholds import Thresholds
+from prod_e.monitoring.watch import Watch
 from prod_e.service.fargate_service import FargateService
 
 
@@ -93,60 +89,19 @@ class Monitoring(Construct):
 
         Raises `ValueError` for a database that is no RDS instance: CloudWatch knows nothing of it.
         """
-        id = id or watched.node.id
-        if isinstance(watched, RedeployOnPush):
-            watch_redeployment(id, watched, alarms=self._alarms)
-            return
-        if isinstance(watched, LoadBalancerBase):
-            watch_load_balancer(
-                id,
-                watched,
-                alarms=self._alarms,
-                dashboard=self.dashboard,
-                thresholds=self._thresholds,
-            )
-            return
-        if isinstance(watched, DatabaseBase):
-            watch_database(
-                id,
-                watched,
-                alarms=self._alarms,
-                dashboard=self.dashboard,
-                thresholds=self._thresholds,
-            )
-            return
-        # A service's routes of one load balancer share a target group.
-        by_load_balancer = {route.load_balancer_arn_suffix: route for route in watched.routes}
-        rolling_back = [
-            alarm
-            for number, route in enumerate(by_load_balancer.values(), start=1)
-            for alarm in watch_route(
-                id if number == 1 else f"{id}-{number}",
-                route,
-                after=watched.service,
-                alarms=self._alarms,
-                dashboard=self.dashboard,
-                thresholds=self._thresholds,
-            )
-        ]
-        if rolling_back:
-            watched.roll_back_on(rolling_back)
-        watch_tasks(
-            id,
+        _watch(
             watched,
-            alarms=self._alarms,
-            dashboard=self.dashboard,
-            thresholds=self._thresholds,
+            Watch(
+                id=id or watched.node.id,
+                scope=self,
+                name=self.name,
+                alarms=self._alarms,
+                dashboard=self.dashboard,
+                thresholds=self._thresholds,
+                topic_arn=self.topic.arn,
+                rules_role_arn=self._rules_role.arn,
+            ),
         )
-        tell_of_failed_deployments(
-            self,
-            id,
-            watched,
-            name=self.name,
-            topic_arn=self.topic.arn,
-            role_arn=self._rules_role.arn,
-        )
-        add_log_queries(self, id, name=f"{self.name}/{id}", log_group_name=watched.log_group.name)
 
     def _topic(self) -> SnsTopic:
         account = Account.of(self)
@@ -169,3 +124,15 @@ class Monitoring(Construct):
             ),
         )
         return topic
+
+
+@singledispatch
+def _watch(watched: Construct, watch: Watch) -> None:
+    """Watches a construct with what CloudWatch and EventBridge know of its kind."""
+    raise TypeError(f"nothing is known to watch of a {type(watched).__name__}")
+
+
+_watch.register(FargateService, watch_service)
+_watch.register(RedeployOnPush, watch_redeployment)
+_watch.register(LoadBalancerBase, watch_load_balancer)
+_watch.register(DatabaseBase, watch_database)

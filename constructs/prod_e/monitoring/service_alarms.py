@@ -2,30 +2,81 @@
 
 import json
 import math
+from dataclasses import replace
 
 from cdktf import ITerraformDependable
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
-from constructs import Construct
 
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
-from prod_e.monitoring.alarms import Alarms
-from prod_e.monitoring.dashboard import Dashboard
+from prod_e.monitoring.log_queries import add_log_queries
 from prod_e.monitoring.metric import Metric
-from prod_e.monitoring.thresholds import Thresholds
+from prod_e.monitoring.watch import Watch
 from prod_e.service.fargate_service import FargateService
 from prod_e.service.route import Route
 
 
-def watch_route(
-    id: str,
-    route: Route,
-    *,
-    after: ITerraformDependable,
-    alarms: Alarms,
-    dashboard: Dashboard,
-    thresholds: Thresholds,
+def watch_service(service: FargateService, watch: Watch) -> None:
+    """Watches a service and those of its routes that it has by now, and saves queries of its log.
+
+    A deployment after which callers suffer is rolled back.
+    """
+    # A service's routes of one load balancer share a target group.
+    by_load_balancer = {route.load_balancer_arn_suffix: route for route in service.routes}
+    rolling_back = [
+        alarm
+        for number, route in enumerate(by_load_balancer.values(), start=1)
+        for alarm in _watch_route(
+            route,
+            replace(watch, id=watch.id if number == 1 else f"{watch.id}-{number}"),
+            after=service.service,
+        )
+    ]
+    if rolling_back:
+        service.roll_back_on(rolling_back)
+    _watch_tasks(service, watch)
+    _tell_of_failed_deployments(service, watch)
+    add_log_queries(
+        watch.scope,
+        watch.id,
+        name=f"{watch.name}/{watch.id}",
+        log_group_name=service.log_group.name,
+    )
+
+
+def watch_redeployment(redeployment: RedeployOnPush, watch: Watch) -> None:
+    """An alarm on pushes that nothing was deployed after.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+    """
+    watch.alarms.math_alarm(
+        f"{watch.id}-redeploy-failed",
+        "A pushed image was not deployed",
+        "FILL(failed, 0) + FILL(undelivered, 0)",
+        {
+            "failed": Metric(
+                namespace="AWS/States",
+                name="ExecutionsFailed",
+                dimensions={"StateMachineArn": redeployment.state_machine.arn},
+                statistic="Sum",
+            ),
+            "undelivered": Metric(
+                namespace="AWS/Events",
+                name="FailedInvocations",
+                dimensions={"RuleName": redeployment.rule.name},
+                statistic="Sum",
+            ),
+        },
+        threshold=0,
+        periods=1,
+        missing="notBreaching",  # nothing was pushed
+    )
+
+
+def _watch_route(
+    route: Route, watch: Watch, *, after: ITerraformDependable
 ) -> tuple[CloudwatchMetricAlarm, ...]:
     """Alarms on what callers notice; returns those that fail a deployment.
 
@@ -49,17 +100,17 @@ def watch_route(
     latency = metric("TargetResponseTime", "p95")
     unhealthy = metric("UnHealthyHostCount", "Maximum")
     rolling_back = (
-        alarms.math_alarm(
-            f"{id}-5xx",
-            f"More than {thresholds.http_5xx_percent} % of answers are errors",
+        watch.alarms.math_alarm(
+            f"{watch.id}-5xx",
+            f"More than {watch.thresholds.http_5xx_percent} % of answers are errors",
             "100 * FILL(errors, 0) / requests",
             {"errors": errors, "requests": requests},
-            threshold=thresholds.http_5xx_percent,
+            threshold=watch.thresholds.http_5xx_percent,
             periods=3,
             missing="notBreaching",  # nobody asked
         ),
-        alarms.metric_alarm(
-            f"{id}-unhealthy-hosts",
+        watch.alarms.metric_alarm(
+            f"{watch.id}-unhealthy-hosts",
             "A task fails its health check",
             unhealthy,
             threshold=0,
@@ -70,8 +121,8 @@ def watch_route(
         ),
     )
     # It must not roll back: it rings before the deployment that would repair it.
-    alarms.metric_alarm(
-        f"{id}-no-healthy-hosts",
+    watch.alarms.metric_alarm(
+        f"{watch.id}-no-healthy-hosts",
         "No task is healthy, so that nobody gets an answer",
         metric("HealthyHostCount", "Maximum"),
         threshold=1,
@@ -80,18 +131,20 @@ def watch_route(
         missing="breaching",  # it is reported only while tasks are registered
         after=after,
     )
-    alarms.metric_alarm(
-        f"{id}-p95-latency",
-        f"5 % of answers take over {thresholds.p95_latency_seconds} s",
+    watch.alarms.metric_alarm(
+        f"{watch.id}-p95-latency",
+        f"5 % of answers take over {watch.thresholds.p95_latency_seconds} s",
         latency,
-        threshold=thresholds.p95_latency_seconds,
+        threshold=watch.thresholds.p95_latency_seconds,
         periods=5,
         missing="notBreaching",  # nobody asked
     )
-    dashboard.add(f"{id}: requests", [requests.widget_row("requests"), errors.widget_row("5xx")])
-    dashboard.add(f"{id}: p95 latency", [latency.widget_row("seconds")])
-    dashboard.add(
-        f"{id}: hosts",
+    watch.dashboard.add(
+        f"{watch.id}: requests", [requests.widget_row("requests"), errors.widget_row("5xx")]
+    )
+    watch.dashboard.add(f"{watch.id}: p95 latency", [latency.widget_row("seconds")])
+    watch.dashboard.add(
+        f"{watch.id}: hosts",
         [
             metric("HealthyHostCount", "Minimum").widget_row("healthy"),
             unhealthy.widget_row("unhealthy"),
@@ -100,14 +153,7 @@ def watch_route(
     return rolling_back
 
 
-def watch_tasks(
-    id: str,
-    service: FargateService,
-    *,
-    alarms: Alarms,
-    dashboard: Dashboard,
-    thresholds: Thresholds,
-) -> None:
+def _watch_tasks(service: FargateService, watch: Watch) -> None:
     """Alarms on the load of a service's tasks and on their number.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html
@@ -118,8 +164,8 @@ def watch_tasks(
     }
     rows = []
     for resource, threshold in (
-        ("CPU", thresholds.task_cpu_percent),
-        ("Memory", thresholds.task_memory_percent),
+        ("CPU", watch.thresholds.task_cpu_percent),
+        ("Memory", watch.thresholds.task_memory_percent),
     ):
         metric = Metric(
             namespace="AWS/ECS",
@@ -128,8 +174,8 @@ def watch_tasks(
             statistic="Average",
         )
         rows.append(metric.widget_row(resource))
-        alarms.metric_alarm(
-            f"{id}-{resource.lower()}",
+        watch.alarms.metric_alarm(
+            f"{watch.id}-{resource.lower()}",
             f"Tasks use over {threshold} % of their {resource}",
             metric,
             threshold=threshold,
@@ -145,8 +191,8 @@ def watch_tasks(
         )
         for kind in ("desired", "running")
     }
-    alarms.math_alarm(
-        f"{id}-tasks-below-desired",
+    watch.alarms.math_alarm(
+        f"{watch.id}-tasks-below-desired",
         "Fewer tasks run than are wanted",
         "desired - running",
         counts,
@@ -154,57 +200,21 @@ def watch_tasks(
         periods=10,
         missing="notBreaching",  # none runs and none should
     )
-    dashboard.add(f"{id}: CPU and memory in percent", rows)
-    dashboard.add(f"{id}: tasks", [metric.widget_row(kind) for kind, metric in counts.items()])
-
-
-def watch_redeployment(id: str, redeployment: RedeployOnPush, *, alarms: Alarms) -> None:
-    """An alarm on pushes that nothing was deployed after.
-
-    https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
-    """
-    alarms.math_alarm(
-        f"{id}-redeploy-failed",
-        "A pushed image was not deployed",
-        "FILL(failed, 0) + FILL(undelivered, 0)",
-        {
-            "failed": Metric(
-                namespace="AWS/States",
-                name="ExecutionsFailed",
-                dimensions={"StateMachineArn": redeployment.state_machine.arn},
-                statistic="Sum",
-            ),
-            "undelivered": Metric(
-                namespace="AWS/Events",
-                name="FailedInvocations",
-                dimensions={"RuleName": redeployment.rule.name},
-                statistic="Sum",
-            ),
-        },
-        threshold=0,
-        periods=1,
-        missing="notBreaching",  # nothing was pushed
+    watch.dashboard.add(f"{watch.id}: CPU and memory in percent", rows)
+    watch.dashboard.add(
+        f"{watch.id}: tasks", [metric.widget_row(kind) for kind, metric in counts.items()]
     )
 
 
-def tell_of_failed_deployments(
-    scope: Construct,
-    id: str,
-    service: FargateService,
-    *,
-    name: str,
-    topic_arn: str,
-    role_arn: str,
-) -> None:
-    """Tells a topic when a deployment of a service fails. `role_arn`: may publish there.
+def _tell_of_failed_deployments(service: FargateService, watch: Watch) -> None:
+    """Tells the topic when a deployment of a service fails.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_deployment_events.html
     """
     rule = CloudwatchEventRule(
-        scope,
-        f"{id}-failed-deployment",
-        name=f"{name}-{id}-failed-deployment",
+        watch.scope,
+        f"{watch.id}-failed-deployment",
+        name=f"{watch.name}-{watch.id}-failed-deployment",
         description=f"A deployment of {service.service_name} failed",
         event_pattern=json.dumps(
             {
@@ -216,9 +226,9 @@ def tell_of_failed_deployments(
         ),
     )
     CloudwatchEventTarget(
-        scope,
-        f"{id}-failed-deployment-target",
+        watch.scope,
+        f"{watch.id}-failed-deployment-target",
         rule=rule.name,
-        arn=topic_arn,
-        role_arn=role_arn,
+        arn=watch.topic_arn,
+        role_arn=watch.rules_role_arn,
     )
