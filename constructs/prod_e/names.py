@@ -5,6 +5,8 @@ from typing import Annotated, Protocol, Self
 
 from prod_e.doc import Doc
 
+LOG_STREAM_PREFIX = "ecs"
+
 
 class NamedService(Protocol):
     """The names that a service's settings give; `None` where they give none."""
@@ -136,6 +138,17 @@ class ServiceNames:
             log_group=service.log_group or f"/ecs/{default}",
             redeploy=f"{default}-redeploy",
         )
+
+    def log_stream(
+        self,
+        task_id: Annotated[str, Doc("the end of the task's ARN")],
+        container: Annotated[str, Doc("the container in the task")],
+    ) -> str:
+        """The stream of the log group that a container of a task writes to.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-log-config.html
+        """
+        return f"{LOG_STREAM_PREFIX}/{container}/{task_id}"
 
     def target_group(self, port: Annotated[int, Doc("where the tasks listen")]) -> str:
         """The load balancer's target group of the tasks' port."""

@@ -24,6 +24,11 @@ def images(service: str, *, environment: str) -> str:
     return _of_service("images", service, environment)
 
 
+def redeploy(service: str, *, environment: str) -> str:
+    """Deploys a service anew without a push."""
+    return _of_service("redeploy", service, environment)
+
+
 def rollback(service: str, *, environment: str) -> str:
     """Returns a service to what it ran before."""
     return _of_service("rollback", service, environment)

@@ -8,7 +8,7 @@ import griffe
 from prod_e_ops.demo.report import DemoResult
 from prod_e_ops.images.push.render import PushResult
 from prod_e_ops.images.results import ImagesResult, PruneResult
-from prod_e_ops.service.results import StatusResult
+from prod_e_ops.service.results import RedeployResult, StatusResult
 from prod_e_ops.service.rollback.results import RollbackResult
 from prod_e_ops.stacks.results import DeployResult, PlanResult
 from prod_e_ops.terminal.json_output import json_schema
@@ -20,6 +20,7 @@ RESULTS: Mapping[str, type] = {
     "plan": PlanResult,
     "deploy": DeployResult,
     "push": PushResult,
+    "redeploy": RedeployResult,
     "rollback": RollbackResult,
     "images": ImagesResult,
     "images --prune": PruneResult,

@@ -117,7 +117,7 @@ def test_a_task_that_scaling_stopped_has_not_failed(
 
     async def stopped() -> tuple[int, Sequence[str]]:
         newest = (await deployments.status()).deployment
-        return len(await deployments.tasks(stopped=True)), await deployments.why_stopped(newest)
+        return len(await deployments.tasks(stopped=True)), await deployments.failed_tasks(newest)
 
     assert asyncio.run(stopped()) == (1, [])
 
@@ -137,7 +137,7 @@ def test_a_first_deployment_that_fails_says_that_nothing_may_run(
     done = service.prod_e("status", "backend")
     assert done.returncode == 1
     assert "0 running, 0 pending, 2 desired" in done.stdout
-    assert "Nothing may be running" in done.stderr
+    assert f"push backend --environment {service.name} --wait" in done.stderr
 
 
 def test_an_unknown_service_is_refused_with_those_there_are(service: ServiceOnAws) -> None:

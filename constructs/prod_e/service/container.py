@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prod_e.names import LOG_STREAM_PREFIX
 from prod_e.service.arguments import ContainerHealthCheck
 
 AGENT_FOLDERS = {"agent-state": "/var/lib/amazon", "agent-logs": "/var/log/amazon"}
@@ -65,7 +66,7 @@ class ContainerDefinition:
                 "options": {
                     "awslogs-group": self.log_group,
                     "awslogs-region": self.region,
-                    "awslogs-stream-prefix": "ecs",
+                    "awslogs-stream-prefix": LOG_STREAM_PREFIX,
                     # A log that cannot be delivered must not stop the service.
                     "mode": "non-blocking",
                     "max-buffer-size": "4m",

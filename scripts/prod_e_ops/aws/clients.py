@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sts import STSClient
 
 # https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
@@ -46,6 +47,8 @@ def aws_client(service: Literal["ecs"], *, region: str) -> "ECSClient": ...
 def aws_client(service: Literal["elbv2"], *, region: str) -> "ElasticLoadBalancingv2Client": ...
 @overload
 def aws_client(service: Literal["events"], *, region: str) -> "EventBridgeClient": ...
+@overload
+def aws_client(service: Literal["logs"], *, region: str) -> "CloudWatchLogsClient": ...
 @overload
 def aws_client(service: Literal["sts"], *, region: str) -> "STSClient": ...
 def aws_client(service: str, *, region: str) -> Any:

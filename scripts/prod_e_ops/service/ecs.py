@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,8 @@ _LONGEST_DEPLOYMENT = timedelta(days=2)
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceDeployments.html
 _MOST_DESCRIBED = 20
 _MOST_TASKS_DESCRIBED = 100
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 _ROLLOUT_STATES = {"COMPLETED": "SUCCESSFUL", "IN_PROGRESS": "IN_PROGRESS", "FAILED": "FAILED"}
 
@@ -177,20 +179,16 @@ class Deployments:
         with aws_errors(f"ECS did not begin a deployment of {self.names.service}", left=left):
             await in_thread(lambda: self._ecs.update_service(**request))
 
-    async def why_stopped(self, deployment: Deployment) -> Sequence[str]:
-        """Why tasks of a deployment failed: one line for each reason, with how many."""
-        stopped = await self.tasks(stopped=True)
-        counted = Counter(
-            task.why_stopped
-            for task in stopped
+    async def failed_tasks(self, deployment: Deployment) -> Sequence[Task]:
+        """The tasks of a deployment that failed within the last hour, the newest first."""
+        failed = [
+            task
+            for task in await self.tasks(stopped=True)
             if task.deployment == deployment.revision.id
             and task.why_stopped
             and not task.stopped_reason.startswith("Scaling activity")
-        )
-        return [
-            f"{count} {'task' if count == 1 else 'tasks'} failed: {reason}"
-            for reason, count in counted.most_common(5)
         ]
+        return sorted(failed, key=lambda task: task.stopped_at or _NEVER, reverse=True)
 
     async def exists(self) -> bool:
         """Whether the service is deployed."""
@@ -350,6 +348,8 @@ def _task(values: "TaskTypeDef") -> Task:
             for c in containers
             if c.get("exitCode") is not None
         ),
+        failed_containers=tuple(c["name"] for c in containers if c.get("exitCode")),
+        stopped_at=values.get("stoppedAt"),
     )
 
 

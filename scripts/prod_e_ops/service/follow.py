@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from prod_e_ops import next_commands
 from prod_e_ops.errors import DeploymentFailed, DeploymentNotBegun, DeploymentTooSlow
 from prod_e_ops.service.ecs import Deployments
+from prod_e_ops.service.explain import explain
 from prod_e_ops.service.model import Deployment, ServiceStatus
 from prod_e_ops.terminal.terminal import Terminal
 
@@ -19,6 +20,8 @@ _POLL_SECONDS = 3.0
 
 # How long a push may take to become a deployment: EventBridge, Step Functions, ECS.
 _BEGIN_SECONDS = 90.0
+
+_NOTHING_KEPT = "ECS keeps no stopped task of it any more, which would say why."
 
 # ECS itself sets no limit. A new task that pulls, starts and becomes healthy takes minutes.
 _PATIENCE_SECONDS = 3600.0
@@ -119,7 +122,7 @@ async def follow_deployment(
                     raise DeploymentTooSlow(
                         f"The deployment of {service} is still {status.deployment.state} after"
                         f" {step.seconds / 60:.0f} minutes: {status.progress}.",
-                        details=await deployments.why_stopped(followed),
+                        details=await explain(deployments, followed),
                         next_step=f"ECS goes on with it. Watch it with `{watch}`.",
                     )
                 await asyncio.sleep(_POLL_SECONDS)
@@ -136,12 +139,68 @@ async def follow_deployment(
     return ended
 
 
+async def verify_services(environment: "Environment", terminal: Terminal) -> None:
+    """Waits until the newest deployment of every service of an environment has succeeded.
+
+    Terraform's own wait ends when a service is steady, even if ECS has rolled it back by then or is
+    still watching its alarms.
+
+    Raises `DeploymentFailed` if one failed, and shows those of the other services before that.
+    """
+    services = [Deployments(environment, key) for key in environment.services]
+    with terminal.step("Verify the services") as step:
+        statuses = await service_statuses(services)
+        step.outcome = ", ".join(status.summary for status in statuses)
+    failed = []
+    for service, status in zip(services, statuses, strict=True):
+        try:
+            await _succeeded(service, status.deployment, terminal)
+        except DeploymentFailed as error:
+            failed.append(error)
+    for earlier in failed[:-1]:
+        terminal.error(earlier)
+    if failed:
+        raise failed[-1]
+
+
+async def verify_service(
+    environment: "Environment", key: str, *, digests: Collection[str], terminal: Terminal
+) -> None:
+    """Waits until the newest deployment of one service has succeeded, and is of that image.
+
+    `digests`: of the image, and of those that it lists for each platform.
+
+    Raises `DeploymentFailed` if it failed, and `DeploymentNotBegun` if it is of another image.
+    """
+    service = Deployments(environment, key)
+    deployment = await _succeeded(service, (await service.status()).deployment, terminal)
+    deployed = deployment.revision.digest
+    if deployed is not None and deployed not in digests:
+        again = next_commands.redeploy(key, environment=environment.name)
+        raise DeploymentNotBegun(
+            f"{service.names.service} runs {deployed}, which is another image.",
+            next_step=f"Deploy it with `{again}`.",
+        )
+
+
+async def _succeeded(
+    service: Deployments, deployment: Deployment, terminal: Terminal
+) -> Deployment:
+    if deployment.under_way:
+        return await follow_deployment(
+            service.environment, service.key, since=None, terminal=terminal
+        )
+    if deployment.failed:
+        raise await failure(service, deployment)
+    return deployment
+
+
 async def failure(deployments: Deployments, deployment: Deployment) -> DeploymentFailed:
     """The error for a deployment that has failed, with what is known about why."""
     service, key = deployments.names.service, deployments.key
     environment = deployments.environment.name
     rollback = next_commands.rollback(key, environment=environment)
-    reasons = await deployments.why_stopped(deployment)
+    reasons = await explain(deployments, deployment)
     because = f": {deployment.reason}" if deployment.reason else "."
     if deployment.status == "STOPPED":
         return DeploymentFailed(
@@ -149,6 +208,14 @@ async def failure(deployments: Deployments, deployment: Deployment) -> Deploymen
             details=reasons,
             next_step="Another one may have taken its place:"
             f" {next_commands.status(key, environment=environment, wait=True)}",
+        )
+    push = next_commands.push(key, environment=environment)
+    if not any(each.succeeded for each in await deployments.history()):
+        return DeploymentFailed(
+            f"The first deployment of {service} failed{because}",
+            details=reasons or [_NOTHING_KEPT],
+            next_step="There is nothing to go back to, and nothing may be running: push a repaired"
+            f" image with `{push} --wait`.",
         )
     followed = deployments.settings.image_tag.follows
     still = f"the tag {followed} still names" if followed else "the settings still pin"
@@ -171,10 +238,7 @@ async def failure(deployments: Deployments, deployment: Deployment) -> Deploymen
     )
     return DeploymentFailed(
         message,
-        details=[
-            *(reasons or ["ECS keeps no stopped task of it any more, which would say why."]),
-            f"What its containers wrote is in the log group {deployments.names.log_group}.",
-        ],
+        details=reasons or [_NOTHING_KEPT],
         next_step=left,
     )
 

@@ -85,7 +85,8 @@ class Task:
     """A task. `deployment`: the id of the revision that it belongs to.
 
     `digests`: of its containers' images, by container. `exits`: one line for each container that
-    ended: its name, exit code and reason.
+    ended: its name, exit code and reason. `failed_containers`: those that ended otherwise than
+    with 0. `stopped_at`: None while it runs.
     """
 
     id: str
@@ -95,6 +96,8 @@ class Task:
     digests: Mapping[str, str]
     stopped_reason: str
     exits: tuple[str, ...]
+    failed_containers: tuple[str, ...]
+    stopped_at: datetime | None
 
     @property
     def why_stopped(self) -> str:

@@ -154,3 +154,17 @@ class StatusResult:
 
     services: Sequence[ServiceResult]
     """One service, or all of the environment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedeployResult:
+    """What `prod-e redeploy` prints."""
+
+    environment: str
+    """Its name."""
+
+    service: str
+    """The ECS service's name."""
+
+    deployment: DeploymentResult
+    """The one that was begun, which has succeeded."""

@@ -19,7 +19,7 @@ from prod_e_ops.images.push.upload import upload
 from prod_e_ops.images.tags import move_tags
 from prod_e_ops.project.project import Project
 from prod_e_ops.project.source import read_source
-from prod_e_ops.service.follow import follow_deployment, newest_deployment
+from prod_e_ops.service.follow import follow_deployment, newest_deployment, verify_service
 from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terminal.terminal import Terminal
 
@@ -148,7 +148,15 @@ async def push_image(
         for line in next_steps(plan, moved):
             terminal.hint(line)
     elif FOLLOWED_TAG not in moved:
-        terminal.say(f"`{FOLLOWED_TAG}` named this image before: nothing is deployed.")
+        terminal.say(f"`{FOLLOWED_TAG}` named this image before: nothing is deployed anew.")
+        # A job that is run again must not turn green because there was nothing to push.
+        image = await plan.repository.image(digest)
+        await verify_service(
+            plan.environment,
+            key,
+            digests=image.digests if image else (digest,),
+            terminal=terminal,
+        )
     else:
         await follow_deployment(plan.environment, key, since=before.created_at, terminal=terminal)
 

@@ -6,14 +6,11 @@ from typing import Annotated
 
 import typer
 
-from prod_e_ops import next_commands
 from prod_e_ops.commands.arguments import EnvironmentArgument, Json, Rebuild, Yes
 from prod_e_ops.context import Context, run
-from prod_e_ops.errors import DeploymentFailed
 from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.images.results import ImagePlanResult
-from prod_e_ops.service.ecs import Deployments
-from prod_e_ops.service.follow import service_statuses
+from prod_e_ops.service.follow import verify_services
 from prod_e_ops.stacks.apply import apply_plan
 from prod_e_ops.stacks.image_apply import apply_images
 from prod_e_ops.stacks.model import StackPlan
@@ -82,7 +79,7 @@ async def deploy_environment(
     """Plans, asks, applies what was shown, and looks whether ECS kept what was deployed.
 
     Raises `PlanRefused` for a plan that loses data, `StackNotDeployable` for images that cannot be
-    built here, and `DeploymentFailed` if ECS has rolled a service back.
+    built here, and `DeploymentFailed` if ECS does not keep what was deployed.
     """
     terminal = context.terminal
     async with prepare_stacks(context, environment_name) as prepared:
@@ -91,7 +88,7 @@ async def deploy_environment(
         refuse_skipped(prepared.skipped_besides(plans))
         if any(not plan.is_empty for plan in plans):
             await _Deployment(prepared=prepared, options=options).make(plans)
-            await _verify_services(prepared)
+            await verify_services(prepared.environment, context.terminal)
         else:
             terminal.say(f"{name} is up to date.")
             for line in _what_is_not_followed(plans):
@@ -201,20 +198,3 @@ def _what_is_not_followed(plans: Sequence[StackPlan]) -> Iterator[str]:
     for plan in plans:
         for image in plan.images:
             yield from image.lines()
-
-
-async def _verify_services(prepared: PreparedStacks) -> None:
-    """Terraform's wait ends when a service is steady, even if ECS has rolled it back."""
-    with prepared.context.terminal.step("Verify the services") as step:
-        statuses = await service_statuses(
-            [Deployments(prepared.environment, key) for key in prepared.environment.services]
-        )
-        step.outcome = ", ".join(status.summary for status in statuses)
-        failed = [status.summary for status in statuses if status.deployment.failed]
-        if failed:
-            raise DeploymentFailed(
-                "ECS did not keep what was deployed:",
-                details=[*failed, "The service runs its previous task definition."],
-                next_step=f"`{next_commands.status(environment=prepared.environment.name)}` says"
-                " why.",
-            )

@@ -89,7 +89,7 @@ async def refuse_while_under_way(deployments: Deployments, status: ServiceStatus
             next_step=wait,
         )
     # One whose tasks fail is what a rollback is for.
-    if not await deployments.why_stopped(status.deployment):
+    if not await deployments.failed_tasks(status.deployment):
         raise DeploymentUnderWay(
             f"A deployment of {deployments.names.service} is under way, and none of its tasks has"
             f" failed: {status.progress}.",
