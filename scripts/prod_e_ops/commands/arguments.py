@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prod_e_ops.errors import OpsError
+from prod_e_ops.errors import InvalidOption, OpsError
 from prod_e_ops.project.project import find_project
 
 
@@ -64,6 +64,21 @@ ServiceArgument = Annotated[
         autocompletion=service_keys,
     ),
 ]
+
+
+def named_environment(argument: str | None, option: str | None) -> str | None:
+    """The environment that a command is to work on, where either may name it.
+
+    Raises `InvalidOption` if they name two.
+    """
+    if argument and option and argument != option:
+        raise InvalidOption(
+            f"Two environments are named: {argument} and --environment {option}.",
+            next_step="Name one of them.",
+        )
+    return argument or option
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Rebuild = Annotated[
     bool,

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,8 @@ class Project:
         if name not in found:
             raise UnknownEnvironment(
                 f"There is no environment {name!r} in {self.folder / 'environments'}.",
-                next_step=f"Name one of {', '.join(found)}, or add environments/{name}.toml.",
+                next_step=f"{_meant(name, found)}Name one of {', '.join(found)}, or add"
+                f" environments/{name}.toml.",
             )
         return found[name]
 
@@ -139,10 +141,16 @@ def service_settings(environment: "Environment", key: str) -> "Service":
     if key not in environment.services:
         raise UnknownService(
             f"There is no service {key!r} in the environment {environment.name}.",
-            next_step=f"Name one of {', '.join(environment.services)}, or add [services.{key}] to"
-            f" {environment.file}.",
+            next_step=f"{_meant(key, environment.services)}Name one of"
+            f" {', '.join(environment.services)}, or add [services.{key}] to {environment.file}.",
         )
     return environment.services[key]
+
+
+def _meant(given: str, known: Iterable[str]) -> str:
+    """A guess at what was meant, with a space after it; empty if nothing is like it."""
+    close = get_close_matches(given, known, n=1)
+    return f"Did you mean {close[0]}? " if close else ""
 
 
 def find_project() -> Project:

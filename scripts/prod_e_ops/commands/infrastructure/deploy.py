@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from prod_e_ops.commands.arguments import EnvironmentArgument, Json, Rebuild, Yes
+from prod_e_ops.commands.arguments import (
+    EnvironmentArgument,
+    EnvironmentOption,
+    Json,
+    Rebuild,
+    Yes,
+    named_environment,
+)
 from prod_e_ops.context import Context, run
 from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.images.results import ImagePlanResult
@@ -38,6 +45,7 @@ class DeployOptions:
 
 def deploy(
     environment: EnvironmentArgument = None,
+    named: EnvironmentOption = None,
     yes: Yes = False,
     json: Json = False,
     allow_data_loss: Annotated[
@@ -70,7 +78,11 @@ def deploy(
         images=ImageOptions(rebuild=rebuild, move_followed=move_latest),
         as_json=json,
     )
-    run(lambda context: deploy_environment(context, environment, options=options))
+    run(
+        lambda context: deploy_environment(
+            context, named_environment(environment, named), options=options
+        )
+    )
 
 
 async def deploy_environment(

@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from prod_e_ops.commands.arguments import EnvironmentArgument, Yes
+from prod_e_ops.commands.arguments import (
+    EnvironmentArgument,
+    EnvironmentOption,
+    Yes,
+    named_environment,
+)
 from prod_e_ops.context import Context, run
 from prod_e_ops.stacks.apply import apply_plan
 from prod_e_ops.stacks.model import StackPlan
@@ -16,14 +21,18 @@ if TYPE_CHECKING:
     from prod_e.settings import Environment
 
 
-def destroy(environment: EnvironmentArgument = None, yes: Yes = False) -> None:
+def destroy(
+    environment: EnvironmentArgument = None, named: EnvironmentOption = None, yes: Yes = False
+) -> None:
     """Destroy an environment, unless its settings protect it.
 
     It shows what exists, asks, and destroys it.
 
     Example: npm run destroy -- staging-e
     """
-    run(lambda context: destroy_environment(context, environment, yes=yes))
+    run(
+        lambda context: destroy_environment(context, named_environment(environment, named), yes=yes)
+    )
 
 
 async def destroy_environment(context: Context, environment_name: str | None, *, yes: bool) -> None:

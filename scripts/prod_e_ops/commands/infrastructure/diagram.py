@@ -9,7 +9,7 @@ import typer
 
 from prod_e_ops.analysis.diagram.drawing import draw
 from prod_e_ops.analysis.diagram.reading import read_architecture
-from prod_e_ops.commands.arguments import EnvironmentArgument
+from prod_e_ops.commands.arguments import EnvironmentArgument, EnvironmentOption, named_environment
 from prod_e_ops.context import Context, run
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import DEFAULT_ENVIRONMENT
@@ -20,6 +20,7 @@ STANDARD_OUTPUT = Path("-")
 
 def diagram(
     environment: EnvironmentArgument = None,
+    named: EnvironmentOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -39,7 +40,9 @@ def diagram(
 
     Example: npm run diagram -- staging-e --output staging-e.svg
     """
-    run(lambda context: write_diagram(context, environment, output=output))
+    run(
+        lambda context: write_diagram(context, named_environment(environment, named), output=output)
+    )
 
 
 async def write_diagram(

@@ -1,7 +1,12 @@
 """`prod-e plan`: what a deployment would do."""
 
 from prod_e_ops import next_commands
-from prod_e_ops.commands.arguments import EnvironmentArgument, Json
+from prod_e_ops.commands.arguments import (
+    EnvironmentArgument,
+    EnvironmentOption,
+    Json,
+    named_environment,
+)
 from prod_e_ops.context import Context, run
 from prod_e_ops.stacks.prepared import prepare_stacks
 from prod_e_ops.stacks.render import show_plans
@@ -9,7 +14,11 @@ from prod_e_ops.stacks.results import PlanResult, SkippedStackResult, StackPlanR
 from prod_e_ops.terminal.json_output import to_json
 
 
-def plan(environment: EnvironmentArgument = None, json: Json = False) -> None:
+def plan(
+    environment: EnvironmentArgument = None,
+    named: EnvironmentOption = None,
+    json: Json = False,
+) -> None:
     """Show what a deployment would do, stack by stack.
 
     What it creates, changes, replaces and destroys. Nothing is changed. Needs AWS credentials that
@@ -17,7 +26,7 @@ def plan(environment: EnvironmentArgument = None, json: Json = False) -> None:
 
     Example: npm run plan -- staging-e
     """
-    run(lambda context: plan_stacks(context, environment, as_json=json))
+    run(lambda context: plan_stacks(context, named_environment(environment, named), as_json=json))
 
 
 async def plan_stacks(
