@@ -7,14 +7,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from embedded_aws import EmbeddedAws
 from prod_e_ops.terraform.provider_mirror import find_provider_source
 from tests.support.asked import Asked
+from tests.support.aws_clients import client_of
 from tests.support.project_folder import TINY, make_project, prod_e
 
 pytestmark = [
@@ -36,29 +35,19 @@ def aws() -> Iterator[EmbeddedAws]:
 
 
 def repositories(aws: EmbeddedAws) -> set[str]:
-    ecr = client(aws, "ecr")
+    ecr = client_of(aws, "ecr")
     found = {r["repositoryName"] for r in ecr.describe_repositories()["repositories"]}
     ecr.close()
     return found
 
 
 def active_services(aws: EmbeddedAws) -> set[str]:
-    ecs = client(aws, "ecs")
+    ecs = client_of(aws, "ecs")
     names = ["tiny-e-backend", "tiny-e-worker"]
     found = ecs.describe_services(cluster="tiny-e-cluster", services=names)["services"]
     ecs.close()
     # A service that was deleted can still be described for a while.
     return {service["serviceName"] for service in found if service["status"] == "ACTIVE"}
-
-
-def client(aws: EmbeddedAws, service: Any) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=aws.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id="embedded",
-        aws_secret_access_key="embedded",
-    )
 
 
 def test_a_deployment_is_asked_about_again_where_somebody_has_deployed_meanwhile(

@@ -11,9 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import boto3
-
 from embedded_aws import EmbeddedAws
+from tests.support.aws_clients import client_of
 from tests.support.processes import processes_with
 from tests.support.project_folder import PROD_E, TINY, make_project, prod_e
 from tests.support.terraform_program import needs_aws_provider, needs_terraform
@@ -124,14 +123,7 @@ def test_ctrl_c_during_a_deployment_keeps_all_that_was_made_and_the_next_plan_go
     project = make_project(tmp_path / "project", tiny=TINY)
     with EmbeddedAws() as aws:
         variables = aws.environment()
-        keys = aws.variables()
-        logs = boto3.client(
-            "logs",
-            endpoint_url=aws.endpoint_url,
-            region_name=aws.region,
-            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-        )
+        logs = client_of(aws, "logs")
 
         def log_groups() -> set[str]:
             return {group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]}

@@ -14,7 +14,7 @@ import pytest
 
 from embedded_aws import EmbeddedAws
 from prod_e_ops.demo.front_door import CLIENTS
-from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.docker_engine import docker_or_skip
 from tests.support.processes import processes_with
 from tests.support.project_folder import (
     PROD_E,
@@ -66,10 +66,7 @@ UNDER_LOAD = {
 @pytest.mark.parametrize("runtime", ["process", "docker"])
 def test_the_demo_shows_the_life_of_the_seed_system(temporary: Path, runtime: str) -> None:
     if runtime == "docker":
-        try:
-            DockerEngine.connect().need_image("node:16-slim")
-        except DockerUnavailableError as missing:
-            pytest.skip(str(missing))
+        docker_or_skip("node:16-slim")
     finished = prod_e(
         PROJECT,
         *("demo", "--json", "--runtime", runtime),

@@ -10,7 +10,7 @@ import pytest
 
 from prod_e import tested_versions
 from prod_e_ops.terraform.provider_mirror import find_provider_source
-from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.docker_engine import docker_or_skip
 from tests.support.dying_provider import PANIC, add_dying_provider
 from tests.support.project_folder import TINY, make_project, prod_e
 
@@ -28,10 +28,7 @@ pytestmark = [
 def test_a_docker_provider_that_crashes_fails_the_demo_after_everything_else(
     tmp_path: Path,
 ) -> None:
-    try:
-        DockerEngine.connect().need_image("node:16-slim")
-    except DockerUnavailableError as missing:
-        pytest.skip(f"the demo leaves the image stack out: {missing}")
+    docker_or_skip("node:16-slim")  # The demo would leave the image stack out.
     (version,) = tested_versions.read().providers["kreuzwerker/docker"]
     add_dying_provider(tmp_path / "mirror", "kreuzwerker/docker", version, last_words=PANIC)
     configuration = tmp_path / "terraform.rc"

@@ -1,7 +1,6 @@
 """What an environment's JSON does when ECR reports a push, on the embedded AWS."""
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e.app.synthesis import synthesise
 from prod_e.settings import load_environment
 from tests.embedded.world import eventually
-from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.docker_engine import DockerEngine, docker_or_skip
 from tests.support.registry import Registry
 from tests.support.service_on_aws import ServiceOnAws
 
@@ -192,12 +191,7 @@ def test_a_push_of_what_latest_names_already_deploys_nothing(
 
 @pytest.fixture(scope="module")
 def docker() -> DockerEngine:
-    try:
-        return DockerEngine.connect()
-    except DockerUnavailableError as missing:
-        if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
-            pytest.fail(f"{missing} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
-        pytest.skip(str(missing))
+    return docker_or_skip()
 
 
 @pytest.fixture

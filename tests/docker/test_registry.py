@@ -1,6 +1,5 @@
 """ECR's registry with Docker's own command-line tool."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +7,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.aws_clients import client_of
+from tests.support.docker_engine import DockerEngine, docker_or_skip
 from tests.support.registry import Registry
 
 
@@ -56,19 +55,8 @@ class Pusher:
 
 @pytest.fixture
 def pusher(aws: EmbeddedAws, tmp_path: Path) -> Iterator[Pusher]:
-    try:
-        docker = DockerEngine.connect()
-    except DockerUnavailableError as missing:
-        if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
-            pytest.fail(f"{missing} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
-        pytest.skip(str(missing))
-    ecr: Any = boto3.client(
-        "ecr",
-        endpoint_url=aws.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id="embedded",
-        aws_secret_access_key="embedded",
-    )
+    docker = docker_or_skip()
+    ecr: Any = client_of(aws, "ecr")
     repository = f"r{uuid4().hex[:8]}"
     ecr.create_repository(repositoryName=repository)
     pusher = Pusher(

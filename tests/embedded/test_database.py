@@ -12,13 +12,13 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import boto3
 import pytest
 
 from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.data_plane.database.postgresql import find_programs
 from tests.embedded.conftest import BACKEND
 from tests.embedded.world import eventually
+from tests.support.aws_clients import client_of
 
 pytestmark = pytest.mark.usefixtures("with_postgresql")
 
@@ -39,13 +39,7 @@ class Database:
         self.rds, self.secrets = self.client("rds"), self.client("secretsmanager")
 
     def client(self, service: Any) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.aws.endpoint_url,
-            region_name=self.aws.region,
-            aws_access_key_id="embedded",
-            aws_secret_access_key="embedded",
-        )
+        return client_of(self.aws, service)
 
     def create(self, **arguments: Any) -> "Database":
         self.rds.create_db_instance(

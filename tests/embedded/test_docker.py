@@ -12,7 +12,7 @@ import pytest
 
 from embedded_aws import DataPlane, EmbeddedAws
 from tests.embedded.world import APP, World, eventually, most_used, write_source
-from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.docker_engine import DockerEngine, docker_or_skip
 from tests.support.registry import Registry
 
 BASE = "node:16-slim"
@@ -28,19 +28,7 @@ ENTRYPOINT ["node", "app.js"]
 
 @pytest.fixture(scope="module")
 def docker() -> DockerEngine:
-    try:
-        engine = DockerEngine.connect()
-        engine.need_image(BASE)
-    except DockerUnavailableError as missing:
-        unavailable(str(missing))
-        raise
-    return engine
-
-
-def unavailable(reason: str) -> None:
-    if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
-        pytest.fail(f"{reason} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
-    pytest.skip(reason)
+    return docker_or_skip(BASE)
 
 
 @pytest.fixture(scope="module")

@@ -5,24 +5,17 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import boto3
-
 from embedded_aws import EmbeddedAws
 from embedded_aws.ecr_password import make_password
+from tests.support.aws_clients import client_of
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecr.type_defs import AuthorizationDataTypeDef
 
 
 def authorization(aws: EmbeddedAws) -> "AuthorizationDataTypeDef":
-    variables = aws.variables()
-    client = boto3.client(
-        "ecr",
-        endpoint_url=aws.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-    )
+    client: ECRClient = client_of(aws, "ecr")
     try:
         (data,) = client.get_authorization_token()["authorizationData"]
     finally:

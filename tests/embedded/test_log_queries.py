@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from embedded_aws import EmbeddedAws
 from prod_e.monitoring import log_queries
+from tests.support.aws_clients import client_of
 
 Ask = Callable[[str], list[dict[str, str]]]
 
@@ -29,14 +29,7 @@ EVENTS: list[str | dict[str, Any]] = [
 @pytest.fixture(scope="module")
 def ask(aws: EmbeddedAws) -> Ask:
     """Answers a query of a log group: events a second apart, the last two ten minutes later."""
-    variables = aws.variables()
-    logs: Any = boto3.client(
-        "logs",
-        endpoint_url=aws.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-    )
+    logs: Any = client_of(aws, "logs")
     group = f"/ecs/{uuid4().hex[:8]}"
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="one")

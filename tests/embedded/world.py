@@ -12,10 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import boto3
-
 from embedded_aws import EmbeddedAws
 from embedded_aws.load import Load
+from tests.support.aws_clients import client_of
 
 NO_ROUTE = {
     "Type": "fixed-response",
@@ -79,14 +78,7 @@ class World:
         self.listener = self.listen({"Type": "forward", "TargetGroupArn": self.group})
 
     def client(self, service: Any) -> Any:
-        variables = self.aws.variables()
-        return boto3.client(
-            service,
-            endpoint_url=self.aws.endpoint_url,
-            region_name=self.aws.region,
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-        )
+        return client_of(self.aws, service)
 
     def target_group(self, **arguments: Any) -> str:
         arn: str = self.elb.create_target_group(

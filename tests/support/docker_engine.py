@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
+
+import pytest
 
 BUILD_SECONDS = 180
 COMMAND_SECONDS = 60
@@ -206,6 +208,13 @@ class DockerEngine:
         finally:
             self.run("rm", "--volumes", container)
 
+    def remove_images(self, name: str) -> None:
+        """Removes the tagged images whose name is like this pattern."""
+        tagged = "{{.Repository}}:{{.Tag}}"
+        found = self.run("image", "ls", f"--format={tagged}", name).split()
+        if named := [image for image in found if not image.endswith(":<none>")]:
+            self.run("image", "rm", *named)
+
     def layer_files(self, image: str, *, above: str | None = None) -> list[LayerFile]:
         """Everything in the layers of `image`, without those that it shares with `above`."""
         shared = len(self.inspect("image", above)["RootFS"]["Layers"]) if above else 0
@@ -222,6 +231,24 @@ class DockerEngine:
                 manifest = json.load(_member(archive, "manifest.json"))
                 layers = manifest[0]["Layers"][shared:]
                 return [file for layer in layers for file in _layer(_member(archive, layer))]
+
+
+def docker_or_skip(*images: str) -> DockerEngine:
+    """The daemon with these images; skips the test without, or fails it where it is asked for."""
+    try:
+        engine = DockerEngine.connect()
+        for image in images:
+            engine.need_image(image)
+    except DockerUnavailableError as missing:
+        skip_or_fail(str(missing))
+    return engine
+
+
+def skip_or_fail(missing: str) -> NoReturn:
+    """Ends a test for which something is missing, of which the message tells."""
+    if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
+        pytest.fail(f"{missing} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
+    pytest.skip(missing)
 
 
 def _member(archive: tarfile.TarFile, name: str) -> Any:

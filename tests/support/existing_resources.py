@@ -1,11 +1,9 @@
 """What a company has already: a VPC with subnets, a cluster, a load balancer, a database."""
 
 from dataclasses import dataclass
-from typing import Any
-
-import boto3
 
 from embedded_aws import EmbeddedAws
+from tests.support.aws_clients import client_of
 
 NAME = "company"
 
@@ -41,18 +39,6 @@ security_group_id = "{self.database_group}"
 build = "external"
 path = "/reports/*"
 """
-
-
-def client_of(aws: EmbeddedAws, service: Any) -> Any:
-    """A client of a service of an embedded AWS."""
-    variables = aws.variables()
-    return boto3.client(
-        service,
-        endpoint_url=aws.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 def infrastructure(aws: EmbeddedAws) -> dict[str, list[str]]:

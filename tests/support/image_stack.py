@@ -8,10 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
 
 from embedded_aws import EmbeddedAws
@@ -24,8 +22,10 @@ from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
-from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.aws_clients import client_of
+from tests.support.docker_engine import DockerEngine, docker_or_skip
 from tests.support.project_folder import PROJECT, prod_e
+from tests.support.project_world import ProjectWorld
 from tests.support.registry import Line, Registry, listening
 
 BASE_IMAGE = "node:16-slim"
@@ -62,23 +62,11 @@ class ImageStackSkippedError(Exception):
 
 
 @dataclass(kw_only=True)
-class World:
+class World(ProjectWorld):
     """A project in git, an AWS with a line to its registry, and the machine that deploys."""
 
-    folder: Path
     docker: DockerEngine
-    registry: Registry
     line: Line
-    aws: EmbeddedAws
-    variables: dict[str, str]
-
-    @property
-    def project(self) -> Path:
-        return self.folder / "project"
-
-    @property
-    def source(self) -> Path:
-        return self.project / "api"
 
     @property
     def stack(self) -> Path:
@@ -154,16 +142,6 @@ class World:
         self.git("commit", "--quiet", "--allow-empty", "--message", "a change")
         return self.git("rev-parse", "HEAD")[:12]
 
-    def git(self, *arguments: str) -> str:
-        identity = ("-c", "user.name=A", "-c", "user.email=a@example.com")
-        return subprocess.run(
-            ["git", *identity, *arguments],
-            cwd=self.project,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
-
     def terraform(self, *arguments: str) -> str:
         """Plain Terraform in the image stack's folder, as its documentation says it is used."""
         done = subprocess.run(
@@ -188,15 +166,6 @@ class World:
         file.write_text(text)
         return {"TF_CLI_CONFIG_FILE": str(file)}
 
-    def client(self, service: Any) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.aws.endpoint_url,
-            region_name=self.aws.region,
-            aws_access_key_id="embedded",
-            aws_secret_access_key="embedded",
-        )
-
     def tags(self, repository: str = API) -> dict[str, str]:
         return self.registry.tags(repository)
 
@@ -205,14 +174,9 @@ class World:
         labels: dict[str, str] = self.registry.image(API, tag)["config"]["Labels"]
         return labels["commit"][:12]
 
-    def create_repository(self, name: str) -> None:
-        client = self.client("ecr")
-        client.create_repository(repositoryName=name)
-        client.close()
-
     def lose(self, tag: str, repository: str = API) -> None:
         """Takes a tag away, as somebody could do in the console."""
-        client = self.client("ecr")
+        client = client_of(self.aws, "ecr")
         client.batch_delete_image(repositoryName=repository, imageIds=[{"imageTag": tag}])
         client.close()
 
@@ -223,24 +187,14 @@ class World:
         self.remove_local_images()
 
     def remove_local_images(self) -> None:
-        names = "{{.Repository}}:{{.Tag}}"
-        found = self.docker.run("image", "ls", f"--format={names}", f"{self.line.host}/*").split()
-        named = [image for image in found if not image.endswith(":<none>")]
-        if named:
-            self.docker.run("image", "rm", *named)
+        self.docker.remove_images(f"{self.line.host}/*")
 
 
 @contextmanager
 def empty_account(folder: Path) -> Iterator[World]:
     """A project in an account without anything in it; skips the test where it cannot be played."""
     with ExitStack() as stack:
-        try:
-            docker = DockerEngine.connect()
-            docker.need_image(BASE_IMAGE)
-        except DockerUnavailableError as missing:
-            if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
-                pytest.fail(f"{missing} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
-            pytest.skip(str(missing))
+        docker = docker_or_skip(BASE_IMAGE)
         line = stack.enter_context(listening(Line()))
         aws = stack.enter_context(EmbeddedAws(registry_host=line.host))
         registry = Registry(aws=aws)

@@ -6,17 +6,13 @@ import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import boto3
-
-from embedded_aws import EmbeddedAws
 from prod_e.delivery.build_context import read_build_context
 from tests.support.project_folder import PROD_E
+from tests.support.project_world import ProjectWorld
 from tests.support.registry import (
     Network,
-    Registry,
 )
 
 PUSH_SECONDS = 120
@@ -37,25 +33,13 @@ ENV VERSION=${VERSION} COMMIT=${COMMIT}
 
 
 @dataclass(kw_only=True)
-class World:
+class World(ProjectWorld):
     """A project, an AWS with a registry behind a network, and the docker tool of one user.
 
     `docker_log`: the arguments of every docker command.
     """
 
-    folder: Path
-    registry: Registry
     network: Network
-    aws: EmbeddedAws
-    variables: dict[str, str]
-
-    @property
-    def project(self) -> Path:
-        return self.folder / "project"
-
-    @property
-    def source(self) -> Path:
-        return self.project / "api"
 
     @property
     def docker_log(self) -> str:
@@ -104,30 +88,6 @@ class World:
 
     def content_tag(self, architecture: str = "x86_64") -> str:
         return f"content-{read_build_context(self.source, architecture=architecture).content_hash}"
-
-    def git(self, *arguments: str) -> str:
-        identity = ("-c", "user.name=A", "-c", "user.email=a@example.com")
-        return subprocess.run(
-            ["git", *identity, *arguments],
-            cwd=self.project,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
-
-    def client(self, service: Any) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.aws.endpoint_url,
-            region_name=self.aws.region,
-            aws_access_key_id="embedded",
-            aws_secret_access_key="embedded",
-        )
-
-    def create_repository(self, **arguments: Any) -> None:
-        client = self.client("ecr")
-        client.create_repository(repositoryName=REPOSITORY, **arguments)
-        client.close()
 
     def tags(self) -> dict[str, str]:
         return self.registry.tags(REPOSITORY)

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import Any, TypeVar
 
-import boto3
-
 from embedded_aws import EmbeddedAws
+from tests.support.aws_clients import client_of
 
 TLS_HANDSHAKE = b"\x16"
 
@@ -35,13 +34,7 @@ class Registry:
 
     def password(self) -> str:
         """A new one, of the user AWS."""
-        client = boto3.client(
-            "ecr",
-            endpoint_url=self.aws.endpoint_url,
-            region_name=self.aws.region,
-            aws_access_key_id="embedded",
-            aws_secret_access_key="embedded",
-        )
+        client = client_of(self.aws, "ecr")
         try:
             (given,) = client.get_authorization_token()["authorizationData"]
         finally:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import boto3
-
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from tests.support.asked import Asked
+from tests.support.aws_clients import client_of
 from tests.support.json_output import check_json_output
 from tests.support.project_folder import PROD_E
 
@@ -60,14 +59,7 @@ class ServiceOnAws:
         self.ecr.create_repository(repositoryName=self.repository)
 
     def client(self, service: Any) -> Any:
-        variables = self.aws.variables()
-        return boto3.client(
-            service,
-            endpoint_url=self.aws.endpoint_url,
-            region_name=self.aws.region,
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-        )
+        return client_of(self.aws, service)
 
     def push(self, content: str, *tags: str) -> str:
         """Puts an image with that content into the repository; returns its digest."""

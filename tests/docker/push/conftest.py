@@ -1,6 +1,5 @@
 """Real Docker, the embedded AWS, and the registry in it behind a network."""
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -9,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.docker_engine import DockerEngine, DockerUnavailableError
+from tests.support.docker_engine import DockerEngine, docker_or_skip
 from tests.support.project_folder import PROJECT
-from tests.support.push_world import DOCKERFILE, SETTINGS, World
+from tests.support.push_world import DOCKERFILE, REPOSITORY, SETTINGS, World
 from tests.support.registry import (
     Network,
     Registry,
@@ -21,17 +20,7 @@ from tests.support.registry import (
 
 @pytest.fixture(scope="module")
 def docker() -> DockerEngine:
-    try:
-        return DockerEngine.connect()
-    except DockerUnavailableError as missing:
-        _unavailable(str(missing))
-        raise
-
-
-def _unavailable(reason: str) -> None:
-    if os.environ.get("PROD_E_REQUIRE_DOCKER") == "1":
-        pytest.fail(f"{reason} PROD_E_REQUIRE_DOCKER=1 asks for these tests.")
-    pytest.skip(reason)
+    return docker_or_skip()
 
 
 @pytest.fixture
@@ -67,17 +56,13 @@ def empty(tmp_path: Path, docker: DockerEngine) -> Iterator[World]:
             world.assert_no_credentials_left()
             assert aws.failed_calls == ()
         finally:
-            names = "{{.Repository}}:{{.Tag}}"
-            images = docker.run("image", "ls", f"--format={names}", f"{passing.host}/*").split()
-            named = [image for image in images if not image.endswith(":<none>")]
-            if named:
-                docker.run("image", "rm", *named)
+            docker.remove_images(f"{passing.host}/*")
 
 
 @pytest.fixture
 def world(empty: World) -> World:
     """The same with the repository."""
-    empty.create_repository()
+    empty.create_repository(REPOSITORY)
     return empty
 
 

@@ -125,7 +125,7 @@ def test_an_image_that_ecr_refuses_is_told_in_its_words(running: World) -> None:
 
 
 def test_tags_that_cannot_move_are_told_with_those_that_did(empty: World) -> None:
-    empty.create_repository(imageTagMutability="IMMUTABLE")
+    empty.create_repository(REPOSITORY, imageTagMutability="IMMUTABLE")
     empty.pushed()
     before = empty.tags()
     empty.change("second")

@@ -6,24 +6,9 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
-import boto3
-
-from embedded_aws import EmbeddedAws
-
 SUBNET_CIDRS = ("10.0.1.0/24", "10.0.2.0/24")
 
 Clients = Callable[[str], Any]
-
-
-def client_of(aws: EmbeddedAws, service: Any) -> Any:
-    variables = aws.variables()
-    return boto3.client(
-        service,
-        endpoint_url=aws.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-    )
 
 
 class Service:

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.embedded.control_plane.clients import Clients, client_of
+from tests.embedded.control_plane.clients import Clients
+from tests.support.aws_clients import client_of
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from embedded_aws import EmbeddedAws, EmbeddedAwsError
 from embedded_aws.control_plane.not_implemented import answering_everything
 from tests.embedded.control_plane.clients import (
     Clients,
-    client_of,
 )
+from tests.support.aws_clients import client_of
 from tests.support.processes import is_running
 
 

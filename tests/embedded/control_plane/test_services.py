@@ -10,10 +10,10 @@ from tests.embedded.control_plane.clients import (
     Clients,
     Service,
     address,
-    client_of,
     ecr_image,
     push,
 )
+from tests.support.aws_clients import client_of
 
 
 class TestService:

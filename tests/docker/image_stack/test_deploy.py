@@ -1,61 +1,26 @@
-"""The image stack with the real docker provider, a real daemon and a real registry with TLS.
+"""What a deployment of the image stack builds, pushes and leaves."""
 
-Where Terraform cannot have the provider, or no daemon answers, all of it is skipped and says why.
-"""
-
-import hashlib
 import json
 import stat
-from asyncio import run
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import requests
 
-from prod_e_ops.errors import BuildFailed, ImagesKept, OpsError, SourceChanged
-from prod_e_ops.images.ecr import Repository
+from prod_e_ops.errors import BuildFailed
 from prod_e_ops.images.image_plan import ImageOptions
-from prod_e_ops.stacks.image_apply import apply_images
-from prod_e_ops.stacks.model import StackPlan
-from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.stacks.results import StackPlanResult
+from tests.support.aws_clients import client_of
 from tests.support.docker_engine import DockerEngine
 from tests.support.image_stack import (
     API,
-    DOCKERFILE,
     WORKER,
-    ImageStackSkippedError,
     World,
     empty_account,
 )
 
 pytestmark = pytest.mark.slow
-
-INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
-MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An account with the repositories, for all tests of a process."""
-    with empty_account(tmp_path_factory.mktemp("image-stack")) as world:
-        for repository in (API, WORKER):
-            world.create_repository(repository)
-        yield world
-
-
-@pytest.fixture
-def world(machine: World) -> World:
-    """A new source, built and pushed by this machine, which has forgotten everything before it."""
-    machine.line.is_open = True
-    (machine.source / "Dockerfile").write_text(DOCKERFILE)
-    (machine.source / "build.sh").write_text("cp /source/content /built\n")
-    machine.become_another_machine()
-    machine.change()
-    assert machine.deploy().builds
-    return machine
 
 
 def test_from_nothing_one_command_builds_it_and_runs_it(tmp_path: Path) -> None:
@@ -91,12 +56,6 @@ def test_a_source_is_built_once_for_all_its_services_and_pushed_under_every_tag(
         tags = world.tags(repository)
         assert tags["latest"] == tags[f"git-{commit}"] == tags[content]
     assert world.tell("latest") == commit
-
-
-def test_a_second_plan_is_empty(world: World) -> None:
-    assert world.plan().is_empty
-    # Plain Terraform agrees, as long as it knows what it built.
-    assert "No changes." in world.terraform("plan")
 
 
 def test_nobody_else_can_read_the_token_in_the_state_and_no_plan_with_it_stays(
@@ -144,127 +103,6 @@ def test_another_commit_of_the_same_content_joins_the_image_that_is_there(world:
     assert world.tell(f"git-{commit}") == told
 
 
-def test_a_machine_that_has_not_built_it_has_nothing_to_do(world: World) -> None:
-    before = world.tags()
-    world.become_another_machine()
-    assert world.plan().is_empty
-    assert not world.deploy().builds
-    assert world.tags() == before
-
-
-def test_what_somebody_pushes_before_the_apply_is_not_built_again(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = world.tags()["latest"]
-    commit = world.change()
-
-    async def work(prepared: PreparedStacks) -> StackPlan:
-        plan = await world.plan_with(prepared)
-        assert plan.images[0].builds
-        # Another image stands for what another machine has built of this content.
-        for image in plan.images:
-            repository = image.synthesised.repository
-            await repository.tag(before, [image.synthesised.content_tag])
-        (world.stack / "api-image.log").unlink()
-        await apply_images(prepared, plan, ImageOptions(), yes=True)
-        return plan
-
-    content = world.with_the_stack(work).images[0].synthesised.content_tag
-    assert "Somebody has pushed or tagged images meanwhile" in capsys.readouterr().err
-    assert world.log == ""
-    assert world.tags()[content] == world.tags()[f"git-{commit}"] == before
-
-
-def test_a_source_that_changes_after_the_plan_was_shown_is_not_built(world: World) -> None:
-    before = world.tags()
-    world.change()
-    (world.stack / "api-image.log").unlink()
-
-    async def work(prepared: PreparedStacks) -> StackPlan:
-        plan = await world.plan_with(prepared)
-        assert [image.builds for image in plan.images] == [True, True]
-        (world.source / "content").write_text("nobody has seen this")
-        await apply_images(prepared, plan, ImageOptions(), yes=True)
-        return plan
-
-    with pytest.raises(SourceChanged) as refused:
-        world.with_the_stack(work)
-    assert "no image was built" in refused.value.message
-    assert world.log == ""
-    assert world.tags() == before
-
-
-def test_images_are_planned_anew_where_their_state_has_changed_meanwhile(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    world.change()
-
-    async def work(prepared: PreparedStacks) -> StackPlan:
-        plan = await world.plan_with(prepared)
-        state = json.loads(world.state.read_text())
-        world.state.write_text(json.dumps({**state, "serial": state["serial"] + 1}))
-        await apply_images(prepared, plan, ImageOptions(), yes=True)
-        return plan
-
-    content = world.with_the_stack(work).images[0].synthesised.content_tag
-    assert "The state of tiny-e-image has changed since it was planned" in capsys.readouterr().err
-    assert world.tags()["latest"] == world.tags()[content]
-
-
-def test_what_ecr_has_needs_no_docker(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(world.variables, "DOCKER_HOST", "unix:///nowhere/docker.sock")
-    assert world.plan().is_empty
-    world.change()
-    with pytest.raises(ImageStackSkippedError, match="no Docker daemon answers"):
-        world.plan()
-
-
-def test_an_index_of_an_image_is_one_image_and_goes_with_what_it_is_made_of(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As plain Terraform pushes one where Docker keeps images in containerd's store."""
-    part, index = _push_index(world, tag := uuid4().hex)
-    for name, value in world.aws.variables().items():
-        monkeypatch.setenv(name, value)
-    repository = Repository(world.aws.region, API)
-
-    images = {image.digest: image for image in run(repository.images())}
-    assert images[index].parts == (part,)
-    assert images[index].size_bytes == images[world.tags()["latest"]].size_bytes
-    assert part not in images
-    assert run(repository.image(tag)) == images[index]
-
-    with pytest.raises(ImagesKept):
-        run(repository.delete([part]))
-    run(repository.delete([index]))
-    run(repository.delete([part]))
-    assert tag not in world.tags()
-
-
-def _push_index(world: World, tag: str) -> tuple[str, str]:
-    """Pushes an index of an image without a tag; gives the digests of both."""
-
-    def ask(method: str, name: str, body: str | None = None, kind: str = MANIFEST_TYPE) -> str:
-        answer = requests.request(
-            method,
-            f"http://{world.registry.host}/v2/{API}/manifests/{name}",
-            data=body,
-            headers={"Accept": kind, "Content-Type": kind},
-            auth=("AWS", world.registry.password()),
-            timeout=30,
-        )
-        answer.raise_for_status()
-        return answer.text
-
-    manifest = ask("GET", "latest") + "\n"  # White space makes another digest of the same image.
-    part = f"sha256:{hashlib.sha256(manifest.encode()).hexdigest()}"
-    ask("PUT", part, manifest)
-    described = {"mediaType": MANIFEST_TYPE, "size": len(manifest), "digest": part}
-    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [described]})
-    ask("PUT", tag, index, INDEX_TYPE)
-    return part, f"sha256:{hashlib.sha256(index.encode()).hexdigest()}"
-
-
 def test_changed_content_is_built_and_every_older_tag_stays(world: World) -> None:
     before = world.tags()
     commit = world.change()
@@ -284,7 +122,7 @@ def test_latest_that_was_moved_stays_unless_the_option_moves_it(world: World) ->
     old = world.plan().images[0].synthesised.content_tag
     world.change()
     new = world.deploy().synthesised.content_tag
-    rolled_back = world.client("ecr")
+    rolled_back = client_of(world.aws, "ecr")
     (image,) = rolled_back.batch_get_image(repositoryName=API, imageIds=[{"imageTag": old}])[
         "images"
     ]
@@ -312,25 +150,6 @@ def test_tags_that_were_lost_come_back_without_a_build(world: World) -> None:
     world.deploy()
     assert world.tags() == before
     assert world.log == ""
-
-
-def test_a_registry_that_does_not_answer_is_not_taken_for_an_empty_one(world: World) -> None:
-    before = world.tags()
-    world.line.is_open = False
-    assert world.plan().is_empty
-    world.change()
-    with pytest.raises(OpsError):
-        world.deploy()
-    assert world.tags() == before
-    world.line.is_open = True
-    assert world.deploy().builds
-
-
-def test_without_an_answer_of_ecr_nothing_is_planned(world: World) -> None:
-    done = world.prod_e("plan", AWS_ENDPOINT_URL_ECR="http://127.0.0.1:1")
-    assert done.returncode == 1
-    assert "of tiny-e-api cannot be looked up" in done.stderr
-    assert "Plan tiny-e" not in done.stderr
 
 
 def test_a_build_that_fails_says_what_the_compiler_said(world: World) -> None:
