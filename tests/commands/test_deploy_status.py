@@ -19,7 +19,7 @@ from prod_e.settings import load_environment
 from prod_e_ops.errors import DeploymentNotBegun, DeploymentTooSlow
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import follow_deployment
-from prod_e_ops.service.model import Deployment
+from prod_e_ops.service.model import Deployment, Task
 from prod_e_ops.terminal.terminal import Terminal
 from tests.support.project_folder import PROD_E
 from tests.support.service_on_aws import ServiceOnAws
@@ -115,7 +115,7 @@ def test_a_task_that_scaling_stopped_has_not_failed(
     deployments = Deployments(load_environment(service.settings), "backend")
     service.ecs.update_service(cluster=service.cluster, service=service.service, desiredCount=1)
 
-    async def stopped() -> tuple[int, Sequence[str]]:
+    async def stopped() -> tuple[int, Sequence[Task]]:
         newest = (await deployments.status()).deployment
         return len(await deployments.tasks(stopped=True)), await deployments.failed_tasks(newest)
 
