@@ -1,6 +1,7 @@
 """What a plan does is read right from the JSON of real plans."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,16 +86,24 @@ def test_every_fate_is_told_apart(terraform: TerraformFolder) -> None:
     )
     summary = terraform.plan()
 
-    def data(name: str, *keys: str) -> Change:
-        return Change(f"terraform_data.{name}", "terraform_data", keys)
+    def shown(changes: Sequence[Change]) -> dict[str, list[str]]:
+        return {
+            change.address.removeprefix("terraform_data."): [
+                f"{value}{' (forces replacement)' if value.forces_replacement else ''}"
+                for value in change.values
+            ]
+            for change in changes
+        }
 
-    assert summary.created == (data("created"),)
-    assert summary.changed == (data("changed", "input", "output"),)
-    assert summary.replaced == (
-        data("replaced", "triggers_replace"),
-        data("swapped", "triggers_replace"),
-    )
-    assert summary.destroyed == (data("destroyed"),)
+    assert shown(summary.created) == {"created": []}
+    assert shown(summary.changed) == {
+        "changed": ["input a -> b", "output a -> (known after apply)"]
+    }
+    assert shown(summary.replaced) == {
+        "replaced": ["triggers_replace a -> b (forces replacement)"],
+        "swapped": ["triggers_replace a -> b (forces replacement)"],
+    }
+    assert shown(summary.destroyed) == {"destroyed": []}
     assert summary.counts == "1 to create, 1 to change, 2 to replace, 1 to destroy"
     assert summary.change_count == 7
 
@@ -217,7 +226,7 @@ def test_replacing_what_holds_no_data_loses_none() -> None:
         resource_change("delete", "create", type_name="aws_ecs_task_definition"),
         resource_change("delete", type_name="aws_lb_listener_rule"),
     )
-    assert summary.counts == "1 to replace, 1 to destroy"
+    assert summary.counts == "1 in a new revision, 1 to destroy"
     assert not summary.loses_data
 
 

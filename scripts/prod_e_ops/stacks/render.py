@@ -8,7 +8,8 @@ from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.terraform.plan_changes import Change, PlanSummary
 from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Terraform
 
-_MOST_KEYS = 5
+_MOST_VALUES = 12
+_LINE_WIDTH = 74
 
 
 def show_plans(
@@ -52,9 +53,15 @@ def _lines(summary: PlanSummary) -> Iterator[tuple[str, str]]:
     for type_name, count in sorted(created.items()):
         yield f"+ {type_name:{width}} {count:>3}", "green"
     for change in summary.changed:
-        yield f"~ {change.address}: {_keys(change)}", "yellow"
+        yield f"~ {change.address}", "yellow"
+        yield from _values(change)
     for change in summary.replaced:
-        yield f"± {change.address}: {_keys(change)}{_warning(change, summary)}", "red"
+        if change.is_revision:
+            yield f"~ {change.address}: a new revision", "yellow"
+        else:
+            because = f": {change.reason}" if change.reason else ""
+            yield f"± {change.address}{because}{_warning(change, summary)}", "red"
+        yield from _values(change)
     for change in summary.destroyed:
         yield f"- {change.address}{_warning(change, summary)}", "red"
     for change in summary.imported:
@@ -67,12 +74,21 @@ def _lines(summary: PlanSummary) -> Iterator[tuple[str, str]]:
         yield f"outputs: {', '.join(summary.outputs)}", ""
 
 
-def _keys(change: Change) -> str:
-    keys = change.changed_keys
-    if not keys:
-        return change.reason or "nothing that is shown"
-    more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
-    return ", ".join(keys[:_MOST_KEYS]) + more
+def _values(change: Change) -> Iterator[tuple[str, str]]:
+    """What changes, in lines that fit a terminal."""
+    line = ""
+    for each in change.values[:_MOST_VALUES]:
+        value = str(each)
+        if each.forces_replacement and not change.is_revision:
+            value += " (forces replacement)"
+        if line and len(line) + len(value) + 2 > _LINE_WIDTH:
+            yield f"  {line}", ""
+            line = ""
+        line += f", {value}" if line else value
+    if line:
+        yield f"  {line}", ""
+    if len(change.values) > _MOST_VALUES:
+        yield f"  and {len(change.values) - _MOST_VALUES} more", ""
 
 
 def _warning(change: Change, summary: PlanSummary) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prod_e_ops.terraform.value_changes import ValueChange, value_changes
+
 STATEFUL_TYPES = frozenset(
     {
         "aws_db_instance",
@@ -31,12 +33,22 @@ class Change:
 
     `changed_keys`: the top-level arguments that change, or that force its replacement; empty for
     one that is created or destroyed. `reason`: why it is replaced, if not because of an argument.
+    `values`: what changes in them.
     """
 
     address: str
     type: str
     changed_keys: tuple[str, ...] = ()
     reason: str = ""
+    values: tuple[ValueChange, ...] = ()
+
+    @property
+    def is_revision(self) -> bool:
+        """Whether it is replaced by a new revision, and only the service's choice of one moves.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/update-task-definition-console-v2.html
+        """
+        return self.type == "aws_ecs_task_definition" and not self.reason
 
     @property
     def is_unfinished(self) -> bool:
@@ -105,7 +117,8 @@ class PlanSummary:
         return (
             ("to create", self.created),
             ("to change", self.changed),
-            ("to replace", self.replaced),
+            ("to replace", [each for each in self.replaced if not each.is_revision]),
+            ("in a new revision", [each for each in self.replaced if each.is_revision]),
             ("to destroy", self.destroyed),
             ("to import", self.imported),
             ("to move", self.moved),
@@ -127,6 +140,7 @@ class PlanSummary:
                 type=resource["type"],
                 changed_keys=tuple(_changed_keys(resource["change"])),
                 reason=_REASONS.get(resource.get("action_reason", ""), ""),
+                values=_values(resource["change"]),
             )
             for action in _actions(resource):
                 by_action.setdefault(action, []).append(change)
@@ -160,6 +174,11 @@ def _actions(resource: Mapping[str, Any]) -> Iterator[str]:
         yield "imported"
     if "previous_address" in resource:
         yield "moved"
+
+
+def _values(change: Mapping[str, Any]) -> tuple[ValueChange, ...]:
+    is_kept = change["before"] is not None and change["after"] is not None
+    return tuple(value_changes(change)) if is_kept else ()
 
 
 def _changed_keys(change: Mapping[str, Any]) -> Sequence[str]:
