@@ -119,8 +119,11 @@ async def remove_images(registry: str, processes: ChildProcesses) -> None:
         )
         return finished.stdout
 
-    if ids := set((await docker("image", "ls", "--quiet", f"{registry}/*")).split()):
-        await docker("image", "rm", "--force", *ids)
+    # By their names: by its id, an image goes that another demo has built of the same content, too.
+    shown = ["--format", "{{.Repository}}:{{.Tag}}"]
+    listed = (await docker("image", "ls", *shown, f"{registry}/*")).split()
+    if names := [name for name in listed if not name.endswith(":<none>")]:
+        await docker("image", "rm", *names)
 
 
 @dataclass(frozen=True, kw_only=True)
