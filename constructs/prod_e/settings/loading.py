@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from prod_e.printable import printable
 from prod_e.settings.environment import Environment
 from prod_e.settings.fields import ALLOWED, BrokenRules, listed
 
@@ -70,12 +71,12 @@ def load_environment(file: Path) -> Environment:
     except RecursionError:
         raise SettingsError([f"{_shown(file)}: is nested too deeply"]) from None
     except ValueError as error:  # A number of thousands of digits is none of tomllib's own errors.
-        raise SettingsError([_printable(f"{_shown(file)}: is not valid TOML: {error}")]) from None
+        raise SettingsError([printable(f"{_shown(file)}: is not valid TOML: {error}")]) from None
     try:
         return Environment.model_validate(values, context=_shown(file))
     except ValidationError as error:
         lines = (line for details in error.errors() for line in _explained(details))
-        raise SettingsError([_printable(f"{_shown(file)}: {line}") for line in lines]) from None
+        raise SettingsError([printable(f"{_shown(file)}: {line}") for line in lines]) from None
 
 
 _LONGEST_SHOWN = 200
@@ -146,13 +147,6 @@ def _allowed_keys(location: Sequence[str]) -> Sequence[str]:
 def _cut(text: str) -> str:
     """What is too long to be read is cut."""
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
-def _printable(text: str) -> str:
-    """One line: what would move a terminal's cursor or colour it is shown as its code."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 def _shown(file: Path) -> str:

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from prod_e.printable import printable
 from prod_e_ops.aws.clients import aws_client, aws_errors
 from prod_e_ops.aws.threads import in_thread
 
@@ -46,17 +47,12 @@ class ContainerLog:
                 )
             except logs.exceptions.ResourceNotFoundException:
                 return []
-        return [_printable(event.get("message", "").rstrip()) for event in answer["events"]]
+        # A terminal would obey what a container writes.
+        return [
+            printable(event.get("message", "").rstrip().expandtabs(4)) for event in answer["events"]
+        ]
 
     @cached_property
     def _client(self) -> "CloudWatchLogsClient":
         with aws_errors("CloudWatch Logs cannot be asked"):
             return aws_client("logs", region=self._region)
-
-
-def _printable(line: str) -> str:
-    # A terminal would obey what a container writes.
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode()
-        for each in line.expandtabs(4)
-    )

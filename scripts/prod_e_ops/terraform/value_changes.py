@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prod_e.printable import printable
+
 _LONGEST_SHOWN = 60
 _KNOWN_LATER = "(known after apply)"
 _SENSITIVE = "(sensitive)"
@@ -177,8 +179,5 @@ def _is_nothing(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    text = "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
+    text = printable(value if isinstance(value, str) else json.dumps(value, sort_keys=True))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
