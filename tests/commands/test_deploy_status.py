@@ -137,6 +137,7 @@ def test_a_first_deployment_that_fails_says_that_nothing_may_run(
     done = service.prod_e("status", "backend")
     assert done.returncode == 1
     assert "0 running, 0 pending, 2 desired" in done.stdout
+    assert "nothing may be running" in done.stderr
     assert f"push backend --environment {service.name} --wait" in done.stderr
 
 

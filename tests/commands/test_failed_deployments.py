@@ -82,7 +82,7 @@ class TestVerification:
     """What `deploy` and `push --wait` end with."""
 
     def test_a_deployment_under_way_is_followed_to_its_failure(
-        self, aws: EmbeddedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with EmbeddedAws(deployment_seconds=1) as slow:
             service = ServiceOnAws(slow, tmp_path / "slow")

@@ -71,6 +71,14 @@ def test_tasks_can_be_told_the_digest_of_their_image(world: World) -> None:
     assert world.json("/env")["VERSION"] == digest
 
 
+def write_project(source: Path, *, build: str) -> None:
+    """Writes the source folder of an app that a script of its own builds."""
+    write_source(source, "first")
+    project = json.loads((source / "package.json").read_text())
+    project["scripts"]["build"] = build
+    (source / "package.json").write_text(json.dumps(project))
+
+
 def build(folder: Path, cache: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "embedded_aws.build", folder, "--cache-folder", cache],
@@ -82,10 +90,7 @@ def build(folder: Path, cache: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_folder_can_be_built_before_its_first_task(tmp_path: Path) -> None:
     source, cache = tmp_path / "app", tmp_path / "cache"
-    write_source(source, "first")
-    project = json.loads((source / "package.json").read_text())
-    project["scripts"]["build"] = "node -e \"require('fs').appendFileSync('built', 'x')\""
-    (source / "package.json").write_text(json.dumps(project))
+    write_project(source, build="node -e \"require('fs').appendFileSync('built', 'x')\"")
     built, again = build(source, cache), build(source, cache)
     assert built.returncode == again.returncode == 0, built.stderr
     assert built.stdout == again.stdout
@@ -95,10 +100,7 @@ def test_a_folder_can_be_built_before_its_first_task(tmp_path: Path) -> None:
 
 def test_processes_that_share_a_cache_build_a_content_once(tmp_path: Path) -> None:
     source, cache = tmp_path / "app", tmp_path / "cache"
-    write_source(source, "first")
-    project = json.loads((source / "package.json").read_text())
-    project["scripts"]["build"] = "echo x >> built && sleep 1"
-    (source / "package.json").write_text(json.dumps(project))
+    write_project(source, build="echo x >> built && sleep 1")
     with ThreadPoolExecutor() as pool:
         builds = list(pool.map(lambda _: build(source, cache), range(3)))
     assert [built.returncode for built in builds] == [0, 0, 0], builds
