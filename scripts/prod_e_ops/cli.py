@@ -54,7 +54,7 @@ COMMANDS: Mapping[str, Registered] = {
     **_group(
         "Delivery",
         push=("push", "Build a service's image, push it to ECR and move its tags."),
-        redeploy=("redeploy", "Deploy a service anew without a push, and follow it."),
+        redeploy=("redeploy", "Deploy a service anew without a push, and follow it to its end."),
         rollback=("rollback", "Return a service to what it ran before, and verify it."),
         images=("images", "Show a service's images in ECR, and what uses each."),
     ),

@@ -203,9 +203,7 @@ def pushable(docker: DockerEngine, tmp_path: Path) -> Iterator[ServiceOnAws]:
         (source / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
         (source / "file").write_text("one")
         yield service
-        name = f"{aws.registry_address}/{service.repository}"
-        if local := docker.run("image", "ls", "--quiet", name):
-            docker.run("image", "rm", "--force", *sorted(set(local.split())))
+        docker.remove_images(f"{aws.registry_address}/{service.repository}")
 
 
 def test_push_waits_until_the_deployment_that_it_started_is_steady(
