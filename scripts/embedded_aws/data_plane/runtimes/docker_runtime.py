@@ -302,6 +302,9 @@ class DockerContainer:
                 f"/containers/{self.runtime_id}/stats",
                 query={"stream": "false", "one-shot": "true"},
             )
+            if not isinstance(stats, dict):
+                # The answer is empty for a container that ends just now.
+                return None
             memory = stats["memory_stats"]
             cached = memory["stats"].get("inactive_file") or memory["stats"].get(
                 "total_inactive_file", 0
