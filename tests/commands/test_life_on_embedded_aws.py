@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,12 +16,12 @@ from prod_e_ops.demo.front_door import CLIENTS
 from tests.support.docker_engine import docker_or_skip
 from tests.support.processes import processes_with
 from tests.support.project_folder import (
-    PROD_E,
     PROJECT,
     TINY,
     make_project,
     prod_e,
 )
+from tests.support.running_command import running
 from tests.support.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
@@ -87,13 +86,8 @@ def test_the_demo_shows_the_life_of_the_seed_system(temporary: Path, runtime: st
     crash = steps["Deploy a version that crashes"]["result"]
     assert crash == "rolled back by ECS (ECS deployment circuit breaker: tasks failed to start)"
     assert "Essential container in task exited" in finished.stderr
-    assert_nothing_is_left(temporary)
-
-
-def assert_nothing_is_left(folder: Path) -> None:
-    """Neither files nor processes that use this folder for what is temporary are there."""
-    assert [path.name for path in folder.iterdir()] == []
-    assert not processes_with(folder)
+    assert list(temporary.iterdir()) == []
+    assert not processes_with(temporary)
 
 
 def test_what_is_deployed_needs_no_more_and_a_change_changes_only_what_it_should(
@@ -229,20 +223,9 @@ def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path)
     ],
 )
 def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(temporary: Path, after: str) -> None:
-    process = subprocess.Popen(
-        [PROD_E, "demo", "--runtime", "process"],
-        cwd=PROJECT,
-        env={**os.environ, "TMPDIR": str(temporary)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    while not process.stderr.readline().startswith(f"{after} ..."):
-        assert process.poll() is None
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert_nothing_is_left(temporary)
+    with running(
+        PROJECT, "demo", "--runtime", "process", variables=os.environ, temporary=temporary
+    ) as command:
+        command.wait_for_step(after)
+        time.sleep(1)  # In the midst of it.
+        command.interrupt()
