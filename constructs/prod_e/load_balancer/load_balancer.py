@@ -14,6 +14,7 @@ from cdktf_cdktf_provider_aws.lb_listener import (
     LbListenerDefaultActionRedirect,
 )
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
+from cdktf_cdktf_provider_aws.route53_record import Route53Record
 from constructs import Construct
 
 from prod_e.doc import Doc
@@ -138,7 +139,8 @@ class LoadBalancer(LoadBalancerBase):
 
     Raises `ValueError` for a name that AWS refuses.
 
-    `load_balancer`, `listener`, `web_acl`: the resources.
+    `load_balancer`, `listener`, `web_acl`: the resources. `alias_records`: those of its domain's
+    names, by name.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/introduction.html
     """
@@ -186,6 +188,7 @@ class LoadBalancer(LoadBalancerBase):
         )
         self.arn_suffix = self.load_balancer.arn_suffix
         self.dns_name = self.load_balancer.dns_name
+        self.alias_records: dict[str, Route53Record] = {}
         host = domain.name if domain else self.dns_name
         self.url = f"{'https' if is_https else 'http'}://{host}"
         self.listener = self._listen(domain, certificate_arn)
@@ -264,7 +267,7 @@ class LoadBalancer(LoadBalancerBase):
             ),
         )
         if domain:
-            add_alias_records(self, domain, self.load_balancer)
+            self.alias_records = add_alias_records(self, domain, self.load_balancer)
             certificate_arn = certificate_arn or validated_certificate(self, domain).certificate_arn
         if certificate_arn is None:
             return self._http_listener(not_found)
