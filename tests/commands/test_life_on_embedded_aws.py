@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,18 +24,6 @@ from tests.support.running_command import running
 from tests.support.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
-
-VARIANTS = {
-    "https": '[load_balancer]\ndomain_name = "api.example.com"\nhosted_zone_id = "Z0123"\n',
-    "waf": "[load_balancer]\nwaf = true\n",
-    "endpoints": '[network]\negress = "endpoints"\n',
-    "three-zones": "[network]\navailability_zones = 3\n",
-    "arm64": 'architecture = "arm64"\nexecute_command = true\n',
-    "two": '[services.worker]\nsource = "backend"\npath = "/jobs/*"\nbuild = "external"\n',
-    "state": '[state]\nkind = "s3"\nbucket = "states"\n',
-    "database": "[database]\n",
-    "delivery": '[delivery]\ngithub_repository = "us/app"\n',
-}
 
 
 @pytest.fixture
@@ -137,35 +124,6 @@ def test_what_is_deployed_needs_no_more_and_a_change_changes_only_what_it_should
     destroyed = prod_e(folder, "destroy", "--yes", variables=variables)
     assert destroyed.returncode == 0, destroyed.stderr
     assert "tiny-e is gone." in destroyed.stderr
-
-
-def test_every_variant_is_valid_and_can_be_planned(tmp_path: Path, aws: EmbeddedAws) -> None:
-    environments = {}
-    for number, (name, lines) in enumerate(VARIANTS.items()):
-        toml = f'name = "{name}-e"\n[services.backend]\nbuild = "external"\n{lines}'
-        cidr = f'cidr = "10.{number}.0.0/16"\n'
-        environments[name] = (
-            toml.replace("[network]\n", f"[network]\n{cidr}")
-            if "[network]" in toml
-            else f"{toml}[network]\n{cidr}"
-        )
-    folder = make_project(tmp_path / "project", **environments)
-    variables = aws.environment()
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import boto3; boto3.client('s3').create_bucket(Bucket='states',"
-            " CreateBucketConfiguration={'LocationConstraint': 'us-west-2'})",
-        ],
-        env=variables,
-        check=True,
-    )
-    for name in VARIANTS:
-        planned = prod_e(folder, "plan", f"{name}-e", "--json", variables=variables)
-        assert planned.returncode == 0, f"{name}: {planned.stderr}"
-        stacks = json.loads(planned.stdout)["stacks"]
-        assert sum(len(stack["created"]) for stack in stacks) > 40, name
 
 
 def test_three_zones_where_the_region_has_two_are_refused_by_the_plan(tmp_path: Path) -> None:

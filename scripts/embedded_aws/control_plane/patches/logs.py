@@ -1,6 +1,7 @@
 """CloudWatch Logs."""
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -83,6 +84,7 @@ def _logs_keeps_query_definitions() -> None:
             "name": self._get_param("name"),
             "queryString": self._get_param("queryString"),
             "logGroupNames": self._get_param("logGroupNames") or [],
+            "lastModified": int(time.time() * 1000),
         }
         return json.dumps({"queryDefinitionId": id})
 
