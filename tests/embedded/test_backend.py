@@ -19,7 +19,7 @@ def aws() -> Iterator[EmbeddedAws]:
         sources={"backend": BACKEND},
         runtime="process",
         task_environment={
-            "HOST": "127.0.0.1",
+            "HOST": "{listen_address}",
             "METRICS_PORT": "{free_port}",
             "DB_CA_FILE": "{certificate_authority_file}",
         },

@@ -17,6 +17,12 @@ from embedded_aws.certificates import CertificateAuthority
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.database.postgresql import PostgreSqlError, Server, find_programs
 from embedded_aws.data_plane.logs import LogStreams
+from embedded_aws.data_plane.runtimes.task_network import (
+    BEHIND_VIRTUAL_MACHINE,
+    LOOPBACK,
+    SHARED,
+    TaskNetwork,
+)
 
 _TAIL_SECONDS = 0.5
 _FAILOVER_SECONDS = 2.0
@@ -29,6 +35,8 @@ class Databases:
     def __init__(
         self, configuration: Configuration, *, authority: CertificateAuthority, logs: LogStreams
     ) -> None:
+        self.network: TaskNetwork = SHARED
+        """From where tasks reach instances."""
         self._configuration = configuration
         self._authority = authority
         self._logs = logs
@@ -50,6 +58,7 @@ class Databases:
                     authority=self._authority,
                     logs=self._logs,
                     snapshots=self._snapshots,
+                    network=self.network,
                 )
             self._databases[id].desired = wanted
             self._databases[id].wanted_snapshots = self._missing_snapshots(id)
@@ -98,6 +107,7 @@ class _Database:
         authority: CertificateAuthority,
         logs: LogStreams,
         snapshots: Path,
+        network: TaskNetwork,
     ) -> None:
         self.desired: Mapping[str, Any] = {}
         self.wanted_snapshots: list[str] = []
@@ -109,6 +119,7 @@ class _Database:
         self._authority = authority
         self._logs = logs
         self._snapshots = snapshots
+        self._network = network
         self._status = "creating"
         self._known: dict[str, Any] = {"restarts": 0, "password_digest": None}
 
@@ -165,7 +176,7 @@ class _Database:
                 await asyncio.to_thread(_keep, self._snapshots / origin, server.data)
             else:
                 await server.initialise()
-            address, port = _place(int(self.desired["port"]))
+            address, port = _place(int(self.desired["port"]), self._network)
             self._known |= {
                 "address": address,
                 "port": port,
@@ -181,6 +192,7 @@ class _Database:
     def _configure(self, server: Server) -> None:
         server.configure(
             address=self._known["address"],
+            listens_on=LOOPBACK if self._network is BEHIND_VIRTUAL_MACHINE else None,
             port=self._known["port"],
             parameters=self.desired["parameters"],
             authority=self._authority,
@@ -249,21 +261,23 @@ class _Database:
                 await asyncio.sleep(_TAIL_SECONDS)
 
 
-def _place(port: int) -> tuple[str, int]:
-    """An address of this machine that has the port free, so that instances keep the one they have.
+def _place(port: int, network: TaskNetwork) -> tuple[str, int]:
+    """An address that reaches this machine and has the port free, so that instances keep theirs.
 
     Where all of 127.0.0.0/8 is this machine, as on Linux, each instance has an address of its own;
-    elsewhere the first has the port, and others any.
+    elsewhere, and for tasks that do not share this machine's network, the first has the port, and
+    others any.
     """
-    for _ in range(100 if sys.platform == "linux" else 0):
+    for _ in range(100 if network.is_shared and sys.platform == "linux" else 0):
         address = ".".join(["127", *(str(1 + secrets.randbelow(253)) for _ in range(3))])
         if _is_free(address, port):
             return address, port
-    if _is_free("127.0.0.1", port):
-        return "127.0.0.1", port
+    here = network.gateway or LOOPBACK
+    if _is_free(here, port):
+        return network.machine, port
     with socket.socket() as any_port:
-        any_port.bind(("127.0.0.1", 0))
-        return "127.0.0.1", int(any_port.getsockname()[1])
+        any_port.bind((here, 0))
+        return network.machine, int(any_port.getsockname()[1])
 
 
 def _is_free(address: str, port: int) -> bool:

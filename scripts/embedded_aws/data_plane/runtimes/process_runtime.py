@@ -18,6 +18,7 @@ from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.kept_process import KeptProcess, Spec
 from embedded_aws.data_plane.runtimes.runtime import Ended, LogLine, Start, StartError, Usage
 from embedded_aws.data_plane.runtimes.sources import BuildError, Sources
+from embedded_aws.data_plane.runtimes.task_network import SHARED, TaskNetwork
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TERM")
 _TAIL_SECONDS = 0.1
@@ -34,6 +35,8 @@ def repository_of(image: str) -> str:
 
 class ProcessRuntime:
     """Runs the source folders of the configuration."""
+
+    network: TaskNetwork = SHARED
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -88,6 +91,9 @@ class ProcessRuntime:
         return ProcessContainer(
             KeptProcess(here), known["digest"], Path(known["cwd"]), environment, log
         )
+
+    async def forget_task(self, task_id: str) -> None:
+        """There is nothing."""
 
     def _folder(self, start: Start) -> Path:
         return self._configuration.state_folder / "tasks" / start.task_id / start.name

@@ -1,6 +1,7 @@
 """In which order a task's containers start and stop: `dependsOn`.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
+`startTimeout`: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,11 +11,15 @@ from embedded_aws.data_plane.runtimes.runtime import Definition, StartError
 
 
 class State(Protocol):
-    """What is known of a container."""
+    """What is known of a container. `runs_seconds`: since it was started; 0 before."""
 
+    definition: Mapping[str, Any]
     status: str
     health: str
     exit_code: int | None
+
+    @property
+    def runs_seconds(self) -> float: ...
 
 
 def start_order(definitions: Iterable[Definition]) -> list[str]:
@@ -64,6 +69,13 @@ def may_start(definition: Definition, states: Mapping[str, State]) -> bool:
             raise StartError(
                 f"Container {definition['name']} was not started: container {name} did not reach"
                 f" the condition {condition}"
+            )
+        # Of the one that is waited for, from its own start on; without it there is no limit.
+        limit = state.definition.get("startTimeout")
+        if not is_met and limit and state.runs_seconds > limit:
+            raise StartError(
+                f"Container {definition['name']} was not started: container {name} did not reach"
+                f" the condition {condition} within its start timeout of {limit} seconds"
             )
         met = met and is_met
     return met

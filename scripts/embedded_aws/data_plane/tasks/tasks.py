@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,12 @@ class ContainerState:
     exit_code: int | None = None
     reason: str | None = None
     container: Container | None = None
+    started_at: float | None = None
+
+    @property
+    def runs_seconds(self) -> float:
+        """Since it was started; 0 before."""
+        return time.monotonic() - self.started_at if self.started_at else 0.0
 
     def as_json(self) -> dict[str, Any]:
         """For the report."""
@@ -54,6 +61,7 @@ class Task:
     ports: dict[int, int] = field(default_factory=dict)
     containers: dict[str, ContainerState] = field(default_factory=dict)
     stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    runtimes: list[Runtime] = field(default_factory=list)
     runner: "asyncio.Task[None] | None" = None
 
     def as_json(self) -> dict[str, Any]:
@@ -187,7 +195,10 @@ class Tasks:
                 await self._start_container(task, state, token, adopt=was_started)
                 ends[asyncio.ensure_future(self._end_of(state))] = name
                 if check := state.definition.get("healthCheck"):
-                    follow = HealthCheck(_with_ports(check, task.ports)).follow(state)
+                    network = (await self._runtime_of(state.definition["image"])).network
+                    if network.is_shared:
+                        check = _with_ports(check, task.ports)
+                    follow = HealthCheck(check).follow(state)
                     checks.append(asyncio.ensure_future(follow))
             task.status = "RUNNING"
             await self._wait_for_end(task, ends, asked)
@@ -239,6 +250,7 @@ class Tasks:
             for mapping in definition.get("portMappings") or ()
         }
         image_digest = desired["image_digests"].get(definition["name"])
+        runtime: Runtime = await self._runtime_of(definition["image"])
         start = Start(
             task_id=task.folder.name,
             task_arn=desired["arn"],
@@ -246,6 +258,7 @@ class Tasks:
             environment=await self._environment.of(
                 definition,
                 ports=ports,
+                network=runtime.network,
                 role_arn=desired["task_role_arn"],
                 token=token,
                 overrides=override,
@@ -254,12 +267,14 @@ class Tasks:
             image_digest=image_digest,
             source_key=desired["source_key"],
             ports=ports,
+            task_ports=task.ports,
+            has_neighbours=len(desired["containers"]) > 1,
             task_cpu=desired["cpu"],
             task_memory_mib=desired["memory"],
             architecture=desired["architecture"],
             volumes=desired["volumes"],
         )
-        runtime: Runtime = await self._runtime_of(definition["image"])
+        task.runtimes.append(runtime)
         log = self._logs.of(definition, task_id=start.task_id)
         if adopt:
             state.container = await runtime.adopt(start, log=log)
@@ -267,7 +282,7 @@ class Tasks:
                 raise StartError("The data plane of the embedded AWS was away for too long.")
         else:
             state.container = await runtime.start(start, log=log)
-        state.status = "RUNNING"
+        state.status, state.started_at = "RUNNING", time.monotonic()
 
     async def _end_of(self, state: ContainerState) -> None:
         assert state.container is not None
@@ -287,6 +302,8 @@ class Tasks:
             if state.container:
                 await state.container.remove()
             state.status = "STOPPED"
+        while task.runtimes:
+            await task.runtimes.pop().forget_task(task.folder.name)
 
 
 def _with_ports(health_check: Mapping[str, Any], ports: Mapping[int, int]) -> dict[str, Any]:
