@@ -1,5 +1,6 @@
 """A task's containers start in the order of `dependsOn`, and stop in the reverse."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ class State:
     health: str = "UNKNOWN"
     exit_code: int | None = None
     runs_seconds: float = 0.0
-    definition: dict[str, Any] = field(default_factory=dict)
+    definition: Mapping[str, Any] = field(default_factory=dict)
 
 
 def definition(name: str, **conditions: str) -> dict[str, Any]:

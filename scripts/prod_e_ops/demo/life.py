@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.checks import Check, check_environment
 from prod_e_ops.demo.delivery import Delivery
@@ -15,6 +16,7 @@ from prod_e_ops.demo.front_door import FrontDoor
 from prod_e_ops.demo.infrastructure import Infrastructure
 from prod_e_ops.demo.live import Live
 from prod_e_ops.demo.run import Run
+from prod_e_ops.demo.starting import until_one_fails
 from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
@@ -82,9 +84,12 @@ class Life:
             if registry:
                 await infrastructure.apply(registry)
 
+            delivered = asyncio.Event()
+
             async def deliver() -> None:
                 await built
                 await self._deliver(first)
+                delivered.set()
 
             async def build_changed() -> None:
                 if versions:
@@ -97,7 +102,7 @@ class Life:
 
             async def apply_main() -> None:
                 if self._main_stack:
-                    await infrastructure.apply(self._main_stack)
+                    await self._apply(self._main_stack, delivered)
 
             # A service that is there before its image is deployed by the push of that.
             beside: list[Callable[[], Awaitable[None]]] = [deliver_and_build, apply_main]
@@ -105,6 +110,17 @@ class Life:
                 await deliver()
                 beside = [build_changed, apply_main]
             await for_each(beside, lambda work: work())
+
+    async def _apply(self, stack: Stack, delivered: asyncio.Event) -> None:
+        """Applies the stack of the services, or ends with the reason why one does not start."""
+        async with (
+            _beside(until_one_fails(self.run, delivered)) as failing,
+            _beside(self.infrastructure.apply(stack)) as applying,
+        ):
+            await asyncio.wait({failing, applying}, return_when=asyncio.FIRST_COMPLETED)
+            if failing.done():
+                failing.result()
+            await applying
 
     def _versions(self) -> tuple[dict[str, Version], Versions | None]:
         """The source of each service as it is, and the versions of the one that is shown."""
@@ -197,6 +213,10 @@ class Life:
     async def _keep(self) -> None:
         run = self.run
         names = run.environment.names
+        services = " ".join(
+            ServiceNames.of(run.environment.name, key, service).service
+            for key, service in run.environment.services.items()
+        )
         for line in (
             "",
             "It is up:",
@@ -207,7 +227,7 @@ class Life:
             "In another terminal, point AWS's tools at it:",
             *(f"  export {name}={value}" for name, value in run.aws.variables().items()),
             "and look at it, for example with",
-            f"  aws ecs describe-services --cluster {names.cluster} --services ...",
+            f"  aws ecs describe-services --cluster {names.cluster} --services {services}",
             f"  cd {run.project.folder} && {Path.cwd() / '.venv/bin/prod-e'} status",
             *(f"  terraform -chdir={s.folder} state list" for s in self.infrastructure.left),
             "Ctrl-C ends it and leaves nothing behind.",
