@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from prod_e.names import ServiceNames
@@ -29,7 +30,7 @@ async def until_one_fails(run: Run, delivered: asyncio.Event) -> NoReturn:
     while True:
         for key, service in run.environment.services.items():
             names = ServiceNames.of(run.environment.name, key, service)
-            deployment = await in_thread(lambda names=names: _failed_deployment(run, names))
+            deployment = await in_thread(partial(_failed_deployment, run, names))
             if deployment is None:
                 failing_since.pop(key, None)
                 continue
@@ -37,7 +38,7 @@ async def until_one_fails(run: Run, delivered: asyncio.Event) -> NoReturn:
             if time.monotonic() - since >= _FAILED_SECONDS:
                 raise OpsError(
                     f"{names.service} does not start: {deployment['rolloutStateReason']}",
-                    details=await in_thread(lambda names=names: _why(run, names)),
+                    details=await in_thread(partial(_why, run, names)),
                     next_step=f"Mend the source {run.environment.source_of(key)} or the settings,"
                     " and run the command again.",
                 )
