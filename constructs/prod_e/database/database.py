@@ -242,7 +242,11 @@ class Database(DatabaseBase):
             name=name or f"{self.identifier}-{family}",
             family=family,
             parameter=[
-                DbParameterGroupParameter(name="rds.force_ssl", value="1"),
+                # From PostgreSQL 15 on it is the default, which RDS tells as waiting for a reboot,
+                # whatever it was asked for; before, RDS takes no other method.
+                DbParameterGroupParameter(
+                    name="rds.force_ssl", value="1", apply_method="pending-reboot"
+                ),
                 DbParameterGroupParameter(name="log_min_duration_statement", value="1000"),
             ],
             # A major upgrade needs a group of the new family while the old one is still in use.

@@ -3,6 +3,9 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.embedded.control_plane.clients import (
     Clients,
 )
@@ -41,20 +44,35 @@ class TestDatabase:
         assert _database(clients)["DbiResourceId"] != _database(clients)["DbiResourceId"]
 
     def test_a_parameter_that_was_set_says_that_a_user_did(self, clients: Clients) -> None:
-        rds = clients("rds")
-        group = f"parameters-{uuid4().hex[:8]}"
-        rds.create_db_parameter_group(
-            DBParameterGroupName=group, DBParameterGroupFamily="postgres16", Description="d"
-        )
-        rds.modify_db_parameter_group(
-            DBParameterGroupName=group,
-            Parameters=[
-                {
-                    "ParameterName": "rds.force_ssl",
-                    "ParameterValue": "1",
-                    "ApplyMethod": "immediate",
-                }
-            ],
-        )
-        (parameter,) = rds.describe_db_parameters(DBParameterGroupName=group)["Parameters"]
-        assert (parameter["ParameterValue"], parameter["Source"]) == ("1", "user")
+        parameter = _set(clients, "postgres16", "log_min_duration_statement", "250", "immediate")
+        assert parameter["Source"] == "user"
+        assert parameter["ApplyMethod"] == "immediate"
+
+    def test_a_parameter_that_is_set_to_its_default_stays_the_engines(
+        self, clients: Clients
+    ) -> None:
+        parameter = _set(clients, "postgres16", "rds.force_ssl", "1", "immediate")
+        assert parameter["ParameterValue"] == "1"
+        assert parameter["Source"] == "system"
+        assert parameter["ApplyMethod"] == "pending-reboot"
+
+    def test_a_static_parameter_waits_for_a_reboot(self, clients: Clients) -> None:
+        with pytest.raises(ClientError, match="immediate apply method for static parameter"):
+            _set(clients, "postgres14", "rds.force_ssl", "1", "immediate")
+        parameter = _set(clients, "postgres14", "rds.force_ssl", "1", "pending-reboot")
+        assert parameter["Source"] == "user"
+
+
+def _set(clients: Clients, family: str, name: str, value: str, method: str) -> Any:
+    """Sets a parameter of a new group; returns what RDS tells of it then."""
+    rds = clients("rds")
+    group = f"parameters-{uuid4().hex[:8]}"
+    rds.create_db_parameter_group(
+        DBParameterGroupName=group, DBParameterGroupFamily=family, Description="d"
+    )
+    rds.modify_db_parameter_group(
+        DBParameterGroupName=group,
+        Parameters=[{"ParameterName": name, "ParameterValue": value, "ApplyMethod": method}],
+    )
+    (parameter,) = rds.describe_db_parameters(DBParameterGroupName=group)["Parameters"]
+    return parameter

@@ -26,6 +26,10 @@ _POSTGRESQL_VERSIONS = {
     "18": "18.1",
 }
 
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+_FORCES_TLS_FROM = 15
+"""From which major version on `rds.force_ssl` is 1 by default, and no static parameter."""
+
 # The baseline of gp3 volumes, and of those that are striped because of their size, from 400 GiB on.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage
 _STRIPED_GIB = 400
@@ -147,14 +151,32 @@ def _subnet_groups_say_which_networks_they_support() -> None:
 
 
 def _parameters_say_who_set_them() -> None:
-    # The provider takes a parameter without it for one of the engine's defaults.
-    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_Parameter.html
+    # One that is set to the default stays the engine's, whatever its method of applying is to be.
+    # https://github.com/hashicorp/terraform-provider-aws/issues/23335
     update = DBParameterGroup.update_parameters
 
     def update_parameters(self: Any, new_parameters: list[dict[str, Any]]) -> None:
-        update(self, [{**new, "Source": "user", "IsModifiable": True} for new in new_parameters])
+        major = int(str(self.family).removeprefix("postgres") or 0)
+        for parameter in new_parameters:
+            is_tls = parameter["ParameterName"] == "rds.force_ssl"
+            if is_tls and major < _FORCES_TLS_FROM and parameter.get("ApplyMethod") == "immediate":
+                # https://github.com/ministryofjustice/cloud-platform/issues/1197
+                raise InvalidParameterCombinationError(
+                    "cannot use immediate apply method for static parameter"
+                )
+            default = str(int(major >= _FORCES_TLS_FROM)) if is_tls else None
+            told = {"Source": "user", "IsModifiable": True}
+            if parameter["ParameterValue"] == default:
+                told |= {"Source": "system", "ApplyMethod": "pending-reboot"}
+            update(self, [{**parameter, **told}])
 
     DBParameterGroup.update_parameters = update_parameters
+
+
+class InvalidParameterCombinationError(ServiceException):  # type: ignore[misc]
+    """What RDS refuses to apply in that way."""
+
+    code = "InvalidParameterCombination"
 
 
 def _parameters_are_told_by_name() -> None:
