@@ -112,3 +112,20 @@ def test_a_certificate_is_issued_once_its_validation_record_exists(clients: Clie
     )
     issued = acm.describe_certificate(CertificateArn=arn)["Certificate"]
     assert issued["Status"] == "ISSUED"
+
+
+def test_a_secret_is_the_version_that_its_label_was_moved_to(clients: Clients) -> None:
+    secrets = clients("secretsmanager")
+    arn = secrets.create_secret(Name=uuid4().hex, SecretString="first")["ARN"]
+    before = secrets.get_secret_value(SecretId=arn)["VersionId"]
+    after = secrets.put_secret_value(
+        SecretId=arn, SecretString="second", VersionStages=["AWSPENDING"]
+    )["VersionId"]
+    assert secrets.get_secret_value(SecretId=arn)["SecretString"] == "first"
+    secrets.update_secret_version_stage(
+        SecretId=arn,
+        VersionStage="AWSCURRENT",
+        MoveToVersionId=after,
+        RemoveFromVersionId=before,
+    )
+    assert secrets.get_secret_value(SecretId=arn)["SecretString"] == "second"

@@ -1,8 +1,8 @@
 """Containers as plain processes of a source folder, where there is no Docker daemon.
 
 What the definition says of user, root file system, capabilities, CPU and memory limits, volumes
-and the image's own command is not enforced: the process is the script `start` of the source folder,
-and may do what this user may.
+and the image's own command is not enforced: the process is the definition's own entry point and
+command, or else the script `start` of the source folder, and may do what this user may.
 """
 
 import asyncio
@@ -60,7 +60,10 @@ class ProcessRuntime:
         except (BuildError, OSError) as error:
             raise StartError(f"CannotPullContainerError: {folder}: {error}") from None
         image_digest = start.image_digest or build.digest
-        command = start.definition.get("command")
+        command = (
+            *(start.definition.get("entryPoint") or ()),
+            *(start.definition.get("command") or ()),
+        )
         environment = {
             **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             **start.environment,
@@ -69,7 +72,7 @@ class ProcessRuntime:
         kept = await KeptProcess.start(
             here,
             Spec(
-                argv=tuple(command) if command else build.command,
+                argv=command or build.command,
                 cwd=str(build.folder),
                 output=str(here / "output"),
                 heartbeat=str(self._configuration.heartbeat),
