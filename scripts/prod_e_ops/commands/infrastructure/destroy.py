@@ -92,4 +92,6 @@ def _what_stays(environment: "Environment") -> Iterator[str]:
         )
     yield "ECR refuses to delete a repository with images in it; delete those first."
     if load_balancer.is_made and load_balancer.access_logs:
-        yield "S3 refuses to delete the bucket of the access logs while it holds any."
+        # With deletion protection, S3 would refuse to delete a bucket that holds any; but then the
+        # environment is not destroyed.
+        yield "The load balancer's access logs are deleted with their bucket; copy what you need."
