@@ -1,8 +1,8 @@
-"""The project's own service runs with its database, and keeps serving when the password changes."""
+"""The project's own service runs with its database, and keeps serving when a password changes."""
 
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -11,6 +11,12 @@ from tests.embedded.conftest import BACKEND
 from tests.embedded.world import World, eventually
 
 pytestmark = pytest.mark.usefixtures("with_postgresql")
+
+LOGIN = "notes-login"
+
+
+def variables(named: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in named.items()]
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +56,41 @@ def serving(aws: EmbeddedAws) -> World:
     eventually("the database is available", available)
     (database,) = rds.describe_db_instances()["DBInstances"]
     role = world.client("iam").create_role(RoleName="task", AssumeRolePolicyDocument="{}")
+    # As Terraform makes it: without a value.
+    login = world.client("secretsmanager").create_secret(Name=LOGIN)["ARN"]
+    master = database["MasterUserSecret"]["SecretArn"]
+    place = {
+        "DB_HOST": database["Endpoint"]["Address"],
+        "DB_PORT": str(database["Endpoint"]["Port"]),
+        "DB_NAME": "notes",
+        "DB_SECRET_ARN": login,
+    }
+    migration = world.container(
+        name="migration",
+        essential=False,
+        portMappings=[],
+        entryPoint=["node"],
+        command=["dist/migrate.js"],
+        environment=variables({**place, "DB_USER": "notes-service"}),
+        secrets=[
+            {"name": "DB_MASTER_USER", "valueFrom": f"{master}:username::"},
+            {"name": "DB_MASTER_PASSWORD", "valueFrom": f"{master}:password::"},
+        ],
+    )
     container = world.container(
-        environment=[
-            {"name": "PORT", "value": "3000"},
-            {"name": "DB_HOST", "value": database["Endpoint"]["Address"]},
-            {"name": "DB_PORT", "value": str(database["Endpoint"]["Port"])},
-            {"name": "DB_NAME", "value": "notes"},
-            {"name": "DB_SECRET_ARN", "value": database["MasterUserSecret"]["SecretArn"]},
-        ]
+        dependsOn=[{"containerName": "migration", "condition": "SUCCESS"}],
+        environment=variables(
+            {
+                **place,
+                "PORT": "3000",
+                "DB_PASSWORD_LIFETIME_SECONDS": "6",
+                # Connections are made all the time, so that some meet each moment of a change.
+                "DB_CONNECTION_LIFETIME_SECONDS": "1",
+            }
+        ),
     )
     world.create(
-        world.define(container, taskRoleArn=role["Role"]["Arn"]),
+        world.define(containerDefinitions=[container, migration], taskRoleArn=role["Role"]["Arn"]),
         healthCheckGracePeriodSeconds=60,
     )
     # The first time, its packages are installed.
@@ -80,21 +110,45 @@ def test_a_note_is_written_and_read_through_the_load_balancer(serving: World) ->
     assert serving.json("/health")["database"] == "ok"
 
 
-def test_a_rotation_of_the_password_loses_no_request(serving: World) -> None:
-    rds, secrets = serving.client("rds"), serving.client("secretsmanager")
-    (database,) = rds.describe_db_instances()["DBInstances"]
-    arn = database["MasterUserSecret"]["SecretArn"]
+def password_in(world: World, secret: str) -> str:
+    text = world.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+    return str(json.loads(text)["password"])
 
-    def password() -> str:
-        return str(secrets.get_secret_value(SecretId=arn)["SecretString"])
 
-    before, pids = password(), serving.task_pids()
+def test_the_services_change_their_password_and_lose_no_request(serving: World) -> None:
+    pids, passwords = serving.task_pids(), {password_in(serving, LOGIN)}
+
+    def has_changed_twice() -> bool:
+        passwords.add(password_in(serving, LOGIN))
+        return len(passwords) > 2
+
     with serving.load("/notes") as load:
-        secrets.rotate_secret(SecretId=arn)
-        eventually("it is another", lambda: password() != before)
+        eventually("it changes twice", has_changed_twice, seconds=120)
         eventually("requests go on", lambda: load.sent > 400)
     assert load.lost == 0, load
     assert serving.task_pids() == pids
+    assert "changed the password, which was old" in serving.log_lines()
+    assert not [each for each in passwords if each in serving.log_lines()]
+
+
+def test_the_master_users_password_is_none_of_the_services(serving: World) -> None:
+    rds, secrets = serving.client("rds"), serving.client("secretsmanager")
+    (database,) = rds.describe_db_instances()["DBInstances"]
+    master = database["MasterUserSecret"]["SecretArn"]
+    before, pids = password_in(serving, master), serving.task_pids()
+    with serving.load("/notes") as load:
+        secrets.rotate_secret(SecretId=master)
+        eventually("it is another", lambda: password_in(serving, master) != before)
+        eventually("requests go on", lambda: load.sent > 400)
+    assert load.lost == 0, load
+    assert serving.task_pids() == pids
+
+
+def test_a_task_that_starts_after_it_was_changed_migrates_with_the_new_one(serving: World) -> None:
+    serving.update(desiredCount=3)
+    eventually("three tasks serve", serving.is_steady, seconds=120)
+    serving.update(desiredCount=2)
+    eventually("two tasks serve", serving.is_steady, seconds=120)
 
 
 def test_after_a_failover_it_serves_again(serving: World) -> None:
