@@ -57,6 +57,11 @@ class EnvironmentNames:
         return f"{self.prefix}-image"
 
     @property
+    def stacks(self) -> tuple[str, str, str]:
+        """All stacks, in the order in which they are applied."""
+        return self.registry_stack, self.image_stack, self.main_stack
+
+    @property
     def cluster(self) -> str:
         """The ECS cluster."""
         return self.existing_cluster or f"{self.prefix}-cluster"

@@ -12,11 +12,14 @@ EVERYTHING = """
 name = "all-e"
 [services.backend]
 execute_command = true
+database = true
 [services.worker]
 source = "backend"
 path = "/worker/*"
 image_tag = "content"
+database = true
 [database]
+instance_class = "db.t4g.large"
 [load_balancer]
 waf = true
 domain_name = "api.example.com"
@@ -83,9 +86,9 @@ def test_no_secret_is_in_the_json(every_stack: list[Any]) -> None:
 def _into_the_container(name: str, value: str) -> Callable[[Json], None]:
     def plant(stack: Json) -> None:
         (definition,) = stack["resource"]["aws_ecs_task_definition"].values()
-        (container,) = json.loads(definition["container_definitions"])
-        container["environment"].append({"name": name, "value": value})
-        definition["container_definitions"] = json.dumps([container])
+        containers = json.loads(definition["container_definitions"])
+        containers[-1]["environment"].append({"name": name, "value": value})
+        definition["container_definitions"] = json.dumps(containers)
 
     return plant
 
@@ -165,6 +168,9 @@ STORES: Mapping[str, Callable[[Any, str, Json], bool]] = {
     # CloudWatch Logs encrypts every log group, which nobody can switch off:
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
     "aws_cloudwatch_log_group": lambda *_: True,
+    # With the account's own key for it, unless another is given:
+    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+    "aws_secretsmanager_secret": lambda *_: True,
     # It keeps an alarm's text, which names a metric, until it is delivered; the default key of SNS
     # would keep CloudWatch from publishing:
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html

@@ -21,15 +21,6 @@ def test_rds_keeps_the_password_and_the_database_is_encrypted_and_private(seed: 
     assert tls in parameters
 
 
-def test_the_container_is_told_of_the_database_without_its_password(seed: Any) -> None:
-    variables = {v["name"]: v["value"] for v in seed["prod-e"].container()["environment"]}
-    assert set(variables) == {
-        "DB_HOST", "DB_NAME", "DB_PORT", "DB_SECRET_ARN", "NODE_ENV", "PORT"
-    }  # fmt: skip
-    assert variables["NODE_ENV"] == "production"
-    assert "master_user_secret" in variables["DB_SECRET_ARN"]
-
-
 def test_without_a_database_there_is_none_and_no_variables_for_it(synthesised: Any) -> None:
     stack = synthesised(MINIMAL)["tiny-e"]
     assert not stack.all("aws_db_instance")

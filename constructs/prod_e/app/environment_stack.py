@@ -11,7 +11,8 @@ from constructs import Construct
 from prod_e.account import Account
 from prod_e.app.moved import keep_former_addresses
 from prod_e.app.stack import output, use_aws
-from prod_e.database.database import Database, DatabaseBase
+from prod_e.database.database import Database
+from prod_e.database.database_base import DatabaseBase
 from prod_e.delivery.build_context import BuildContext
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
 from prod_e.load_balancer.certificate import Domain
@@ -176,8 +177,14 @@ class EnvironmentStack(TerraformStack):
             "monitoring",
             name=self._environment.name,
             alarm_emails=settings.alarm_emails,
-            thresholds=Thresholds(**settings.thresholds.model_dump()),
+            thresholds=self._thresholds(),
         )
+
+    def _thresholds(self) -> Thresholds:
+        given = self._environment.monitoring.thresholds.model_dump(exclude_none=True)
+        if allowed := self._environment.connections_allowed:
+            given.setdefault("database_connections", allowed * 9 // 10)
+        return Thresholds(**given)
 
     def _service(self, key: str, settings: Service, context: BuildContext | None) -> FargateService:
         names = ServiceNames.of(self._environment.name, key, settings)
@@ -198,6 +205,7 @@ class EnvironmentStack(TerraformStack):
             ),
             environment=settings.environment,
             secrets=settings.secrets,
+            secrets_kms_key_arns=settings.secrets_kms_key_arns,
             cpu_units=settings.cpu_units,
             memory_mib=settings.memory_mib,
             architecture=settings.architecture,
@@ -221,8 +229,8 @@ class EnvironmentStack(TerraformStack):
             ),
             target_group_name=names.target_group(settings.port),
         )
-        if self.database and settings.database:
-            self.database.allow_from(service)
+        if self.database and self._environment.uses_database(key):
+            self._let_into(self.database, service, key, settings)
         self.monitoring.watch(service, id=key)
         if settings.image_tag.follows:
             redeployment = RedeployOnPush(
@@ -240,6 +248,19 @@ class EnvironmentStack(TerraformStack):
         output(self, f"{key}_service_name", service.service.name, "ECS service")
         output(self, f"{key}_log_group", service.log_group.name, "CloudWatch log group")
         return service
+
+    def _let_into(
+        self, database: DatabaseBase, service: FargateService, key: str, settings: Service
+    ) -> None:
+        if settings.database_secret_arn:
+            database.allow_from(
+                service,
+                secret_arn=settings.database_secret_arn,
+                kms_key_arns=settings.secrets_kms_key_arns,
+            )
+        else:
+            database.add_user(service, migration_command=settings.migration_command)
+        service.add_environment(DB_CONNECTIONS_MAX=str(self._environment.database_connections(key)))
 
 
 def _scaling(service: Service) -> Scaling | None:

@@ -13,60 +13,13 @@ from cdktf_cdktf_provider_aws.db_parameter_group import (
 from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
 from constructs import Construct
 
+from prod_e.database.database_base import DatabaseBase
 from prod_e.doc import Doc
-from prod_e.iam import Statement
 from prod_e.network.network import NetworkBase
-from prod_e.network.security_group import ExistingSecurityGroup, SecurityGroupBase
-from prod_e.service.fargate_service import FargateService
+from prod_e.network.security_group import ExistingSecurityGroup
 
 PORT = 5432
 _EXPORTED_LOGS = ("postgresql", "upgrade")
-
-
-class DatabaseBase(Construct):
-    """What services need of a database, whether it is made here or was there before.
-
-    `identifier`: the RDS instance's, where it is one. `host`, `port`, `database_name`: where to
-    connect. `endpoint`: host and port. `secret_arn`: the secret with `username` and `password`.
-    `storage_gib`: its size where that is known.
-    """
-
-    identifier: str | None
-    host: str
-    port: int
-    endpoint: str
-    database_name: str
-    secret_arn: str
-    storage_gib: int | None
-    security_group: SecurityGroupBase
-
-    def allow_from(
-        self,
-        service: Annotated[FargateService, Doc("whose tasks may connect")],
-        *,
-        prefix: Annotated[
-            str | None,
-            Doc("what the variables' names begin with; None: the service is told nothing"),
-        ] = "DB_",
-    ) -> None:
-        """Lets a service connect, read the password's secret, and know where the database is.
-
-        Its container is told by `DB_HOST`, `DB_PORT`, `DB_NAME` and `DB_SECRET_ARN`; for a second
-        database give another prefix. Raises `ValueError` if a variable has another value already.
-        """
-        self.security_group.allow_from(service.security_group, port=self.port)
-        service.add_to_task_policy(
-            Statement(actions=("secretsmanager:GetSecretValue",), resources=(self.secret_arn,))
-        )
-        if prefix is not None:
-            service.add_environment(
-                **{
-                    f"{prefix}HOST": self.host,
-                    f"{prefix}PORT": str(self.port),
-                    f"{prefix}NAME": self.database_name,
-                    f"{prefix}SECRET_ARN": self.secret_arn,
-                }
-            )
 
 
 class Database(DatabaseBase):

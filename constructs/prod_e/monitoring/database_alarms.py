@@ -1,6 +1,6 @@
 """What is watched of a database."""
 
-from prod_e.database.database import DatabaseBase
+from prod_e.database.database_base import DatabaseBase
 from prod_e.monitoring.metric import Metric
 from prod_e.monitoring.watch import Watch
 

@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
 from prod_e.account import Account
-from prod_e.database.database import DatabaseBase
+from prod_e.database.database_base import DatabaseBase
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
 from prod_e.doc import Doc
 from prod_e.iam import ServiceRole, Statement, policy_document

@@ -146,7 +146,9 @@ def _service(
     if "taskDefinition" in service:
         answer = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])
         task = answer["taskDefinition"]
-    container = _one(task.get("containerDefinitions", []))
+    container = _one(
+        [each for each in task.get("containerDefinitions", []) if each.get("essential")]
+    )
     yield Check(
         promise=f"{names.task_family} has {settings.cpu_units} CPU units and"
         f" {settings.memory_mib} MiB, and listens on port {settings.port}",
@@ -269,8 +271,8 @@ def _who_reaches_whom(environment: "Environment", clients: Clients) -> Iterator[
             promise="Only tasks reach the database",
             expected=sorted(
                 f"{name}-{key}-service"
-                for key, service in environment.services.items()
-                if service.database
+                for key in environment.services
+                if environment.uses_database(key)
             ),
             found=sources.get(f"{name}-database"),
         )
