@@ -158,6 +158,31 @@ def test_protection_keeps_an_environment_from_being_destroyed(
     assert "[load_balancer] deletion_protection = true" in refused.stderr
 
 
+def test_a_service_that_cannot_start_ends_the_demo_with_ecs_reasons(
+    tmp_path: Path, temporary: Path
+) -> None:
+    toml = TINY.replace("[services.backend]\nbuild", "[services.broken]\nbuild")
+    folder = make_project(tmp_path / "project", tiny=toml)
+    source = folder / "broken"
+    source.mkdir()
+    scripts = {"start": "node start.js"}
+    (source / "package.json").write_text(json.dumps({"name": "broken", "scripts": scripts}))
+    (source / "start.js").write_text("console.log('nothing here'); process.exit(3);")
+    (source / "Dockerfile").write_text("FROM scratch\n")
+    failed = prod_e(
+        folder,
+        *("demo", "--runtime", "process"),
+        variables={**os.environ, "TMPDIR": str(temporary)},
+        timeout_seconds=600,
+    )
+    assert failed.returncode == 1, failed.stderr
+    assert "does not start: ECS deployment circuit breaker: tasks failed to start" in failed.stderr
+    assert "Essential container in task exited; tiny-e-broken exited with 3" in failed.stderr
+    assert "nothing here" in failed.stderr
+    assert list(temporary.iterdir()) == []
+    assert not processes_with(temporary)
+
+
 def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path) -> None:
     configuration = tmp_path / "empty.tfrc"
     configuration.write_text(

@@ -179,13 +179,19 @@ class Life:
         def check() -> Sequence[Check]:
             return list(check_environment(run.environment, run.clients))
 
+        delivered = asyncio.Event()
+        delivered.set()
         with run.step("Check with boto3") as step:
             deadline = time.monotonic() + _HEALTHY_SECONDS
-            checks = await in_thread(check)
-            # Terraform waits until tasks run, which is before the load balancer has found them so.
-            while not all(each.holds for each in checks) and time.monotonic() < deadline:
-                await asyncio.sleep(_POLL_SECONDS)
+            async with _beside(until_one_fails(run, delivered)) as failing:
                 checks = await in_thread(check)
+                # Terraform waits until tasks run, which is before they stay and the load balancer
+                # has found them healthy.
+                while not all(each.holds for each in checks) and time.monotonic() < deadline:
+                    if failing.done():
+                        failing.result()
+                    await asyncio.sleep(_POLL_SECONDS)
+                    checks = await in_thread(check)
             for each in checks:
                 run.context.terminal.say(f"  {each}")
             if broken := [str(each) for each in checks if not each.holds]:
