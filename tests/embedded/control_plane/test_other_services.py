@@ -85,33 +85,54 @@ def test_a_state_machine_definition_is_validated(
     assert bool(answer["diagnostics"]) is (result == "FAIL")
 
 
-def test_a_certificate_is_issued_once_its_validation_record_exists(clients: Clients) -> None:
+def test_a_certificate_is_issued_once_each_of_its_names_is_proved(clients: Clients) -> None:
     acm, route53 = clients("acm"), clients("route53")
     zone = route53.create_hosted_zone(Name="example.com", CallerReference=uuid4().hex)
-    arn = acm.request_certificate(DomainName="api.example.com", ValidationMethod="DNS")[
-        "CertificateArn"
-    ]
-    certificate = acm.describe_certificate(CertificateArn=arn)["Certificate"]
-    assert certificate["Status"] == "PENDING_VALIDATION"
-    record = certificate["DomainValidationOptions"][0]["ResourceRecord"]
+    arn = acm.request_certificate(
+        DomainName="example.com",
+        SubjectAlternativeNames=["*.example.com", "shop.example.com"],
+        ValidationMethod="DNS",
+    )["CertificateArn"]
+
+    def certificate() -> Any:
+        return acm.describe_certificate(CertificateArn=arn)["Certificate"]
+
+    apex, wildcard, shop = (
+        each["ResourceRecord"] for each in certificate()["DomainValidationOptions"]
+    )
+    assert apex == wildcard != shop
+    for record in (apex, shop):
+        assert certificate()["Status"] == "PENDING_VALIDATION"
+        change(route53, zone, "CREATE", record)
+    assert certificate()["Status"] == "ISSUED"
+
+
+def test_a_record_that_is_there_is_not_created_and_one_that_is_not_is_not_deleted(
+    clients: Clients,
+) -> None:
+    route53 = clients("route53")
+    zone = route53.create_hosted_zone(Name="example.com", CallerReference=uuid4().hex)
+    record = {"Name": "Shop.example.com", "Type": "CNAME", "Value": "one.example.org"}
+    with pytest.raises(route53.exceptions.InvalidChangeBatch, match="was not found"):
+        change(route53, zone, "DELETE", record)
+    change(route53, zone, "CREATE", record)
+    with pytest.raises(route53.exceptions.InvalidChangeBatch, match="already exists"):
+        change(route53, zone, "CREATE", {**record, "Name": "shop.example.com."})
+    change(route53, zone, "UPSERT", record)
+    change(route53, zone, "DELETE", record)
+
+
+def change(route53: Any, zone: Any, action: str, record: dict[str, str]) -> None:
+    record_set = {
+        "Name": record["Name"],
+        "Type": record["Type"],
+        "TTL": 60,
+        "ResourceRecords": [{"Value": record["Value"]}],
+    }
     route53.change_resource_record_sets(
         HostedZoneId=zone["HostedZone"]["Id"],
-        ChangeBatch={
-            "Changes": [
-                {
-                    "Action": "CREATE",
-                    "ResourceRecordSet": {
-                        "Name": record["Name"],
-                        "Type": record["Type"],
-                        "TTL": 60,
-                        "ResourceRecords": [{"Value": record["Value"]}],
-                    },
-                }
-            ]
-        },
+        ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record_set}]},
     )
-    issued = acm.describe_certificate(CertificateArn=arn)["Certificate"]
-    assert issued["Status"] == "ISSUED"
 
 
 def test_a_secret_is_the_version_that_its_label_was_moved_to(clients: Clients) -> None:
