@@ -15,6 +15,7 @@ SETTINGS = """\
 name = "tiny-e"
 [services.backend]
 port = 8080
+database = true
 [services.worker]
 source = "backend"
 path = "/jobs/*"
@@ -61,7 +62,12 @@ def task(key: str, port: int) -> dict[str, Any]:
         "cpu": "256",
         "memory": "512",
         "containerDefinitions": [
-            {"name": f"tiny-e-{key}", "portMappings": [{"containerPort": port}]}
+            {
+                "name": f"tiny-e-{key}",
+                "essential": True,
+                "portMappings": [{"containerPort": port}],
+            },
+            {"name": f"tiny-e-{key}-database-migration", "essential": False, "portMappings": []},
         ],
     }
 
