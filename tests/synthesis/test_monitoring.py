@@ -133,11 +133,13 @@ def test_rules_publish_with_a_role_because_eventbridge_honours_no_condition_of_a
 ) -> None:
     stack = seed["prod-e"]
     topic = stack.reference("aws_sns_topic", "arn")
-    (target,) = [t for t in stack.all("aws_cloudwatch_event_target") if t["arn"] == topic]
-    assert target["role_arn"] == stack.reference("aws_iam_role", "arn", name="prod-e-alarms")
+    targets = [t for t in stack.all("aws_cloudwatch_event_target") if t["arn"] == topic]
+    role = stack.reference("aws_iam_role", "arn", name="prod-e-alarms")
+    assert [target["role_arn"] for target in targets] == [role, role]
     policy = json.loads(stack.one("aws_iam_role_policy", name="prod-e-alarms")["policy"])
     assert [(s["Action"], s["Resource"]) for s in policy["Statement"]] == [
-        (["sns:Publish"], [topic])
+        (["sns:Publish"], [topic]),
+        (["kms:Decrypt", "kms:GenerateDataKey"], [stack.reference("aws_kms_key", "arn")]),
     ]
     publishers = json.loads(stack.one("aws_sns_topic_policy")["policy"])["Statement"]
     assert [s["Principal"] for s in publishers] == [{"Service": "cloudwatch.amazonaws.com"}]

@@ -94,6 +94,7 @@ class EnvironmentStack(TerraformStack):
             egress=settings.egress,
             nat_gateways=settings.nat_gateways or "single",
             flow_log_retention_days=settings.flow_log_retention_days,
+            foreign_buckets=settings.foreign_buckets,
         )
 
     def _cluster(self) -> ClusterBase:

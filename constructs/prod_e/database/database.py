@@ -14,12 +14,14 @@ from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
 from constructs import Construct
 
 from prod_e.database.database_base import DatabaseBase
+from prod_e.database.monitoring_role import monitoring_role
 from prod_e.doc import Doc
 from prod_e.network.network import NetworkBase
 from prod_e.network.security_group import ExistingSecurityGroup
 
 PORT = 5432
 _EXPORTED_LOGS = ("postgresql", "upgrade")
+_MONITORING_SECONDS = 60
 
 
 class Database(DatabaseBase):
@@ -92,6 +94,7 @@ class Database(DatabaseBase):
             self, "subnets", name=self.identifier, subnet_ids=network.isolated_subnet_ids
         )
         self.parameter_group = self._parameters(parameter_group_name, engine_version)
+        monitoring = monitoring_role(self, name=f"{self.identifier[:53]}-monitoring")
         self.instance = DbInstance(
             self,
             "instance",
@@ -131,11 +134,13 @@ class Database(DatabaseBase):
             enabled_cloudwatch_logs_exports=list(_EXPORTED_LOGS),
             performance_insights_enabled=True,
             performance_insights_retention_period=7,
+            monitoring_interval=_MONITORING_SECONDS,
+            monitoring_role_arn=monitoring.arn,
             lifecycle=TerraformResourceLifecycle(
                 prevent_destroy=deletion_protection,
                 ignore_changes=["final_snapshot_identifier"] if final_snapshot else None,
             ),
-            depends_on=self._log_groups(log_retention_days),
+            depends_on=[*self._log_groups(log_retention_days), *monitoring.resources],
         )
         self.host = self.instance.address
         self.endpoint = self.instance.endpoint

@@ -1,15 +1,13 @@
 """What is watched of a service: its answers, its tasks, its deployments."""
 
-import json
 import math
 from dataclasses import replace
 
 from cdktf import ITerraformDependable
-from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
-from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
+from prod_e.monitoring.events import tell_of_failed_deployments
 from prod_e.monitoring.log_queries import add_log_queries
 from prod_e.monitoring.metric import Metric
 from prod_e.monitoring.watch import Watch
@@ -36,7 +34,7 @@ def watch_service(service: FargateService, watch: Watch) -> None:
     if rolling_back:
         service.roll_back_on(rolling_back)
     _watch_tasks(service, watch)
-    _tell_of_failed_deployments(service, watch)
+    tell_of_failed_deployments(service, watch)
     add_log_queries(
         watch.scope,
         watch.id,
@@ -203,32 +201,4 @@ def _watch_tasks(service: FargateService, watch: Watch) -> None:
     watch.dashboard.add(f"{watch.id}: CPU and memory in percent", rows)
     watch.dashboard.add(
         f"{watch.id}: tasks", [metric.widget_row(kind) for kind, metric in counts.items()]
-    )
-
-
-def _tell_of_failed_deployments(service: FargateService, watch: Watch) -> None:
-    """Tells the topic when a deployment of a service fails.
-
-    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_deployment_events.html
-    """
-    rule = CloudwatchEventRule(
-        watch.scope,
-        f"{watch.id}-failed-deployment",
-        name=f"{watch.name}-{watch.id}-failed-deployment",
-        description=f"A deployment of {service.service_name} failed",
-        event_pattern=json.dumps(
-            {
-                "source": ["aws.ecs"],
-                "detail-type": ["ECS Deployment State Change"],
-                "resources": [service.arn],
-                "detail": {"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
-            }
-        ),
-    )
-    CloudwatchEventTarget(
-        watch.scope,
-        f"{watch.id}-failed-deployment-target",
-        rule=rule.name,
-        arn=watch.topic_arn,
-        role_arn=watch.rules_role_arn,
     )

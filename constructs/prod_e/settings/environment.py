@@ -162,6 +162,7 @@ class Environment(Section):
         yield from self._database_mistakes()
         yield from self._name_mistakes()
         yield from self._route_mistakes()
+        yield from self._tag_mistakes()
 
     def _existing_mistakes(self) -> Iterator[Mistake]:
         """Whether what is there already fits together."""
@@ -215,6 +216,21 @@ class Environment(Section):
                 "database.instance_class",
                 f"{self.database.instance_class!r} {problem}; take a larger class, or smaller"
                 " database_connections or max_tasks",
+            )
+
+    def _tag_mistakes(self) -> Iterator[Mistake]:
+        """Whether a tag that moves is in a repository where none may."""
+        for key, service in self.services.items():
+            moving = service.image_tag.moves_to_builds
+            if not service.immutable_tags or moving is None:
+                continue
+            if service.image_tag.follows and self.providers.leaves_tags_out:
+                continue
+            newer = ', or providers.aws = "~> 6.25"' if service.image_tag.follows else ""
+            yield (
+                f"services.{key}.immutable_tags",
+                f"is against image_tag = {moving!r}, which moves with each build; set"
+                f' image_tag = "content"{newer}',
             )
 
     def _name_mistakes(self) -> Iterator[Mistake]:

@@ -142,6 +142,10 @@ class Service(Section):
     ) = None
     """The ECR repository; default: `<environment>-<service>`."""
 
+    immutable_tags: bool = False
+    """Whether ECR lets no tag come to name another image; `latest` is left out of that, which takes
+    version 6.10 of the AWS provider or newer in `providers.aws`."""
+
     task_family: EcsName | None = None
     """The task definition's family; default: `<environment>-<service>`."""
 
