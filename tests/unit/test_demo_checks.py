@@ -100,7 +100,7 @@ def as_promised() -> Calls:
         ("ec2", "describe_nat_gateways", str(IN_VPC)): {
             "NatGateways": [{"State": state} for state in ("available", "deleted")]
         },
-        ("ec2", "describe_security_groups", ""): {
+        ("ec2", "describe_security_groups", str(IN_VPC)): {
             "SecurityGroups": [
                 {
                     "GroupId": "sg-1",

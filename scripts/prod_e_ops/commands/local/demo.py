@@ -1,5 +1,6 @@
 """`prod-e demo`: the life of an environment on an embedded AWS, from its plan to its end."""
 
+import os
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -114,8 +115,9 @@ async def run_demo(
                 project=project,
                 context=context,
                 report=report,
-                aws=aws,
                 clients=clients_of(aws),
+                variables=aws.environment(os.environ),
+                embedded=aws,
             )
             infrastructure = Infrastructure(
                 run=demo_run,
