@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.project.project import Project
 from prod_e_ops.prove.environment import ProofFolder
+from tests.support.aws_clients import client_of
 from tests.support.project_folder import PROD_E, PROJECT, TINY, make_project, prod_e
 from tests.support.terraform_program import needs_aws_provider
 
@@ -76,13 +75,9 @@ def test_what_a_proof_has_left_is_removed_and_what_nobody_knows_of_is_named(
     folder, kept = left
     with EmbeddedAws() as aws:
         if forgotten:
-            iam: Any = boto3.client(
-                "iam",
-                endpoint_url=aws.endpoint_url,
-                aws_access_key_id="embedded",
-                aws_secret_access_key="embedded",
+            client_of(aws, "iam").create_role(
+                RoleName=f"{kept.name}-alarms", AssumeRolePolicyDocument="{}"
             )
-            iam.create_role(RoleName=f"{kept.name}-alarms", AssumeRolePolicyDocument="{}")
         removed = prod_e(
             folder, "prove", "--remove", kept.name, "--yes", variables=aws.environment()
         )

@@ -30,6 +30,7 @@ flow_log_retention_days = 365
 build = "external"
 image_tag = "content"
 immutable_tags = true
+database = true
 [database]
 multi_az = true
 [load_balancer]
