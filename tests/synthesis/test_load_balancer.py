@@ -78,11 +78,18 @@ def test_the_firewall_limits_each_address_and_has_the_managed_rules_of_aws_block
         "limit": 2000, "aggregate_key_type": "IP"
     }  # fmt: skip
     assert limit["action"] == {"block": {}}
-    assert [rule["statement"]["managed_rule_group_statement"] for rule in managed] == [
-        {"vendor_name": "AWS", "name": "AWSManagedRulesAmazonIpReputationList"},
-        {"vendor_name": "AWS", "name": "AWSManagedRulesKnownBadInputsRuleSet"},
-        {"vendor_name": "AWS", "name": "AWSManagedRulesCommonRuleSet"},
+    groups = [rule["statement"]["managed_rule_group_statement"] for rule in managed]
+    assert [(group["vendor_name"], group["name"]) for group in groups] == [
+        ("AWS", "AWSManagedRulesAmazonIpReputationList"),
+        ("AWS", "AWSManagedRulesKnownBadInputsRuleSet"),
+        ("AWS", "AWSManagedRulesCommonRuleSet"),
     ]
-    # "none" leaves each rule's own action, which is to block.
+    # Bodies are the service's to judge.
+    assert all(
+        override["name"].endswith("_BODY")
+        for group in groups
+        for override in group["rule_action_override"]
+    )
+    # "none" leaves each other rule's own action, which is to block.
     assert all(rule["override_action"] == {"none": {}} for rule in managed)
     assert len({rule["priority"] for rule in rules}) == len(rules)
