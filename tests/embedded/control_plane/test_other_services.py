@@ -1,10 +1,12 @@
 """What moto forgets or lacks, of services with few patches."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.embedded.control_plane.clients import (
     Clients,
@@ -150,3 +152,50 @@ def test_a_secret_is_the_version_that_its_label_was_moved_to(clients: Clients) -
         RemoveFromVersionId=before,
     )
     assert secrets.get_secret_value(SecretId=arn)["SecretString"] == "second"
+
+
+def test_a_metric_filter_counts_the_events_that_it_matches(clients: Clients) -> None:
+    logs, name = clients("logs"), f"group-{uuid4().hex[:8]}"
+    logs.create_log_group(logGroupName=name)
+    logs.create_log_stream(logGroupName=name, logStreamName="s")
+    for pattern in ("{ $.other = 1 }", '{ $.database = "unavailable" }'):
+        logs.put_metric_filter(
+            logGroupName=name,
+            filterName="away",
+            filterPattern=pattern,
+            metricTransformations=[
+                {"metricName": "away", "metricNamespace": name, "metricValue": "1"}
+            ],
+        )
+    (kept,) = logs.describe_metric_filters(logGroupName=name)["metricFilters"]
+    assert kept["filterPattern"] == '{ $.database = "unavailable" }'
+    now = datetime.now(UTC)
+    logs.put_log_events(
+        logGroupName=name,
+        logStreamName="s",
+        logEvents=[
+            {"timestamp": int(now.timestamp() * 1_000), "message": json.dumps(message)}
+            for message in (
+                {"database": "unavailable"},
+                {"database": "ok"},
+                {"other": 1},
+                {"database": "unavailable", "reason": "r"},
+            )
+        ],
+    )
+    points = clients("cloudwatch").get_metric_statistics(
+        Namespace=name,
+        MetricName="away",
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now + timedelta(minutes=5),
+        Period=3_600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in points) == 2
+    with pytest.raises(ClientError, match="Invalid metric filter pattern"):
+        logs.put_metric_filter(
+            logGroupName=name,
+            filterName="away",
+            filterPattern="{ $.a }",
+            metricTransformations=kept["metricTransformations"],
+        )

@@ -13,6 +13,7 @@ from moto.rds.models import (
 )
 from moto.rds.responses import RDSResponse
 
+from embedded_aws.control_plane.database_changes import defer
 from embedded_aws.control_plane.exchange import has_data_plane
 
 # What a major version alone stands for, and the newest minor version of each.
@@ -47,6 +48,8 @@ def apply() -> None:
     _subnet_groups_say_which_networks_they_support()
     _parameters_say_who_set_them()
     _parameters_are_told_by_name()
+    _parameter_groups_in_use_stay()
+    _changes_wait_for_the_window()
     if has_data_plane():
         _instances_are_servers()
         _instances_restart()
@@ -191,6 +194,38 @@ def _parameters_are_told_by_name() -> None:
         return answer
 
     RDSResponse.describe_db_parameters = describe_db_parameters
+
+
+def _parameter_groups_in_use_stay() -> None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBParameterGroup.html
+    delete = RDSBackend.delete_db_parameter_group
+
+    def delete_db_parameter_group(self: Any, db_parameter_group_name: str) -> Any:
+        for instance in self.databases.values():
+            if instance.db_parameter_group_name == db_parameter_group_name:
+                raise InvalidDBParameterGroupStateError(
+                    "One or more database instances are still members of this parameter group"
+                    f" {db_parameter_group_name}, so the group cannot be deleted"
+                )
+        return delete(self, db_parameter_group_name)
+
+    RDSBackend.delete_db_parameter_group = delete_db_parameter_group
+
+
+class InvalidDBParameterGroupStateError(ServiceException):  # type: ignore[misc]
+    code = "InvalidDBParameterGroupState"
+
+
+def _changes_wait_for_the_window() -> None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
+    modify = RDSBackend.modify_db_instance
+
+    def modify_db_instance(self: Any, db_instance_identifier: str, db_kwargs: Any) -> Any:
+        (instance,) = self.describe_db_instances(db_instance_identifier)
+        defer(instance, db_kwargs)
+        return modify(self, db_instance_identifier, db_kwargs)
+
+    RDSBackend.modify_db_instance = modify_db_instance
 
 
 def _instances_are_servers() -> None:
