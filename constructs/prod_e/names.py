@@ -155,6 +155,7 @@ class ServiceNames:
         """
         return f"{LOG_STREAM_PREFIX}/{container}/{task_id}"
 
-    def target_group(self, port: Annotated[int, Doc("where the tasks listen")]) -> str:
-        """The load balancer's target group of the tasks' port."""
-        return f"{self.prefix}-{port}"
+    @property
+    def target_group(self) -> str:
+        """The load balancer's target group of its tasks, where it is new."""
+        return self.prefix

@@ -79,7 +79,7 @@ class LoadBalancerBase(Construct):
         ] = None,
         health_check: Annotated[HealthCheck | None, Doc("default: / answers 200")] = None,
         target_group_name: Annotated[
-            str | None, Doc("at most 32 characters; default: <service's>-<port>")
+            str | None, Doc("at most 32 characters, of a new one; default: the service's")
         ] = None,
         id: Annotated[str | None, Doc("of the constructs; default: the service's id")] = None,
     ) -> Route:
@@ -99,12 +99,10 @@ class LoadBalancerBase(Construct):
         key = service.node.path
         is_first = key not in self._target_groups
         if is_first:
-            # The port is in the name because another port needs another target group, which AWS
-            # makes before it deletes the old one only if their names differ.
             self._target_groups[key] = target_group(
                 self,
                 f"{id}-targets",
-                name=target_group_name or f"{service.name}-{service.port}",
+                name=target_group_name or service.name,
                 port=service.port,
                 vpc_id=self._network.vpc_id,
                 health_check=health_check or HealthCheck(),

@@ -15,7 +15,7 @@ MISTAKES = [
     (
         with_service("", name="an-environment-so-long").replace("backend", "some-service"),
         "services.some-service: makes the target group's name"
-        " 'an-environment-so-long-some-service-3000', 40 characters long; AWS allows 32",
+        " 'an-environment-so-long-some-service', 35 characters long; AWS allows 32",
     ),
     (
         with_service('source = "/srv"'),
