@@ -2,100 +2,27 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
-from embedded_aws import DataPlane, EmbeddedAws
-from tests.embedded.conftest import BACKEND
+from embedded_aws import EmbeddedAws
+from tests.embedded.backend_world import BACKEND_RUNS, LOGIN, serving_backend
 from tests.embedded.world import World, eventually
 
 pytestmark = pytest.mark.usefixtures("with_postgresql")
 
-LOGIN = "notes-login"
-
-
-def variables(named: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in named.items()]
-
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[EmbeddedAws]:
-    data_plane = DataPlane(
-        sources={"backend": BACKEND},
-        runtime="process",
-        task_environment={
-            "HOST": "{listen_address}",
-            "METRICS_PORT": "{free_port}",
-            "DB_CA_FILE": "{certificate_authority_file}",
-        },
-    )
-    with EmbeddedAws(data_plane=data_plane) as aws:
+    with EmbeddedAws(data_plane=BACKEND_RUNS) as aws:
         yield aws
 
 
 @pytest.fixture(scope="module")
 def serving(aws: EmbeddedAws) -> World:
     """Two tasks of the service, with a database."""
-    world = World(aws, BACKEND, repository="backend")
-    rds = world.client("rds")
-    rds.create_db_instance(
-        DBInstanceIdentifier="notes",
-        DBInstanceClass="db.t4g.small",
-        Engine="postgres",
-        AllocatedStorage=20,
-        DBName="notes",
-        MasterUsername="postgres",
-        ManageMasterUserPassword=True,
-    )
-
-    def available() -> bool:
-        (found,) = rds.describe_db_instances()["DBInstances"]
-        return bool(found["DBInstanceStatus"] == "available")
-
-    eventually("the database is available", available)
-    (database,) = rds.describe_db_instances()["DBInstances"]
-    role = world.client("iam").create_role(RoleName="task", AssumeRolePolicyDocument="{}")
-    # As Terraform makes it: without a value.
-    login = world.client("secretsmanager").create_secret(Name=LOGIN)["ARN"]
-    master = database["MasterUserSecret"]["SecretArn"]
-    place = {
-        "DB_HOST": database["Endpoint"]["Address"],
-        "DB_PORT": str(database["Endpoint"]["Port"]),
-        "DB_NAME": "notes",
-        "DB_SECRET_ARN": login,
-    }
-    migration = world.container(
-        name="migration",
-        essential=False,
-        portMappings=[],
-        entryPoint=["node"],
-        command=["dist/migrate.js"],
-        environment=variables({**place, "DB_USER": "notes-service"}),
-        secrets=[
-            {"name": "DB_MASTER_USER", "valueFrom": f"{master}:username::"},
-            {"name": "DB_MASTER_PASSWORD", "valueFrom": f"{master}:password::"},
-        ],
-    )
-    container = world.container(
-        dependsOn=[{"containerName": "migration", "condition": "SUCCESS"}],
-        environment=variables(
-            {
-                **place,
-                "PORT": "3000",
-                "DB_PASSWORD_LIFETIME_SECONDS": "6",
-                # Connections are made all the time, so that some meet each moment of a change.
-                "DB_CONNECTION_LIFETIME_SECONDS": "1",
-            }
-        ),
-    )
-    world.create(
-        world.define(containerDefinitions=[container, migration], taskRoleArn=role["Role"]["Arn"]),
-        healthCheckGracePeriodSeconds=60,
-    )
-    # The first time, its packages are installed.
-    eventually("the service is steady", world.is_steady, seconds=240)
-    return world
+    return serving_backend(aws)
 
 
 def test_a_note_is_written_and_read_through_the_load_balancer(serving: World) -> None:

@@ -70,8 +70,8 @@ def secrets_in(value: object, key: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for below in value:
             yield from secrets_in(below, key)
-    elif isinstance(value, str) and value.startswith(("[", "{")):
-        # Policies and container definitions are JSON within the JSON.
+    elif isinstance(value, str) and value.startswith(("[", "{")) and key != "pattern":
+        # Policies and container definitions are JSON within the JSON; patterns of logs are not.
         yield from secrets_in(json.loads(value))
     elif isinstance(value, str) and value not in ONLY_SECRETS_IN_TERRAFORM:
         looks_secret = SECRET_KEY.search(key) or SECRET_VALUE.search(value)
@@ -128,7 +128,8 @@ def test_a_secret_that_got_into_the_json_would_be_found(
 STORES_NOTHING = {
     "aws_acm_certificate", "aws_acm_certificate_validation", "aws_appautoscaling_policy",
     "aws_appautoscaling_target", "aws_cloudwatch_dashboard", "aws_cloudwatch_event_rule",
-    "aws_cloudwatch_event_target", "aws_cloudwatch_metric_alarm", "aws_cloudwatch_query_definition",
+    "aws_cloudwatch_event_target", "aws_cloudwatch_log_metric_filter",
+    "aws_cloudwatch_metric_alarm", "aws_cloudwatch_query_definition",
     "aws_db_parameter_group", "aws_db_subnet_group", "aws_default_security_group",
     "aws_ecr_lifecycle_policy", "aws_ecs_cluster", "aws_ecs_cluster_capacity_providers",
     "aws_ecs_service", "aws_ecs_task_definition", "aws_eip", "aws_flow_log",

@@ -61,6 +61,7 @@ class DatabaseBase(Construct):
         `DB_SECRET_ARN`, which its task role may read. Raises `ValueError` if a variable has another
         value already.
         """
+        service.uses_database = True
         self.security_group.allow_from(service.security_group, port=self.port)
         told = self._place(prefix)
         if secret_arn:

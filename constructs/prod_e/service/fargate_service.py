@@ -39,7 +39,8 @@ class FargateService(Construct):
 
     Raises `ValueError` for values that AWS refuses.
 
-    `task`: its `FargateTaskDefinition`. `service`, `task_definition`, `log_group`: the resources.
+    `task`: its `FargateTaskDefinition`. `uses_database`: whether a database has let it in.
+    `service`, `task_definition`, `log_group`: the resources.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate.html
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html
@@ -78,6 +79,7 @@ class FargateService(Construct):
         self.cluster = cluster or Cluster(self, "cluster", name=self.name)
         self.arn = Account.of(self).arn("ecs", f"service/{self.cluster.name}/{self.service_name}")
         self.routes: list[Route] = []
+        self.uses_database = False
         self.security_group = network.security_group(
             self, name=f"{network.name}-{id}", description=f"Tasks of {self.service_name}"
         )
