@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prod_e.app.synthesis import EnvironmentStacks, synthesise
     from prod_e.database.database import Database
     from prod_e.database.database_base import DatabaseBase
+    from prod_e.database.restore import Restore
     from prod_e.delivery.delivery_role import DeliveryRole
     from prod_e.delivery.image_repository import ImageRepository
     from prod_e.delivery.redeploy_on_push import RedeployOnPush
@@ -61,6 +62,7 @@ __all__ = [
     "Network",
     "NetworkBase",
     "RedeployOnPush",
+    "Restore",
     "Route",
     "Scaling",
     "ServiceNames",
@@ -97,6 +99,7 @@ _MODULES = {
     "Network": "network.network",
     "NetworkBase": "network.network",
     "RedeployOnPush": "delivery.redeploy_on_push",
+    "Restore": "database.restore",
     "Route": "service.route",
     "Scaling": "service.scaling",
     "ServiceNames": "names",

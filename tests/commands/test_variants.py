@@ -36,8 +36,13 @@ def make_what_variants_name(aws: EmbeddedAws) -> dict[str, str]:
     secret = client_of(aws, "secretsmanager").create_secret(
         Name="company-login", SecretString='{"username": "shop", "password": "-"}'
     )
+    client_of(aws, "rds").create_db_snapshot(
+        DBInstanceIdentifier=existing["database_arn"].rpartition(":")[2],
+        DBSnapshotIdentifier=NOWHERE["snapshot"],
+    )
     return {
         **existing,
+        "snapshot": NOWHERE["snapshot"],
         "state_bucket": NOWHERE["state_bucket"],
         "hosted_zone_id": zone["HostedZone"]["Id"].removeprefix("/hostedzone/"),
         "certificate_arn": certificate["CertificateArn"],

@@ -22,6 +22,7 @@ NOWHERE: Mapping[str, str] = {
     "load_balancer_group": "sg-0123456789abcdef1",
     "database_arn": f"arn:aws:rds:{_REGION_AND_ACCOUNT}:db:company",
     "database_group": "sg-0123456789abcdef2",
+    "snapshot": "before",
     "state_bucket": "states-of-variants",
     "hosted_zone_id": "Z0123456789ABCDEFGHIJ",
     "certificate_arn": f"arn:aws:acm:{_REGION_AND_ACCOUNT}:certificate/0123",

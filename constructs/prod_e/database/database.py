@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from cdktf import TerraformResourceLifecycle
+from cdktf import Fn, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.data_aws_db_instance import DataAwsDbInstance
 from cdktf_cdktf_provider_aws.db_instance import DbInstance
@@ -15,6 +15,7 @@ from constructs import Construct
 
 from prod_e.database.database_base import DatabaseBase
 from prod_e.database.monitoring_role import monitoring_role
+from prod_e.database.restore import Restore
 from prod_e.doc import Doc
 from prod_e.network.network import NetworkBase
 from prod_e.network.security_group import ExistingSecurityGroup
@@ -81,6 +82,13 @@ class Database(DatabaseBase):
         log_retention_days: Annotated[
             int, Doc("how long CloudWatch keeps the exported logs; default 30")
         ] = 30,
+        restore: Annotated[
+            Restore | None,
+            Doc(
+                "what a new instance begins with; of one that is there, neither a change nor taking"
+                " it out does anything; default: empty"
+            ),
+        ] = None,
     ) -> None:
         super().__init__(scope, id)
         _check(storage_gib, max_storage_gib, backup_days)
@@ -125,12 +133,14 @@ class Database(DatabaseBase):
             deletion_protection=deletion_protection,
             skip_final_snapshot=not final_snapshot,
             # An instance that is made again under its name must not meet its predecessor's
-            # snapshot, so the time of creation is part of the name and stays what it was.
+            # snapshot: the security group is made with it, and its id belongs to no other.
             final_snapshot_identifier=(
-                f'{self.identifier}-${{formatdate("YYYYMMDDhhmmss", plantimestamp())}}'
+                f"{self.identifier}-" + Fn.replace(self.security_group.security_group_id, "sg-", "")
                 if final_snapshot
                 else None
             ),
+            snapshot_identifier=restore.snapshot if restore else None,
+            restore_to_point_in_time=restore.point_in_time if restore else None,
             enabled_cloudwatch_logs_exports=list(_EXPORTED_LOGS),
             performance_insights_enabled=True,
             performance_insights_retention_period=7,
@@ -138,7 +148,8 @@ class Database(DatabaseBase):
             monitoring_role_arn=monitoring.arn,
             lifecycle=TerraformResourceLifecycle(
                 prevent_destroy=deletion_protection,
-                ignore_changes=["final_snapshot_identifier"] if final_snapshot else None,
+                # Terraform would make another instance in place of this one.
+                ignore_changes=["snapshot_identifier", "restore_to_point_in_time"],
             ),
             depends_on=[*self._log_groups(log_retention_days), *monitoring.resources],
         )

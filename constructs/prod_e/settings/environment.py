@@ -43,7 +43,8 @@ class Environment(Section):
             max_length=24,
         ),
     ]
-    """The prefix of every name in AWS."""
+    """The prefix of every name in AWS. Nothing is renamed: with another one, another environment
+    is made anew beside this one."""
 
     region: Region = "us-west-2"
     """The AWS region that everything is made in."""
@@ -158,6 +159,12 @@ class Environment(Section):
                     " with aws:, values of at most 256, made of letters, digits, spaces and"
                     " _ . : / = + - @",
                 )
+        restored = self.database.restored if self.database else None
+        if restored and restored.identifier == self.names.database:
+            yield (
+                "database.restored.identifier",
+                f"{restored.identifier!r} is that of the environment's own instance; give another",
+            )
         yield from self._existing_mistakes()
         yield from self._database_mistakes()
         yield from self._name_mistakes()
@@ -249,13 +256,13 @@ class Environment(Section):
                     f"makes the access logs' bucket {bucket!r}, which AWS refuses: {problem};"
                     " take another, or set load_balancer.access_logs = false",
                 )
-        for key, service in self.services.items():
+        for key in self.services:
             if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", key):
                 yield (
                     f"services.{key}",
                     "is not a name; allowed: lower-case letters, digits and single hyphens",
                 )
-            target_group = f"{self.name}-{key}-{service.port}"
+            target_group = self._names(key).target_group
             if len(target_group) > 32:
                 yield (
                     f"services.{key}",

@@ -24,7 +24,7 @@ class Network(Section):
 
     cidr: str = "10.0.0.0/16"
     """A private IPv4 block from /16 to /23, split into equal public, private and isolated subnets.
-    """
+    With another one, everything in the VPC is deleted and made anew."""
 
     availability_zones: Literal[2, 3] = 2
     """In how many zones there are subnets."""

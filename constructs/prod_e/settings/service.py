@@ -108,7 +108,8 @@ class Service(Section):
     first."""
 
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
-    """What the container listens on, told by the variable `PORT`; 1024 to 65535."""
+    """What the container listens on, told by the variable `PORT`; 1024 to 65535. Another one loses
+    no request."""
 
     health_path: Annotated[
         str,
@@ -140,7 +141,8 @@ class Service(Section):
         ]
         | None
     ) = None
-    """The ECR repository; default: `<environment>-<service>`."""
+    """The ECR repository; default: `<environment>-<service>`. With another one it is deleted, with
+    its images, and made anew."""
 
     immutable_tags: bool = False
     """Whether ECR lets no tag come to name another image; `latest` is left out of that, which takes
@@ -153,7 +155,8 @@ class Service(Section):
     """The container; default: `<environment>-<service>`."""
 
     service: EcsName | None = None
-    """The ECS service; default: `<environment>-<service>`."""
+    """The ECS service; default: `<environment>-<service>`. With another one it is deleted and made
+    anew, an outage of minutes."""
 
     log_group: (
         Annotated[
@@ -162,7 +165,8 @@ class Service(Section):
         ]
         | None
     ) = None
-    """The CloudWatch log group; default: `/ecs/<environment>-<service>`."""
+    """The CloudWatch log group; default: `/ecs/<environment>-<service>`. With another one it is
+    deleted, with the log, and made anew."""
 
     cpu_units: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 256
     """Of each task; 1024 are one processor."""

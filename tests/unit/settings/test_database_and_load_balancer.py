@@ -85,6 +85,32 @@ MISTAKES = [
         "database.instance_class: 'db.t4g.micro' allows some 62 connections, and a deployment may"
         " need 160: 40 tasks of backend x (1 + 1 for health) x 2;",
     ),
+    (
+        with_section("database.restored", 'identifier = "tiny-e-2"'),
+        "database.restored.snapshot: is missing; give it or time, or the new instance would be",
+    ),
+    (
+        with_section("database.restored", 'identifier = "two"\nsnapshot = "s"\ntime = "latest"'),
+        "database.restored.time: has no meaning with snapshot; give one of the two",
+    ),
+    (
+        with_section("database.restored", 'identifier = "two"\ntime = "yesterday"'),
+        "database.restored.time: 'yesterday' is not allowed; allowed: latest, or a time in UTC",
+    ),
+    (
+        with_section(
+            "database.restored", 'identifier = "two"\nsnapshot = "s"\noriginal = "removed"'
+        ),
+        "database.restored.original: 'removed' leaves the services no database;",
+    ),
+    (
+        with_section("database.restored", 'identifier = "tiny-e-database"\nsnapshot = "s"'),
+        "database.restored.identifier: 'tiny-e-database' is that of the environment's own instance",
+    ),
+    (
+        with_section("database", 'backup_days = 0\nrestored = {identifier = "a", time = "latest"}'),
+        "database.restored.time: needs backups, and backup_days = 0 keeps none",
+    ),
     # The load balancer.
     (
         with_section("load_balancer", 'domain_name = "api.example.com"'),

@@ -46,6 +46,8 @@ def test_a_value_of_the_wrong_type_is_told_in_the_words_of_the_file(
         del lines["services.backend"]
     if sections == ["delivery"] and name != "github_repository":
         lines["delivery"].append('github_repository = "us/app"')
+    if sections == ["database", "restored"] and name != "identifier":
+        lines["database.restored"].append('identifier = "two"')
     toml = "\n".join(
         line
         for section, found in lines.items()
