@@ -1,6 +1,5 @@
 """A task's containers start in the order of `dependsOn`, and stop in the reverse."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +20,10 @@ class State:
     health: str = "UNKNOWN"
     exit_code: int | None = None
     runs_seconds: float = 0.0
-    definition: Mapping[str, Any] = field(default_factory=dict)
+    definition: Any = field(default_factory=dict)
 
 
-def definition(name: str, **conditions: str) -> dict[str, Any]:
+def definition(name: str, **conditions: str) -> Any:
     depends = [{"containerName": n, "condition": c} for n, c in conditions.items()]
     return {"name": name, "dependsOn": depends}
 

@@ -17,7 +17,7 @@ NAMES = {"LoadBalancer": "app/tiny/1"}
 IN_GROUP = {**NAMES, "TargetGroup": "targetgroup/web/2"}
 
 
-def balancer(**attributes: str) -> dict[str, Any]:
+def balancer(**attributes: str) -> Any:
     return {"arn": f"{PREFIX}:loadbalancer/app/tiny/1", "attributes": attributes}
 
 

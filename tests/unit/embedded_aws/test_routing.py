@@ -33,7 +33,7 @@ def action(name: str, **more: Any) -> dict[str, Any]:
 
 def chosen(*conditions: dict[str, Any], **given: Any) -> bool:
     """Whether a request meets a rule with these conditions."""
-    listener = {
+    listener: Any = {
         "rules": [{"conditions": conditions, "actions": [action("rule's")]}],
         "default_actions": [action("default")],
     }
@@ -131,7 +131,7 @@ def test_a_condition_that_is_not_known_is_never_met() -> None:
 def test_all_conditions_of_a_rule_are_met_and_the_first_rule_wins() -> None:
     path, method = condition("path-pattern", "/jobs/*"), condition("http-request-method", "POST")
     assert not chosen(path, method)
-    listener = {
+    listener: Any = {
         "rules": [
             {"conditions": [path, method], "actions": [action("first")]},
             {"conditions": [path], "actions": [action("second")]},
@@ -145,7 +145,7 @@ def test_all_conditions_of_a_rule_are_met_and_the_first_rule_wins() -> None:
 
 def test_the_last_action_by_order_counts_for_those_before_it_authenticate() -> None:
     forward, login = action("web", Order=2), {"Type": "authenticate-oidc", "Order": 1}
-    listener = {"rules": [], "default_actions": [forward, login]}
+    listener: Any = {"rules": [], "default_actions": [forward, login]}
     assert action_for(listener, request()) == forward
 
 

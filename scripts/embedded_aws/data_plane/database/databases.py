@@ -23,6 +23,7 @@ from embedded_aws.data_plane.runtimes.task_network import (
     SHARED,
     TaskNetwork,
 )
+from embedded_aws.protocol import DatabaseReport, DatabasesReport, DesiredDatabase
 
 _TAIL_SECONDS = 0.5
 _FAILOVER_SECONDS = 2.0
@@ -45,9 +46,7 @@ class Databases:
         self._databases: dict[str, _Database] = {}
         self._wanted_snapshots: Mapping[str, str] = {}
 
-    def follow(
-        self, desired: Mapping[str, Mapping[str, Any]], snapshots: Mapping[str, str]
-    ) -> None:
+    def follow(self, desired: Mapping[str, DesiredDatabase], snapshots: Mapping[str, str]) -> None:
         """Follows the instances that are desired, by resource id, and their snapshots."""
         self._wanted_snapshots = snapshots
         for id, wanted in desired.items():
@@ -72,7 +71,7 @@ class Databases:
                 if folder.name not in snapshots and not folder.name.endswith(".partial"):
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> DatabasesReport:
         """What is: `instances` by resource id, and the `snapshots` that are there."""
         return {
             "instances": {id: each.as_json() for id, each in self._databases.items()},
@@ -123,7 +122,7 @@ class _Database:
         self._status = "creating"
         self._known: dict[str, Any] = {"restarts": 0, "password_digest": None}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> DatabaseReport:
         """For the report."""
         is_up = self._status != "creating"
         return {

@@ -58,14 +58,15 @@ def container_body(
         **network,
         "HostConfig": {**host_configuration, **network["HostConfig"]},
     }
+    given: Mapping[str, object] = definition
     for key, name in (
         ("command", "Cmd"),
         ("entryPoint", "Entrypoint"),
         ("user", "User"),
         ("workingDirectory", "WorkingDir"),
     ):
-        if definition.get(key):
-            body[name] = definition[key]
+        if given.get(key):
+            body[name] = given[key]
     return body
 
 

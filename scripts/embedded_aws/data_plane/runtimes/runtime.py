@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from embedded_aws.data_plane.runtimes.task_network import TaskNetwork
-
-Definition = Mapping[str, Any]
-"""A ContainerDefinition of ECS."""
+from embedded_aws.protocol import Definition, Volume
 
 
 class StartError(Exception):
@@ -45,7 +43,7 @@ class Start:
     task_cpu: int | None = None
     task_memory_mib: int | None = None
     architecture: str = "X86_64"
-    volumes: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    volumes: Sequence[Volume] = field(default_factory=tuple)
 
     @property
     def name(self) -> str:

@@ -5,15 +5,18 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependenc
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from embedded_aws.data_plane.runtimes.runtime import Definition, StartError
+from embedded_aws.data_plane.runtimes.runtime import StartError
+from embedded_aws.protocol import Definition
 
 
 class State(Protocol):
     """What is known of a container. `runs_seconds`: since it was started; 0 before."""
 
-    definition: Mapping[str, Any]
+    @property
+    def definition(self) -> Definition: ...
+
     status: str
     health: str
     exit_code: int | None
@@ -81,5 +84,5 @@ def may_start(definition: Definition, states: Mapping[str, State]) -> bool:
     return met
 
 
-def _depends_on(definition: Mapping[str, Any]) -> set[str]:
+def _depends_on(definition: Definition) -> set[str]:
     return {each["containerName"] for each in definition.get("dependsOn") or ()}

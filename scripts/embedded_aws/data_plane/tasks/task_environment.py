@@ -10,14 +10,14 @@ import re
 import secrets
 import socket
 from collections.abc import Mapping
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
 from embedded_aws.data_plane.configuration import Configuration
-from embedded_aws.data_plane.runtimes.runtime import Definition, StartError
+from embedded_aws.data_plane.runtimes.runtime import StartError
 from embedded_aws.data_plane.runtimes.task_network import LOOPBACK, TaskNetwork
+from embedded_aws.protocol import Definition, Override
 
 _SECRET_ARN_PARTS = 7
 
@@ -50,7 +50,7 @@ class TaskEnvironment:
         network: TaskNetwork,
         role_arn: str | None,
         token: str | None,
-        overrides: Mapping[str, Any],
+        overrides: Override,
         image_digest: str | None,
     ) -> dict[str, str]:
         """The variables of a container; raises `StartError` if a secret cannot be read.

@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,14 @@ from embedded_aws.data_plane.runtimes.runtime import Container, Runtime, Start, 
 from embedded_aws.data_plane.tasks.container_order import may_start, start_order, stop_waves
 from embedded_aws.data_plane.tasks.health_check import HealthCheck
 from embedded_aws.data_plane.tasks.task_environment import TaskEnvironment, free_port
+from embedded_aws.protocol import (
+    ContainerCheck,
+    ContainerReport,
+    Definition,
+    DesiredTask,
+    Override,
+    TaskReport,
+)
 
 _LOOK_SECONDS = 0.05
 
@@ -24,7 +32,7 @@ _LOOK_SECONDS = 0.05
 class ContainerState:
     """What is reported of a container."""
 
-    definition: Mapping[str, Any]
+    definition: Definition
     status: str = "PENDING"
     health: str = "UNKNOWN"
     exit_code: int | None = None
@@ -37,7 +45,7 @@ class ContainerState:
         """Since it was started; 0 before."""
         return time.monotonic() - self.started_at if self.started_at else 0.0
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ContainerReport:
         """For the report."""
         return {
             "status": self.status,
@@ -53,7 +61,7 @@ class ContainerState:
 class Task:
     """A task that the control plane asked for. `desired`: as the control plane has it."""
 
-    desired: Mapping[str, Any]
+    desired: DesiredTask
     folder: Path
     status: str = "PENDING"
     stop_code: str | None = None
@@ -64,7 +72,7 @@ class Task:
     runtimes: list[Runtime] = field(default_factory=list)
     runner: "asyncio.Task[None] | None" = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> TaskReport:
         """For the report."""
         return {
             "status": self.status,
@@ -93,7 +101,7 @@ class Tasks:
         self,
         configuration: Configuration,
         *,
-        runtime_of: Any,
+        runtime_of: Callable[[str], Awaitable[Runtime]],
         environment: TaskEnvironment,
         logs: LogStreams,
     ) -> None:
@@ -103,7 +111,7 @@ class Tasks:
         self._logs = logs
         self._tasks: dict[str, Task] = {}
 
-    def follow(self, desired: Mapping[str, Mapping[str, Any]]) -> None:
+    def follow(self, desired: Mapping[str, DesiredTask]) -> None:
         """Starts and stops tasks until they are what is desired, by ARN."""
         for arn, wanted in desired.items():
             task = self._tasks.get(arn)
@@ -122,7 +130,7 @@ class Tasks:
                 del self._tasks[arn]
                 shutil.rmtree(task.folder, ignore_errors=True)
 
-    def report(self) -> dict[str, dict[str, Any]]:
+    def report(self) -> dict[str, TaskReport]:
         """What is, by ARN."""
         return {arn: task.as_json() for arn, task in self._tasks.items()}
 
@@ -222,7 +230,10 @@ class Tasks:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _wait_for_end(
-        self, task: Task, ends: "dict[asyncio.Task[Any], str]", asked: "asyncio.Task[Any]"
+        self,
+        task: Task,
+        ends: "dict[asyncio.Task[Any], str]",
+        asked: "asyncio.Task[Any]",
     ) -> None:
         left = set(ends)
         while left:
@@ -239,9 +250,10 @@ class Tasks:
     async def _start_container(
         self, task: Task, state: ContainerState, token: str, *, adopt: bool
     ) -> None:
-        desired, definition = task.desired, dict(state.definition)
-        override: Mapping[str, Any] = next(
-            (o for o in desired["overrides"] if o["name"] == definition["name"]), {}
+        desired, definition = task.desired, state.definition.copy()
+        nothing: Override = {}
+        override = next(
+            (o for o in desired["overrides"] if o["name"] == definition["name"]), nothing
         )
         if override.get("command"):
             definition["command"] = override["command"]
@@ -306,7 +318,7 @@ class Tasks:
             await task.runtimes.pop().forget_task(task.folder.name)
 
 
-def _with_ports(health_check: Mapping[str, Any], ports: Mapping[int, int]) -> dict[str, Any]:
+def _with_ports(health_check: ContainerCheck, ports: Mapping[int, int]) -> ContainerCheck:
     """A health check that asks the container's port, where it is on this machine."""
     command = list(health_check["command"])
     for port, here in ports.items():
