@@ -147,7 +147,7 @@ def test_a_failover_during_a_deployment_rolls_nothing_back(serving: World) -> No
                     DBInstanceIdentifier="notes", ForceFailover=True
                 )
             rang |= alarms.ringing()
-            assert {task["taskArn"] for task in serving.tasks()} == deployed
+            assert {task["taskArn"] for task in serving.tasks()} == deployed, serving.events()
         eventually("the database is back", lambda: is_available(serving))
         eventually("notes are read", lambda: serving.get("/notes")[0] == 200)
     # Enough to ring, were they counted.
