@@ -31,15 +31,22 @@ def leftovers(environment: "Environment", clients: Clients) -> list[str]:
     return sorted(found | set(_tagged(clients, name, known=found)))
 
 
-def remove_insights(environment: "Environment", clients: Clients) -> None:
-    """Removes the log group that Container Insights makes for a cluster, and nobody removes.
+def remove_what_stays(environment: "Environment", clients: Clients) -> None:
+    """Removes what outlives an environment by design: task definitions, Container Insights' log.
+
+    Terraform keeps revisions of task definitions for roll-backs; CloudWatch makes the log group for
+    a cluster. Neither costs anything.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
     """
-    logs = clients("logs")
+    logs, ecs = clients("logs"), clients("ecs")
     prefix = f"/aws/ecs/containerinsights/{environment.names.cluster}/"
     for group in logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
         logs.delete_log_group(logGroupName=group["logGroupName"])
+    for key, service in environment.services.items():
+        family = ServiceNames.of(environment.name, key, service).task_family
+        for arn in ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"]:
+            ecs.deregister_task_definition(taskDefinition=arn)
 
 
 def _named(clients: Clients, name: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.prove.alarm import ring_and_hear
 from prod_e_ops.prove.environment import ProofFolder
-from prod_e_ops.prove.leftovers import leftovers, remove_insights
+from prod_e_ops.prove.leftovers import leftovers, remove_what_stays
 from prod_e_ops.prove.recording import record
 from prod_e_ops.prove.report import Proof
 from prod_e_ops.terraform.provider_versions import installed_versions, shown
@@ -89,7 +89,7 @@ class ProvenLife:
         with run.step("Destroy") as step:
             await in_thread(lambda: let_go(run.environment, run.clients))
             await run.prod_e("destroy", "--yes")
-            await in_thread(lambda: remove_insights(run.environment, run.clients))
+            await in_thread(lambda: remove_what_stays(run.environment, run.clients))
             step.outcome = "by the plan that was shown"
         with run.step("Look for what is left") as step:
             deadline = time.monotonic() + _GONE_SECONDS
