@@ -1,10 +1,11 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chown, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type Agent, type IncomingHttpHeaders } from 'node:http';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -35,20 +36,31 @@ if (process.env['NODE_TEST_CONTEXT']) {
 
 export type Variables = Record<string, string>;
 
+/** Below those that the kernel gives to clients, of which other tests have thousands. */
+const PORTS = { from: 10_000, to: 32_000 };
+
 /** A port of loopback that nothing listens on. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    const server = createServer();
+    server.listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (isFree) {
+      await new Promise((closed) => server.close(closed));
+      return port;
+    }
+  }
 }
 
 /** Waits until `condition` gives something other than false or undefined, and returns that. */
 export async function eventually<Value>(
   what: string,
   condition: () => Promise<Value | undefined | false> | Value | undefined | false,
-  milliseconds = 20_000,
+  milliseconds = 120_000,
 ): Promise<Value> {
   const deadline = Date.now() + milliseconds;
   for (;;) {
