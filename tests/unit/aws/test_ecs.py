@@ -1,179 +1,38 @@
-"""What ECS answers becomes a service, its deployments and its tasks."""
+"""What ECS answers becomes a service and its deployments."""
 
 import asyncio
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
 
 import pytest
+from botocore.exceptions import BotoCoreError
 from botocore.stub import Stubber
 
-from prod_e.settings import load_environments
 from prod_e_ops import next_commands
 from prod_e_ops.errors import AwsFailed, ServiceNotDeployed
+from prod_e_ops.service import ecs as ecs_module
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import (
     Deployment,
     Event,
     Revision,
     ServiceStatus,
-    Task,
-    TaskDefinition,
 )
-from tests.unit.aws.stubbed import stubbed
-
-ARN = "arn:aws:ecs:us-west-2:123456789012"
-NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-IN_SERVICE = {"cluster": "tiny-e-cluster", "service": "tiny-e-backend"}
-REGISTRY = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
-GROUP = "arn:aws:elasticloadbalancing:us-west-2:123456789012:targetgroup/tiny/1"
-
-
-@pytest.fixture
-def deployments(tmp_path: Path) -> Deployments:
-    (tmp_path / "tiny-e.toml").write_text('name = "tiny-e"\n[services.backend]\n')
-    (environment,) = load_environments(tmp_path)
-    return Deployments(environment, "backend")
-
-
-@pytest.fixture
-def ecs(deployments: Deployments) -> Iterator[Stubber]:
-    with stubbed(deployments, "_ecs", "ecs") as stubber:
-        yield stubber
-
-
-@pytest.fixture
-def elb(deployments: Deployments) -> Iterator[Stubber]:
-    with stubbed(deployments, "_elbv2", "elbv2") as stubber:
-        yield stubber
-
-
-def revision_arn(number: int) -> str:
-    return f"{ARN}:service-revision/tiny-e-cluster/tiny-e-backend/{number}"
-
-
-def deployment_arn(number: int) -> str:
-    return f"{ARN}:service-deployment/tiny-e-cluster/tiny-e-backend/d{number}"
-
-
-def listed(number: int, *, status: str = "SUCCESSFUL", **more: Any) -> dict[str, Any]:
-    return {
-        "serviceDeploymentArn": deployment_arn(number),
-        "status": status,
-        "createdAt": NOW + timedelta(hours=number),
-        "targetServiceRevisionArn": revision_arn(number),
-        **more,
-    }
-
-
-def described(number: int) -> dict[str, Any]:
-    return {
-        "serviceRevisionArn": revision_arn(number),
-        "taskDefinition": f"{ARN}:task-definition/tiny-e-backend:{number}",
-        "containerImages": [
-            {"containerName": "sidecar", "image": "envoy:1", "imageDigest": "sha256:envoy"},
-            {
-                "containerName": "tiny-e-backend",
-                "image": f"{REGISTRY}/tiny-e-backend:latest",
-                "imageDigest": f"sha256:{number}",
-            },
-        ],
-    }
-
-
-def revision(number: int) -> Revision:
-    return Revision(
-        id=str(number),
-        task_definition=f"tiny-e-backend:{number}",
-        image=f"{REGISTRY}/tiny-e-backend:latest",
-        digest=f"sha256:{number}",
-    )
-
-
-def task(number: int, **more: Any) -> dict[str, Any]:
-    return {
-        "taskArn": f"{ARN}:task/tiny-e-cluster/t{number}",
-        "lastStatus": "RUNNING",
-        "startedBy": f"ecs-svc/{number}",
-        "taskDefinitionArn": f"{ARN}:task-definition/tiny-e-backend:{number}",
-        "containers": [
-            {"name": "tiny-e-backend", "imageDigest": f"sha256:{number}"},
-            {"name": "sidecar", "imageDigest": "sha256:envoy"},
-        ],
-        **more,
-    }
-
-
-def service(**more: Any) -> dict[str, Any]:
-    return {
-        "status": "ACTIVE",
-        "taskDefinition": f"{ARN}:task-definition/tiny-e-backend:2",
-        "desiredCount": 4,
-        "runningCount": 3,
-        "pendingCount": 1,
-        "deployments": [
-            {"status": "ACTIVE", "id": "ecs-svc/1", "createdAt": NOW - timedelta(days=30)},
-            {
-                "status": "PRIMARY",
-                "id": "ecs-svc/2",
-                "createdAt": NOW,
-                "rolloutState": "IN_PROGRESS",
-                "taskDefinition": f"{ARN}:task-definition/tiny-e-backend:2",
-            },
-        ],
-        "loadBalancers": [{"targetGroupArn": GROUP}, {"loadBalancerName": "a classic one"}],
-        "events": [{"id": "e1", "createdAt": NOW, "message": "has reached a steady state."}],
-        **more,
-    }
-
-
-def expect_service(ecs: Stubber, *found: dict[str, Any]) -> None:
-    asked = {"cluster": "tiny-e-cluster", "services": ["tiny-e-backend"]}
-    ecs.add_response("describe_services", {"services": list(found)}, asked)
-
-
-def expect_tasks(ecs: Stubber, *found: dict[str, Any], desired: str = "RUNNING") -> None:
-    arns = [each["taskArn"] for each in found]
-    ecs.add_response(
-        "list_tasks",
-        {"taskArns": arns},
-        {"cluster": "tiny-e-cluster", "serviceName": "tiny-e-backend", "desiredStatus": desired},
-    )
-    if found:
-        asked = {"cluster": "tiny-e-cluster", "tasks": arns}
-        ecs.add_response("describe_tasks", {"tasks": list(found)}, asked)
-
-
-def expect_history(ecs: Stubber, *found: dict[str, Any], after: datetime | None = None) -> None:
-    limit = {"createdAt": {"after": after}} if after else {}
-    ecs.add_response(
-        "list_service_deployments", {"serviceDeployments": list(found)}, {**IN_SERVICE, **limit}
-    )
-    if found:
-        numbers = [int(each["targetServiceRevisionArn"].rpartition("/")[2]) for each in found]
-        ecs.add_response(
-            "describe_service_revisions",
-            {"serviceRevisions": [described(number) for number in numbers]},
-            {"serviceRevisionArns": sorted(map(revision_arn, numbers))},
-        )
-
-
-def expect_definition(ecs: Stubber, name: str, *, status: str = "ACTIVE") -> None:
-    ecs.add_response(
-        "describe_task_definition",
-        {
-            "taskDefinition": {
-                "taskDefinitionArn": f"{ARN}:task-definition/{name}",
-                "status": status,
-                "containerDefinitions": [
-                    {"name": "sidecar", "image": "envoy:1"},
-                    {"name": "tiny-e-backend", "image": f"of {name}"},
-                ],
-            }
-        },
-        {"taskDefinition": name},
-    )
+from tests.unit.aws.ecs_answers import (
+    GROUP,
+    IN_SERVICE,
+    NOW,
+    deployment_arn,
+    described,
+    expect_definition,
+    expect_history,
+    expect_service,
+    expect_tasks,
+    listed,
+    revision,
+    revision_arn,
+    service,
+    task,
+)
 
 
 def test_the_status_is_the_service_its_tasks_its_targets_and_its_newest_deployment(
@@ -344,122 +203,6 @@ def test_a_revision_whose_container_has_another_name_is_its_first_container(
     assert (newest.revision.image, newest.revision.digest) == ("", None)
 
 
-def test_a_stopped_task_says_why_with_the_exit_of_each_container(
-    deployments: Deployments, ecs: Stubber
-) -> None:
-    expect_tasks(
-        ecs,
-        task(
-            7,
-            lastStatus="STOPPED",
-            stoppedReason="Essential container in task exited",
-            stoppedAt=NOW,
-            containers=[
-                {"name": "tiny-e-backend", "exitCode": 137, "reason": "OutOfMemoryError"},
-                {"name": "sidecar", "exitCode": 0},
-                {"name": "never-started"},
-            ],
-        ),
-        desired="STOPPED",
-    )
-    (found,) = asyncio.run(deployments.tasks(stopped=True))
-    assert found == Task(
-        id="t7",
-        status="STOPPED",
-        deployment="7",
-        task_definition="tiny-e-backend:7",
-        digests={},
-        stopped_reason="Essential container in task exited",
-        exits=(
-            "container tiny-e-backend exited with 137 (OutOfMemoryError)",
-            "container sidecar exited with 0",
-        ),
-        failed_containers=("tiny-e-backend",),
-        stopped_at=NOW,
-    )
-    assert found.why_stopped == (
-        "Essential container in task exited;"
-        " container tiny-e-backend exited with 137 (OutOfMemoryError);"
-        " container sidecar exited with 0"
-    )
-
-
-def test_tasks_are_described_by_a_hundred_as_ecs_demands(
-    deployments: Deployments, ecs: Stubber
-) -> None:
-    found = [task(number) for number in range(101)]
-    arns = [each["taskArn"] for each in found]
-    ecs.add_response("list_tasks", {"taskArns": arns[:60], "nextToken": "more"})
-    ecs.add_response("list_tasks", {"taskArns": arns[60:]})
-    for part in (slice(0, 100), slice(100, 101)):
-        asked = {"cluster": "tiny-e-cluster", "tasks": arns[part]}
-        ecs.add_response("describe_tasks", {"tasks": found[part]}, asked)
-    assert len(asyncio.run(deployments.tasks())) == 101
-
-
-def test_the_digests_that_run_are_those_of_the_services_own_container(
-    deployments: Deployments, ecs: Stubber
-) -> None:
-    expect_tasks(ecs, task(1), task(2), task(3, containers=[]))
-    assert asyncio.run(deployments.running_digests()) == {"sha256:1", "sha256:2"}
-
-
-def test_the_failed_tasks_of_a_deployment_come_newest_first_without_those_scaled_in(
-    deployments: Deployments, ecs: Stubber
-) -> None:
-    def stopped(id: str, reason: str, *, revision: int = 2, hour: int | None = None) -> Any:
-        return task(
-            revision,
-            taskArn=f"{ARN}:task/tiny-e-cluster/{id}",
-            lastStatus="STOPPED",
-            stoppedReason=reason,
-            containers=[],
-            **({} if hour is None else {"stoppedAt": NOW + timedelta(hours=hour)}),
-        )
-
-    expect_tasks(
-        ecs,
-        stopped("oldest", "no image", hour=1),
-        stopped("without a time", "no image"),
-        stopped("newest", "unhealthy", hour=2),
-        stopped("scaled in", "Scaling activity initiated by (deployment ecs-svc/2)", hour=3),
-        stopped("without a reason", "", hour=4),
-        stopped("of another deployment", "no image", revision=1, hour=5),
-        desired="STOPPED",
-    )
-    deployment = Deployment(
-        id="d2", status="FAILED", reason="", created_at=NOW, finished_at=NOW, revision=revision(2)
-    )
-    failed = asyncio.run(deployments.failed_tasks(deployment))
-    assert [each.id for each in failed] == ["newest", "oldest", "without a time"]
-
-
-def test_active_revisions_of_the_own_family_come_newest_first(
-    deployments: Deployments, ecs: Stubber
-) -> None:
-    names = ("tiny-e-backend:9", "tiny-e-backend-two:11", "tiny-e-backend:10")
-    ecs.add_response(
-        "list_task_definitions",
-        {"taskDefinitionArns": [f"{ARN}:task-definition/{name}" for name in names]},
-        {"familyPrefix": "tiny-e-backend", "status": "ACTIVE"},
-    )
-    expect_definition(ecs, "tiny-e-backend:10")
-    expect_definition(ecs, "tiny-e-backend:9", status="INACTIVE")
-
-    async def found() -> list[TaskDefinition]:
-        return [each async for each in deployments.task_definitions()]
-
-    assert asyncio.run(found()) == [
-        TaskDefinition(name="tiny-e-backend:10", image="of tiny-e-backend:10", is_active=True),
-        TaskDefinition(name="tiny-e-backend:9", image="of tiny-e-backend:9", is_active=False),
-    ]
-
-
-def test_a_task_definition_that_is_gone_is_none(deployments: Deployments, ecs: Stubber) -> None:
-    ecs.add_client_error("describe_task_definition", "ClientException")
-    assert asyncio.run(deployments.task_definition("tiny-e-backend:1")) is None
-
-
 @pytest.mark.parametrize("definition", [None, "tiny-e-backend:3"])
 def test_a_deployment_is_forced_of_the_present_or_the_given_revision(
     deployments: Deployments, ecs: Stubber, definition: str | None
@@ -495,3 +238,33 @@ def test_a_question_that_fails_says_what_was_asked(
     ecs.add_client_error(operation, "ServerException")
     with pytest.raises(AwsFailed, match=f"The {what} of tiny-e-backend cannot be looked up"):
         asyncio.run(getattr(deployments, call)())
+
+
+@pytest.mark.parametrize(
+    ("attribute", "service_", "told"),
+    [
+        ("_ecs", "ecs", "ECS cannot be asked"),
+        ("_elbv2", "elbv2", "The load balancer cannot be asked"),
+    ],
+)
+def test_aws_is_asked_in_the_environments_region(
+    deployments: Deployments,
+    monkeypatch: pytest.MonkeyPatch,
+    attribute: str,
+    service_: str,
+    told: str,
+) -> None:
+    made = []
+    monkeypatch.setattr(
+        ecs_module, "aws_client", lambda service, *, region: made.append((service, region))
+    )
+    getattr(deployments, attribute)
+    assert made == [(service_, "us-west-2")]
+
+    def fail(*_: object, **__: object) -> None:
+        raise BotoCoreError
+
+    del deployments.__dict__[attribute]
+    monkeypatch.setattr(ecs_module, "aws_client", fail)
+    with pytest.raises(AwsFailed, match=f"^{told}: "):
+        getattr(deployments, attribute)
