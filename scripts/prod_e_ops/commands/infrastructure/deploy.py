@@ -31,6 +31,7 @@ from prod_e_ops.stacks.refusals import (
     refuse_skipped,
 )
 from prod_e_ops.stacks.render import show_plans
+from prod_e_ops.stacks.repository_images import delete_images, images_lost
 from prod_e_ops.stacks.results import DeployResult
 from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terraform.parallel import for_each
@@ -188,6 +189,7 @@ class _Deployment:
         if plan.images:
             await apply_images(self.prepared, plan, self.options.images, yes=self.options.yes)
         else:
+            await delete_images(self.prepared, plan)
             await apply_plan(self.prepared, plan, agree=self._agree)
 
     async def _agree(self, plan: StackPlan) -> None:
@@ -195,6 +197,8 @@ class _Deployment:
         left = f"{plan.stack.name} is as it was; what was deployed before it stays."
         self._show([plan])
         self._judge([plan], left=left)
+        for line in await images_lost(self.prepared, [plan]):
+            self.prepared.context.terminal.say(line)
         await self._ask(f"Apply this plan of {plan.stack.name}?", declined=left)
 
     def _show(self, plans: Sequence[StackPlan]) -> None:
