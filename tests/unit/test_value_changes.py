@@ -53,6 +53,18 @@ def test_json_that_is_only_written_otherwise_is_no_change() -> None:
     assert shown({"policy": json.dumps(policy)}, {"policy": json.dumps(policy, indent=2)}) == []
 
 
+def test_text_that_becomes_a_table_is_shown_whole() -> None:
+    def policy(principal: object) -> dict[str, str]:
+        return {"policy": json.dumps({"Statement": [{"Effect": "Allow", "Principal": principal}]})}
+
+    assert shown(policy("*"), policy({"AWS": "*"})) == [
+        'policy.Statement.Principal * -> {"AWS": "*"}'
+    ]
+    assert shown(policy({"AWS": "a"}), policy({"AWS": ["a", "b"]})) == [
+        'policy.Statement.Principal.AWS a -> ["a", "b"]'
+    ]
+
+
 def test_each_of_several_containers_is_named() -> None:
     def two(cpu: int) -> dict[str, str]:
         return {

@@ -89,9 +89,9 @@ def _compare(path: str, before: Any, after: Any) -> Iterator[ValueChange]:
     before, after = _decoded(before), _decoded(after)
     if before == after or (_is_nothing(before) and _is_nothing(after)):
         return
-    if isinstance(before, list) or isinstance(after, list):
+    if _both(list, before, after):
         yield from _compare_lists(path, before or [], after or [])
-    elif isinstance(before, dict) or isinstance(after, dict):
+    elif _both(dict, before, after):
         old, new = before or {}, after or {}
         for key in sorted({*old, *new}):
             yield from _compare(f"{path}.{key}", old.get(key), new.get(key))
@@ -161,6 +161,11 @@ def _by_name(values: Sequence[Any]) -> Mapping[str, Any] | None:
         alone = rest.keys() in ({"value"}, {"valueFrom"})
         named[value["name"]] = next(iter(rest.values())) if alone else rest
     return named if len(named) == len(values) else None
+
+
+def _both(kind: type, before: Any, after: Any) -> bool:
+    """Whether both are of a kind, or one is and the other is nothing."""
+    return all(isinstance(each, kind) or _is_nothing(each) for each in (before, after))
 
 
 def _decoded(value: Any) -> Any:
