@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from embedded_aws import protocol
 from embedded_aws.data_plane.load_balancer import targets as targets_module
 from embedded_aws.data_plane.load_balancer.targets import Target, TargetGroup
 
@@ -44,10 +45,24 @@ class Session:
         yield SimpleNamespace(status=answer)
 
 
+def desired(**given: Any) -> protocol.TargetGroup:
+    values: Any = {
+        "arn": "arn:group",
+        "name": "group",
+        "protocol": "HTTP",
+        "attributes": {},
+        "health_check": CHECK,
+        "registrations": [],
+        **given,
+    }
+    group: protocol.TargetGroup = values
+    return group
+
+
 def group(*answers: int | Exception, **check: Any) -> TargetGroup:
     session: Any = Session(*answers)
     made = TargetGroup(session, lambda task, port: ADDRESS if task == "up" else None)
-    made.desired = {"health_check": {**CHECK, **check}, "attributes": {}}
+    made.desired = desired(health_check={**CHECK, **check})
     return made
 
 
@@ -167,7 +182,8 @@ def test_requests_go_round_the_healthy_targets_and_to_all_where_none_is() -> Non
 
 def test_the_target_with_the_fewest_requests_is_chosen_where_that_is_the_algorithm() -> None:
     of = group()
-    of.desired = {"attributes": {"load_balancing.algorithm.type": "least_outstanding_requests"}}
+    algorithm = {"load_balancing.algorithm.type": "least_outstanding_requests"}
+    of.desired = desired(attributes=algorithm)
     idle = target(state="healthy", in_flight=1)
     of.targets = {"1": target(state="healthy", in_flight=2), "2": idle}
     assert [of.choose() for _ in range(3)] == [idle] * 3
@@ -199,7 +215,7 @@ def test_a_target_drains_until_it_is_idle_or_its_delay_is_over(
     registration = {"id": "1", "is_draining": True, "task_arn": "up", "port": 3000}
     of.targets["1"] = draining = target(state="healthy", in_flight=in_flight)
     attributes = {"deregistration_delay.timeout_seconds": delay}
-    of.follow({"registrations": [registration], "attributes": attributes}, is_used=True)
+    of.follow(desired(registrations=[registration], attributes=attributes), is_used=True)
     assert draining.state == state
     assert draining.cut.is_set() is is_cut
     assert draining.draining_since is not None
@@ -210,13 +226,13 @@ def test_a_target_drains_until_it_is_idle_or_its_delay_is_over(
 def test_a_group_that_no_listener_leads_to_is_unused_and_a_target_that_is_gone_is_cut() -> None:
     of = group()
     registration = {"id": "1", "is_draining": False, "task_arn": "up", "port": 3000}
-    of.follow({"registrations": [registration]}, is_used=False)
+    of.follow(desired(registrations=[registration]), is_used=False)
     assert of.targets["1"].as_json() == {
         "state": "unused",
         "reason": "Target.NotInUse",
         "description": "Target group is not configured to receive traffic",
     }
     left = of.targets["1"]
-    of.follow({"registrations": []}, is_used=False)
+    of.follow(desired(), is_used=False)
     assert not of.targets
     assert left.cut.is_set()
