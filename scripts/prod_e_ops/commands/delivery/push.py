@@ -148,7 +148,7 @@ async def push_image(
         for line in next_steps(plan, moved):
             terminal.hint(line)
     elif FOLLOWED_TAG not in moved:
-        terminal.say(f"`{FOLLOWED_TAG}` named this image before: nothing is deployed anew.")
+        terminal.say(f"`{FOLLOWED_TAG}` named this image before: nothing is deployed.")
         # A job that is run again must not turn green because there was nothing to push.
         image = await plan.repository.image(digest)
         await verify_service(
