@@ -44,7 +44,7 @@ class Reports(TerraformStack):
             port=8080,
         )
         alb.route(reports, path="/reports/*")
-        database.allow_from(reports, prefix="REPORTS_DB_")
+        database.add_user(reports, migration_command=("reports", "migrate"), prefix="REPORTS_DB_")
 
     def _variable(self, name: str) -> str:
         return TerraformVariable(self, name, type="string").string_value

@@ -34,8 +34,8 @@ class Shop(TerraformStack):
         alb.route(api, path="/orders/*", health_check=HealthCheck(path="/orders/health"))
 
         database = Database(self, "db", network=network)
-        database.allow_from(api)
-        database.allow_from(worker)
+        database.add_user(api, migration_command=("python", "-m", "api.migrate"))
+        database.add_user(worker, migration_command=("python", "-m", "worker.migrate"))
 
         orders = SqsQueue(self, "orders", name="shop-orders", sqs_managed_sse_enabled=True)
         for service, actions in (

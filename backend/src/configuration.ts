@@ -29,9 +29,24 @@ export interface DatabaseConfiguration {
   readonly connectionLifetimeSeconds: number;
 }
 
+/** What brings the schema up to date needs to know: the master user's login, and the service's. */
+export interface MigrationConfiguration {
+  readonly logLevel: string;
+  /** With the master user's login. */
+  readonly database: DatabaseConfiguration;
+  /** The service's user, which is made, and where its password is kept. */
+  readonly user: string;
+  readonly kept: Login;
+}
+
 /** Where the user's name and password come from. */
 export type Login =
-  | { readonly kind: 'secret'; readonly arn: string }
+  | {
+      readonly kind: 'secret';
+      readonly arn: string;
+      /** How old a password of the service's own gets before it changes it; 0: never. */
+      readonly lifetimeSeconds: number;
+    }
   | { readonly kind: 'password'; readonly user: string; readonly password: string };
 
 /** The environment is wrong; one message per mistake. */
@@ -45,23 +60,11 @@ export class ConfigurationError extends Error {
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const ON_THIS_MACHINE = new Set(['localhost', '127.0.0.1', '::1']);
 
-/** Reads the configuration. Throws ConfigurationError, which never repeats a password. */
+/** Reads the service's. Throws ConfigurationError, which never repeats a password. */
 export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration {
   const mistakes: string[] = [];
-  // A task definition cannot leave a variable out on a condition: empty means not set.
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value));
-  const read = cleanEnv(given, VARIABLES, {
-    reporter: ({ errors }) => {
-      for (const [name, error] of Object.entries(errors)) {
-        mistakes.push(
-          error instanceof EnvMissingError
-            ? `${name}: not set.`
-            : `${name}: ${JSON.stringify(given[name])} is not allowed; allowed: ${allowed(name)}.`,
-        );
-      }
-    },
-  });
-  const database = readDatabase(read, mistakes);
+  const read = readVariables(environment, mistakes);
+  const database = readDatabase(read, readLogin(read, mistakes), mistakes);
   if (mistakes.length === 0 && read.PORT === read.METRICS_PORT) {
     mistakes.push(`METRICS_PORT: ${read.PORT} is PORT too; metrics need a port of their own.`);
   }
@@ -78,6 +81,53 @@ export function readConfiguration(environment: NodeJS.ProcessEnv): Configuration
     drainSeconds: read.DRAIN_SECONDS,
     database,
   };
+}
+
+/** Reads that of migrations. Throws ConfigurationError, which never repeats a password. */
+export function readMigrationConfiguration(environment: NodeJS.ProcessEnv): MigrationConfiguration {
+  const mistakes: string[] = [];
+  const read = readVariables(environment, mistakes);
+  const { DB_MASTER_USER: master, DB_MASTER_PASSWORD: password, DB_USER: user } = read;
+  for (const name of ['DB_HOST', 'DB_NAME', 'DB_USER', ...MASTER] as const) {
+    if (!read[name]) {
+      mistakes.push(`${name}: not set.`);
+    }
+  }
+  const { DB_SECRET_ARN: arn, DB_PASSWORD: kept } = read;
+  if (arn ? kept : !kept) {
+    mistakes.push('DB_SECRET_ARN or DB_PASSWORD: one of them keeps the password of DB_USER.');
+  }
+  const login = { kind: 'password', user: master ?? '', password: password ?? '' } as const;
+  const database = mistakes.length === 0 ? readDatabase(read, login, mistakes) : undefined;
+  if (!database || !user || mistakes.length > 0) {
+    throw new ConfigurationError(mistakes);
+  }
+  return {
+    logLevel: read.LOG_LEVEL,
+    database,
+    user,
+    kept: arn
+      ? { kind: 'secret', arn, lifetimeSeconds: 0 }
+      : { kind: 'password', user, password: kept ?? '' },
+  };
+}
+
+const MASTER = ['DB_MASTER_USER', 'DB_MASTER_PASSWORD'] as const;
+
+function readVariables(environment: NodeJS.ProcessEnv, mistakes: string[]): Variables {
+  // A task definition cannot leave a variable out on a condition: empty means not set.
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value));
+  return cleanEnv(given, VARIABLES, {
+    reporter: ({ errors }) => {
+      for (const [name, error] of Object.entries(errors)) {
+        mistakes.push(
+          error instanceof EnvMissingError
+            ? `${name}: not set.`
+            : `${name}: ${JSON.stringify(given[name])} is not allowed; allowed: ${allowed(name)}.`,
+        );
+      }
+    },
+  });
 }
 
 function wholeNumber(bounds: { from: number; to: number; byDefault: number }) {
@@ -112,6 +162,9 @@ const VARIABLES = {
   DB_SECRET_ARN: str({ default: undefined }),
   DB_USER: str({ default: undefined }),
   DB_PASSWORD: str({ default: undefined }),
+  DB_PASSWORD_LIFETIME_SECONDS: wholeNumber({ from: 0, to: 31_536_000, byDefault: 0 }),
+  DB_MASTER_USER: str({ default: undefined }),
+  DB_MASTER_PASSWORD: str({ default: undefined }),
   DB_CA_FILE: str({ default: undefined }),
   DB_CONNECTIONS_MAX: wholeNumber({ from: 1, to: 100, byDefault: 10 }),
   DB_CONNECTION_LIFETIME_SECONDS: wholeNumber({ from: 1, to: 86_400, byDefault: 900 }),
@@ -123,9 +176,12 @@ function allowed(name: string): string {
 
 type Variables = ReturnType<typeof cleanEnv<typeof VARIABLES>>;
 
-function readDatabase(read: Variables, mistakes: string[]): DatabaseConfiguration | undefined {
+function readDatabase(
+  read: Variables,
+  login: Login | undefined,
+  mistakes: string[],
+): DatabaseConfiguration | undefined {
   const { DB_HOST: host, DB_NAME: name } = read;
-  const login = readLogin(read, mistakes);
   if (!host && !name && !login) {
     return undefined;
   }
@@ -159,7 +215,7 @@ function readLogin(read: Variables, mistakes: string[]): Login | undefined {
     if (!arn.startsWith('arn:')) {
       mistakes.push(`DB_SECRET_ARN: ${JSON.stringify(arn)} is not the ARN of a secret.`);
     }
-    return { kind: 'secret', arn };
+    return { kind: 'secret', arn, lifetimeSeconds: read.DB_PASSWORD_LIFETIME_SECONDS };
   }
   if (user && password) {
     return { kind: 'password', user, password };

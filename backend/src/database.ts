@@ -60,13 +60,18 @@ export class Database {
     statementMs: number,
     work: (client: ClientBase) => Promise<void>,
   ): Promise<void> {
+    await this.session(statementMs, async (client) => {
+      await client.query('BEGIN');
+      await work(client);
+      await client.query('COMMIT');
+    });
+  }
+
+  /** Does `work` on a connection of its own, whose locks end with it. */
+  async session(statementMs: number, work: (client: ClientBase) => Promise<void>): Promise<void> {
     const pool = this.poolOf(1, 0, statementMs);
     try {
-      await this.using(pool, async (client) => {
-        await client.query('BEGIN');
-        await work(client);
-        await client.query('COMMIT');
-      });
+      await this.using(pool, work);
     } finally {
       await pool.end();
     }

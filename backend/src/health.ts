@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Configuration } from './configuration';
 import type { Database } from './database';
 import { whyUnavailable } from './database-errors';
-import { migrate } from './migrations';
+import { isUpToDate } from './migrations';
 
 /** The database is looked at this often, whoever asks for health. */
 const LOOK_EVERY_MS = 5_000;
@@ -32,7 +32,7 @@ export interface HealthReport {
  */
 export class Health {
   private draining = false;
-  private migrated = false;
+  private hasSchema = false;
   private wasStatus: HealthReport['status'] | undefined;
   private away: { sinceMs: number; saidMs: number } | undefined;
   private looking: NodeJS.Timeout | undefined;
@@ -58,10 +58,10 @@ export class Health {
     if (this.database) {
       this.noteDatabase(fault);
     }
-    const isStarting = this.database !== undefined && !this.migrated;
+    const isStarting = this.database !== undefined && !this.hasSchema;
     const reason = this.draining
       ? 'the service is stopping'
-      : (fault ?? (isStarting ? 'the schema is being brought up to date' : undefined));
+      : (fault ?? (isStarting ? 'the schema is not up to date' : undefined));
     const report: HealthReport = {
       status: this.draining || isStarting ? 'unavailable' : fault ? 'degraded' : 'ok',
       version: this.configuration.version,
@@ -74,22 +74,24 @@ export class Health {
     return report;
   }
 
-  /** Brings the schema up to date as soon as the database can be reached. */
-  async migrateWhenPossible(database: Database): Promise<void> {
+  /** Is ready as soon as the database can be reached and has the schema of this release. */
+  async readyWhenPossible(database: Database): Promise<void> {
     this.looking = setInterval(() => void this.report(), LOOK_EVERY_MS).unref();
-    for (let pauseMs = 250; !this.migrated && !this.draining; pauseMs *= 2) {
+    for (let pauseMs = 250; !this.hasSchema && !this.draining; pauseMs *= 2) {
       try {
-        const steps = await migrate(database);
-        this.migrated = true;
-        this.logger.info({ steps }, 'the schema is up to date');
+        this.hasSchema = await isUpToDate(database);
       } catch (error) {
         const reason = whyUnavailable(error);
         if (reason === undefined) {
           throw error;
         }
-        this.logger.warn({ reason }, 'the schema cannot be brought up to date yet');
-        await sleep(Math.min(pauseMs, 5_000), undefined, { ref: false });
+        this.logger.warn({ reason }, 'the schema cannot be looked at yet');
       }
+      if (this.hasSchema) {
+        this.logger.info('the schema is up to date');
+        return;
+      }
+      await sleep(Math.min(pauseMs, 5_000), undefined, { ref: false });
     }
   }
 

@@ -15,11 +15,13 @@ export const CUT_AFTER_STOP_MS = 19_000;
 /** After SIGTERM: the end, whatever still runs. ECS sends SIGKILL at `stopTimeout`, 30 s. */
 export const STOP_WITHIN_MS = 25_000;
 
-/**
- * All of the first migration, or of those of a release. A task that migrates is not healthy yet: the
- * start period of the container's check and the grace period of the service are longer.
- */
+/** All of the first migration, or of those of a release. */
 export const MIGRATION_MS = 120_000;
+/**
+ * The same with the wait for a database that is away. ECS starts no container after 180 s of waiting
+ * for what it depends on; with a failover of half a minute in it, migrations have theirs.
+ */
+export const MIGRATE_WITHIN_MS = 170_000;
 
 /** Longer than the load balancer's idle timeout of 60 s, which may else use what is about to close. */
 export const KEEP_ALIVE_MS = 65_000;

@@ -1,7 +1,6 @@
 import { performance } from 'node:perf_hooks';
-import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { DatabaseUnavailableError } from './database-errors';
 import type { Login } from './configuration';
+import { Secret } from './secret';
 
 /** Every request may find the password wrong: Secrets Manager is asked for all of them together. */
 const READ_AGAIN_AFTER_MS = 200;
@@ -41,23 +40,16 @@ class FixedLogin implements LoginSource {
   }
 }
 
-/**
- * A secret of Secrets Manager: JSON with `username` and `password`.
- *
- * While it is rotated, the database has the new password before the secret's label AWSCURRENT moves
- * to it; until then it is found under AWSPENDING.
- * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
- */
+/** That of a secret; also while the secret is rotated. */
 class SecretLogin implements LoginSource {
-  private readonly secrets = new SecretsManagerClient({
-    maxAttempts: 2,
-    requestHandler: { connectionTimeout: 1_000, requestTimeout: 2_000 },
-  });
+  private readonly secret: Secret;
   private known: UserAndPassword | undefined;
   private readAtMs = 0;
   private reading: Promise<UserAndPassword> | undefined;
 
-  constructor(private readonly arn: string) {}
+  constructor(arn: string) {
+    this.secret = new Secret(arn);
+  }
 
   async current(): Promise<UserAndPassword> {
     return this.known ?? this.read();
@@ -80,36 +72,13 @@ class SecretLogin implements LoginSource {
 
   private async readNext(): Promise<UserAndPassword> {
     const before = this.known;
-    let next = await this.readVersion('AWSCURRENT');
+    let next = await this.secret.read('AWSCURRENT');
     if (before && next.password === before.password && next.user === before.user) {
-      next = await this.readVersion('AWSPENDING').catch((error: unknown) => {
-        if ((error as Error).name === 'ResourceNotFoundException') {
-          return next;
-        }
-        throw error;
-      });
+      next = (await this.secret.find('AWSPENDING')) ?? next;
     }
     this.readAtMs = performance.now();
-    this.known = { ...next, generation: (before?.generation ?? 0) + 1 };
+    const { user, password } = next;
+    this.known = { user, password, generation: (before?.generation ?? 0) + 1 };
     return this.known;
-  }
-
-  private async readVersion(stage: string): Promise<{ user: string; password: string }> {
-    const command = new GetSecretValueCommand({ SecretId: this.arn, VersionStage: stage });
-    const { SecretString: text } = await this.secrets.send(command);
-    const { username: user, password } = parse(text);
-    if (typeof user !== 'string' || typeof password !== 'string') {
-      throw new DatabaseUnavailableError('the secret has no username and password');
-    }
-    return { user, password };
-  }
-}
-
-function parse(text: string | undefined): { username?: unknown; password?: unknown } {
-  try {
-    return Object(JSON.parse(text ?? '{}')) as { username?: unknown; password?: unknown };
-  } catch {
-    // The parser's own message would quote the secret.
-    return {};
   }
 }

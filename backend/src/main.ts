@@ -1,12 +1,14 @@
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pino, { type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { createApp } from './app';
-import { ConfigurationError, readConfiguration, type Configuration } from './configuration';
+import { readConfiguration, type Configuration } from './configuration';
 import { Database } from './database';
 import { Health } from './health';
 import { CUT_AFTER_STOP_MS, STOP_WITHIN_MS } from './limits';
 import { Metrics } from './metrics';
+import { startProgram } from './program';
+import { keepPasswordYoung } from './database-user';
 
 async function serve(configuration: Configuration, logger: Logger): Promise<void> {
   const database = configuration.database && new Database(configuration.database, logger);
@@ -48,48 +50,9 @@ async function serve(configuration: Configuration, logger: Logger): Promise<void
   });
   logger.info({ port: (app.server.address() as AddressInfo).port }, 'listening');
   if (database) {
-    await health.migrateWhenPossible(database);
+    await health.readyWhenPossible(database);
+    keepPasswordYoung(database, configuration.database?.login, logger);
   }
 }
 
-function start(): void {
-  let configuration: Configuration;
-  try {
-    configuration = readConfiguration(process.env);
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) {
-      throw error;
-    }
-    const logger = createLogger('error');
-    error.messages.forEach((message) => logger.fatal(message));
-    process.exitCode = 1;
-    return;
-  }
-  const logger = createLogger(configuration.logLevel);
-  // Nobody knows what state it is in now: ECS starts another in its place.
-  const crash = (error: unknown) => {
-    logger.fatal({ err: error }, 'ending after an error that nothing handled');
-    process.exit(1);
-  };
-  process.on('uncaughtException', crash);
-  process.on('unhandledRejection', crash);
-  void serve(configuration, logger);
-}
-
-function createLogger(level: string): Logger {
-  // A write for every line would take a third of a request's time. The buffer is written when it is
-  // full, ten times a second, after what is fatal, and on exit. It is small, because all that is in
-  // it is counted anew for every line.
-  const output = pino.destination({ sync: true, minLength: 2_048, periodicFlush: 100 });
-  process.once('exit', () => output.flushSync());
-  const options = {
-    level,
-    // The process and host say nothing in a container; a level is easier found by its name.
-    base: null,
-    formatters: { level: (label: string) => ({ level: label }) },
-    timestamp: pino.stdTimeFunctions.isoTime,
-  };
-  return pino(options, output);
-}
-
-start();
+startProgram(readConfiguration, serve);

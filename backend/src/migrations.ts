@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { Umzug } from 'umzug';
-import { DatabaseError, type ClientBase } from 'pg';
+import { DatabaseError, escapeIdentifier, type ClientBase } from 'pg';
 import type { Database } from './database';
 import { MIGRATION_MS } from './limits';
 
@@ -25,6 +25,16 @@ const MIGRATIONS = [
   },
 ];
 
+/**
+ * What the service may do with it; the tables belong to the master user. Each is of a table, a
+ * sequence or a schema, as in `GRANT … TO user`.
+ */
+const RIGHTS = [
+  'USAGE ON SCHEMA public',
+  'SELECT, INSERT, UPDATE, DELETE ON notes',
+  'SELECT ON migrations',
+];
+
 /** Any number that nothing else in this database locks. */
 const LOCK = 7_306_100;
 
@@ -34,12 +44,35 @@ const STATEMENT_ENDED = '57014';
 /** A statement that the database does not end in time was not heard: the database is away. */
 const LATER_MS = 5_000;
 
+/** Whether all steps were taken; asked by the service, which cannot take any. */
+export async function isUpToDate(database: Database): Promise<boolean> {
+  try {
+    const { rows } = await database.query<{ name: string }>({
+      text: 'SELECT name FROM migrations',
+    });
+    const taken = new Set(rows.map(({ name }) => name));
+    return MIGRATIONS.every(({ name }) => taken.has(name));
+  } catch (error) {
+    if (error instanceof DatabaseError && NOT_YET.has(error.code ?? '')) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/** There is no such table, or no right to it. */
+const NOT_YET = new Set(['42P01', '42501']);
+
 /**
- * Brings the schema up to date and returns the names of the steps taken. Tasks that start at the
- * same time wait for each other; a step that fails leaves the schema as it was. So do steps that
- * take longer than `limitMs` together.
+ * Brings the schema up to date, gives `user` its rights, and returns the names of the steps taken.
+ * Tasks that start at the same time wait for each other; a step that fails leaves the schema as it
+ * was. So do steps that take longer than `limitMs` together.
  */
-export async function migrate(database: Database, limitMs = MIGRATION_MS): Promise<string[]> {
+export async function migrate(
+  database: Database,
+  user: string,
+  limitMs = MIGRATION_MS,
+): Promise<string[]> {
   let done: string[] = [];
   await database.transaction(limitMs + LATER_MS, async (client) => {
     await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
@@ -77,6 +110,9 @@ export async function migrate(database: Database, limitMs = MIGRATION_MS): Promi
       })),
     });
     done = (await umzug.up()).map(({ name }) => name);
+    for (const right of RIGHTS) {
+      await client.query(`GRANT ${right} TO ${escapeIdentifier(user)}`);
+    }
   });
   return done;
 }

@@ -37,27 +37,30 @@ describe('connections', () => {
     );
   });
 
-  for (const [what, sent, next] of STUCK) {
-    test(`who sends ${what} and goes on no more is hung up on`, async () => {
-      const socket = await service.connectAndSend(sent);
-      sockets.push(socket);
-      if (next) {
-        socket.once('data', () => socket.write(next));
-      }
-      let text = '';
-      socket.on('data', (data) => (text += data.toString()));
-      await once(socket, 'end');
-      assert.match(text, /HTTP\/1\.1 408 .*"code":"request_timeout"/s);
-    });
-  }
+  // Each waits for the same ten seconds.
+  describe('who goes on no more', { concurrency: STUCK.length + 1 }, () => {
+    for (const [what, sent, next] of STUCK) {
+      test(`who sends ${what} is hung up on`, async () => {
+        const socket = await service.connectAndSend(sent);
+        sockets.push(socket);
+        if (next) {
+          socket.once('data', () => socket.write(next));
+        }
+        let text = '';
+        socket.on('data', (data) => (text += data.toString()));
+        await once(socket, 'end');
+        assert.match(text, /HTTP\/1\.1 408 .*"code":"request_timeout"/s);
+      });
+    }
 
-  test('who does not hang up after a refusal is cut', async () => {
-    const socket = await service.connectAndSend(HALF_A_BODY);
-    sockets.push(socket);
-    // Only a connection that is gone does not take what is written to it.
-    await eventually('an error', () => {
-      socket.write(' ');
-      return socket.destroyed;
+    test('who does not hang up after a refusal is cut', async () => {
+      const socket = await service.connectAndSend(HALF_A_BODY);
+      sockets.push(socket);
+      // Only a connection that is gone does not take what is written to it.
+      await eventually('an error', () => {
+        socket.write(' ');
+        return socket.destroyed;
+      });
     });
   });
 

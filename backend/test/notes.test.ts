@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { eventually, PostgreSql, Service } from './support';
+import { PostgreSql, Service } from './support';
 
 describe('notes', () => {
   let database: PostgreSql;
@@ -76,43 +76,4 @@ describe('notes', () => {
     const read = await service.ask(`/notes/${id}`);
     assert.deepEqual([read.body.title, read.body.body], [title, title]);
   });
-});
-
-test('tasks that start at the same time bring the schema up to date once', async () => {
-  const database = await PostgreSql.start();
-  try {
-    const services = await Promise.all(
-      [0, 1, 2, 3].map(async () => Service.start(database.variables())),
-    );
-    const steps = await Promise.all(
-      services.map(async ({ logs }) => {
-        const line = await eventually('the line about the schema', () =>
-          logs.find(({ msg }) => msg === 'the schema is up to date'),
-        );
-        return line['steps'];
-      }),
-    );
-    assert.deepEqual(steps.flat(), ['0001-notes']);
-    await Promise.all(services.map(async (service) => service.stop()));
-    const again = await Service.start(database.variables());
-    await again.stop();
-  } finally {
-    await database.remove();
-  }
-});
-
-test('a migration that fails leaves the schema as it was and ends the task', async () => {
-  const database = await PostgreSql.start();
-  try {
-    await database.query('CREATE TABLE notes (something text)');
-    const service = await Service.launch(database.variables());
-    assert.equal(await service.exited, 1);
-    assert.equal(service.logs.at(-1)?.['level'], 'fatal');
-    const tables = await database.query<{ name: string }>(
-      `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'`,
-    );
-    assert.deepEqual(tables.rows, [{ name: 'notes' }]);
-  } finally {
-    await database.remove();
-  }
 });

@@ -1,10 +1,11 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type Agent, type IncomingHttpHeaders } from 'node:http';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -35,20 +36,31 @@ if (process.env['NODE_TEST_CONTEXT']) {
 
 export type Variables = Record<string, string>;
 
+/** Below those that the kernel gives to clients, of which other tests have thousands. */
+const PORTS = { from: 10_000, to: 32_000 };
+
 /** A port of loopback that nothing listens on. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    const server = createServer();
+    server.listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (isFree) {
+      await new Promise((closed) => server.close(closed));
+      return port;
+    }
+  }
 }
 
 /** Waits until `condition` gives something other than false or undefined, and returns that. */
 export async function eventually<Value>(
   what: string,
   condition: () => Promise<Value | undefined | false> | Value | undefined | false,
-  milliseconds = 20_000,
+  milliseconds = 120_000,
 ): Promise<Value> {
   const deadline = Date.now() + milliseconds;
   for (;;) {
@@ -75,10 +87,11 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number 
 
 // --- PostgreSQL -----------------------------------------------------------------------------------
 
-const USER = 'prod';
+const MASTER = { user: 'master', password: "master-p'ssword" };
+const USER = 'prod-e-backend';
 const FIRST_PASSWORD = "first-p'ssword";
 
-/** A PostgreSQL server of a test's own, with one user. */
+/** A PostgreSQL server of a test's own, with a master user and the service's. */
 export class PostgreSql {
   private server: ChildProcess | undefined;
   password = FIRST_PASSWORD;
@@ -89,19 +102,26 @@ export class PostgreSql {
     private readonly settings: readonly string[],
   ) {}
 
-  /** `settings`: of postgresql.conf. `files`: by their name in the data folder. */
+  /**
+   * `settings`: of postgresql.conf. `files`: by their name in the data folder. `isMigrated`: whether
+   * it has the service's user and schema.
+   */
   static async start(
-    options: { settings?: readonly string[]; files?: Readonly<Record<string, string>> } = {},
+    options: {
+      settings?: readonly string[];
+      files?: Readonly<Record<string, string>>;
+      isMigrated?: boolean;
+    } = {},
   ): Promise<PostgreSql> {
     const folder = await mkdtemp(join(tmpdir(), 'prod-e-backend-'));
     const database = new PostgreSql(await freePort(), folder, options.settings ?? []);
     await chown(folder, OWNER ?? -1, -1);
     const passwordFile = join(folder, 'password');
-    await writeFile(passwordFile, FIRST_PASSWORD);
+    await writeFile(passwordFile, MASTER.password);
     await promisify(execFile)(
       join(PROGRAMS, 'initdb'),
       [
-        ...[`--pgdata=${folder}/data`, `--username=${USER}`, `--pwfile=${passwordFile}`],
+        ...[`--pgdata=${folder}/data`, `--username=${MASTER.user}`, `--pwfile=${passwordFile}`],
         ...['--auth=scram-sha-256', '--no-sync', '--encoding=UTF8', '--locale=C'],
       ],
       { cwd: folder, ...AS_OWNER },
@@ -112,7 +132,19 @@ export class PostgreSql {
       await chown(path, OWNER ?? -1, -1);
     }
     await database.boot();
+    if (options.isMigrated ?? true) {
+      const { status, logs } = await migrate(database.migrationVariables());
+      if (status !== 0) {
+        throw new Error(`migrations ended with ${status}: ${JSON.stringify(logs)}`);
+      }
+    }
     return database;
+  }
+
+  /** What tells migrations of it. */
+  migrationVariables(): Variables {
+    const { user, password } = MASTER;
+    return { ...this.variables(), DB_MASTER_USER: user, DB_MASTER_PASSWORD: password };
   }
 
   /** What tells the service of it. */
@@ -127,11 +159,13 @@ export class PostgreSql {
 
   async boot(): Promise<void> {
     const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', ...this.settings];
+    const log = await open(join(this.folder, 'log'), 'a');
     const server = spawn(
       join(PROGRAMS, 'postgres'),
       ['-D', `${this.folder}/data`, '-p', `${this.port}`, ...settings.flatMap((s) => ['-c', s])],
-      { cwd: this.folder, stdio: 'ignore', ...AS_OWNER },
+      { cwd: this.folder, stdio: ['ignore', 'ignore', log.fd], ...AS_OWNER },
     );
+    await log.close();
     this.server = server;
     started.add(server);
     await eventually('PostgreSQL answers', async () => {
@@ -143,6 +177,11 @@ export class PostgreSql {
         () => false,
       );
     });
+  }
+
+  /** What it wrote, with the statements that `log_statement` has it write. */
+  async log(): Promise<string> {
+    return readFile(join(this.folder, 'log'), 'utf8');
   }
 
   /** At once, like a machine that fails. */
@@ -180,10 +219,13 @@ export class PostgreSql {
     return async () => signal('SIGCONT');
   }
 
-  async query<Row extends QueryResultRow>(text: string): Promise<QueryResult<Row>> {
-    const { port, password } = this;
+  /** As the master user, unless another login is given. */
+  async query<Row extends QueryResultRow>(
+    text: string,
+    login: { user: string; password: string } = MASTER,
+  ): Promise<QueryResult<Row>> {
     const client = new Client({
-      ...{ host: '127.0.0.1', port, user: USER, password, database: 'postgres' },
+      ...{ host: '127.0.0.1', port: this.port, ...login, database: 'postgres' },
       connectionTimeoutMillis: 2_000,
     });
     client.on('error', () => {});
@@ -196,7 +238,7 @@ export class PostgreSql {
   }
 
   async changePassword(password: string): Promise<void> {
-    await this.query(`ALTER USER ${USER} PASSWORD '${password}'`);
+    await this.query(`ALTER USER "${USER}" PASSWORD '${password}'`);
     this.password = password;
   }
 
@@ -215,6 +257,25 @@ const PROGRAMS = (() => {
   const [name] = readdirSync(packages);
   return join(packages, name ?? '', 'native/bin');
 })();
+
+// --- Migrations -----------------------------------------------------------------------------------
+
+/** Runs what brings the schema up to date, to its end. */
+export async function migrate(
+  variables: Variables,
+): Promise<{ status: number | null; logs: Record<string, unknown>[] }> {
+  const child = spawn(NODE, [join(MAIN, '../migrate.js')], {
+    env: variables,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  started.add(child);
+  const logs: Record<string, unknown>[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    logs.push(JSON.parse(line) as Record<string, unknown>);
+  });
+  await once(child, 'close');
+  return { status: child.exitCode, logs };
+}
 
 // --- The service ----------------------------------------------------------------------------------
 
@@ -449,7 +510,7 @@ export class EmbeddedAws {
 
 const PYTHON = join(BACKEND, '../.venv/bin/python');
 
-/** What RDS keeps in the secret of a database. */
+/** What the secret of the service's login has. */
 export function secretText(password: string): string {
   return JSON.stringify({ username: USER, password });
 }

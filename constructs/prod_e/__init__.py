@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from prod_e.account import Account
     from prod_e.app.fast_imports import enable as enable_fast_imports
     from prod_e.app.synthesis import EnvironmentStacks, synthesise
-    from prod_e.database.database import Database, DatabaseBase
+    from prod_e.database.database import Database
+    from prod_e.database.database_base import DatabaseBase
+    from prod_e.database.restore import Restore
     from prod_e.delivery.delivery_role import DeliveryRole
     from prod_e.delivery.image_repository import ImageRepository
     from prod_e.delivery.redeploy_on_push import RedeployOnPush
@@ -60,6 +62,7 @@ __all__ = [
     "Network",
     "NetworkBase",
     "RedeployOnPush",
+    "Restore",
     "Route",
     "Scaling",
     "ServiceNames",
@@ -80,7 +83,7 @@ _MODULES = {
     "ClusterBase": "service.cluster",
     "ContainerHealthCheck": "service.arguments",
     "Database": "database.database",
-    "DatabaseBase": "database.database",
+    "DatabaseBase": "database.database_base",
     "DeliveryRole": "delivery.delivery_role",
     "Domain": "load_balancer.certificate",
     "EcrImage": "service.arguments",
@@ -96,6 +99,7 @@ _MODULES = {
     "Network": "network.network",
     "NetworkBase": "network.network",
     "RedeployOnPush": "delivery.redeploy_on_push",
+    "Restore": "database.restore",
     "Route": "service.route",
     "Scaling": "service.scaling",
     "ServiceNames": "names",

@@ -57,6 +57,11 @@ class EnvironmentNames:
         return f"{self.prefix}-image"
 
     @property
+    def stacks(self) -> tuple[str, str, str]:
+        """All stacks, in the order in which they are applied."""
+        return self.registry_stack, self.image_stack, self.main_stack
+
+    @property
     def cluster(self) -> str:
         """The ECS cluster."""
         return self.existing_cluster or f"{self.prefix}-cluster"
@@ -150,6 +155,7 @@ class ServiceNames:
         """
         return f"{LOG_STREAM_PREFIX}/{container}/{task_id}"
 
-    def target_group(self, port: Annotated[int, Doc("where the tasks listen")]) -> str:
-        """The load balancer's target group of the tasks' port."""
-        return f"{self.prefix}-{port}"
+    @property
+    def target_group(self) -> str:
+        """The load balancer's target group of its tasks, where it is new."""
+        return self.prefix

@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         data_plane = DataPlane(
             sources=dict(given.source),
             runtime=given.runtime,
+            docker_network=given.docker_network,
             task_environment=dict(given.task_env),
             postgresql_folder=given.postgresql,
         )
@@ -39,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
             _show_variables(aws, as_json=given.json)
             told: set[str] = set()
             while not ended.wait(_LOOK_SECONDS):
+                if (runs := aws.tasks_run) and runs not in told:
+                    told.add(runs)
+                    print(f"Tasks run {runs}.", file=sys.stderr, flush=True)
                 for listener in aws.listeners() if data_plane else ():
                     if listener["url"] not in told:
                         told.add(listener["url"])
@@ -84,6 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         " else Docker",
     )
     parser.add_argument(
+        "--docker-network",
+        choices=("auto", "bridge", "host"),
+        default="auto",
+        help="what containers are on; auto: the bridge where Docker has one and no tasks run as"
+        " processes, else this machine's network",
+    )
+    parser.add_argument(
         "--source",
         action="append",
         default=[],
@@ -97,8 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=_pair,
         metavar="NAME=VALUE",
-        help="a variable for every task; in it {free_port}, {certificate_authority_file} and"
-        " {image_digest} are replaced; may be repeated",
+        help="a variable for every task; in it {free_port}, {listen_address},"
+        " {certificate_authority_file} and {image_digest} are replaced; may be repeated",
     )
     parser.add_argument(
         "--alarm-bake-seconds",

@@ -8,11 +8,13 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 from urllib.request import urlopen
 
+from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane_process import DataPlane, DataPlaneProcess
 
 ACCOUNT_ID = "123456789012"
@@ -152,6 +154,15 @@ class EmbeddedAws:
         with urlopen(f"{self.endpoint_url}/_embedded/listeners", timeout=30) as answer:  # noqa: S310
             found: list[dict[str, Any]] = json.load(answer)
         return found
+
+    @property
+    def tasks_run(self) -> str | None:
+        """On what, in words; None without a data plane, or before it knows."""
+        if self.data_plane is None or self._state_folder is None:
+            return None
+        with suppress(FileNotFoundError):
+            return Configuration.words_in(self._state_folder).read_text("utf-8") or None
+        return None
 
     @property
     def data_plane_pid(self) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embedded_aws.data_plane.configuration import Configuration, Runtime
+from embedded_aws.data_plane.configuration import Configuration, DockerNetwork, Runtime
 
 _STOP_SECONDS = 20
 _PAUSE_SECONDS = 0.2
@@ -27,8 +27,10 @@ class DataPlane:
     `sources`: the source folder of ECR repositories, by their names; tasks of their images run as
     processes: `npm ci`, the scripts `build` and `start` of its package.json. `runtime`: `auto` is
     Docker for all other images where a daemon answers; `docker` or `process` is for all.
-    `task_environment`: variables that each task gets on top of its definition; in them,
-    `{free_port}` is a port of this machine that is free, `{certificate_authority_file}` the
+    `docker_network`: of containers; `host` is this machine's, `bridge` Docker's own, `auto` is
+    `bridge` where the daemon has one and no tasks run as processes. `task_environment`: variables
+    that each task gets on top of its definition; in them, `{free_port}` is a port of this machine
+    that is free, `{listen_address}` the address to listen on, `{certificate_authority_file}` the
     certificate to trust for databases, and `{image_digest}` what ECR says of the image.
     `postgresql_folder`: has the programs initdb and postgres; default: looked for, in
     `node_modules` of source folders too. `cache_folder`: builds of sources.
@@ -36,6 +38,7 @@ class DataPlane:
 
     sources: Mapping[str, Path] = field(default_factory=dict)
     runtime: Runtime = "auto"
+    docker_network: DockerNetwork = "auto"
     task_environment: Mapping[str, str] = field(default_factory=dict)
     postgresql_folder: Path | None = None
     cache_folder: Path = field(default_factory=default_cache_folder)
@@ -52,6 +55,7 @@ class DataPlane:
             cache_folder=self.cache_folder,
             sources={name: Path(folder).resolve() for name, folder in self.sources.items()},
             runtime=self.runtime,
+            docker_network=self.docker_network,
             task_environment=dict(self.task_environment),
             postgresql_folder=self.postgresql_folder,
         )

@@ -44,6 +44,11 @@ def demo() -> str:
     return "npm run demo"
 
 
+def remove_proof(name: str) -> str:
+    """Removes what a proof has left. `name`: its environment's."""
+    return f"npm run prove -- --remove {name}"
+
+
 def lock_providers() -> str:
     """Renews the dependency lock."""
     return "npm run prod-e -- providers lock"

@@ -8,6 +8,7 @@ import griffe
 from prod_e_ops.demo.report import DemoResult
 from prod_e_ops.images.push.render import PushResult
 from prod_e_ops.images.results import ImagesResult, PruneResult
+from prod_e_ops.prove.report import ProveResult
 from prod_e_ops.service.results import RedeployResult, StatusResult
 from prod_e_ops.service.rollback.results import RollbackResult
 from prod_e_ops.stacks.results import DeployResult, PlanResult
@@ -26,6 +27,7 @@ RESULTS: Mapping[str, type] = {
     "images --prune": PruneResult,
     "status": StatusResult,
     "demo": DemoResult,
+    "prove": ProveResult,
 }
 """The dataclass that each command prints with `--json`."""
 

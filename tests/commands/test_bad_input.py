@@ -64,6 +64,19 @@ def test_wrong_settings_are_told_by_file_key_and_what_is_allowed(
     assert message in refused(project, command, status=2)
 
 
+def test_the_demo_refuses_what_is_in_an_account_alone(project: Path) -> None:
+    file = project / "environments" / "tiny.toml"
+    cluster = "arn:aws:ecs:us-west-2:123456789012:cluster/company"
+    zone = 'domain_name = "a.example.com"\nhosted_zone_id = "Z012"\n'
+    toml = TINY.replace("[load_balancer]\n", f"[load_balancer]\n{zone}")
+    file.write_text(f'{toml}[cluster]\narn = "{cluster}"\n')
+    said = refused(project, "demo", status=2)
+    assert (
+        "environments/tiny.toml names what the embedded AWS does not have: cluster.arn,"
+        " load_balancer.hosted_zone_id." in said
+    )
+
+
 def test_each_of_several_mistakes_has_a_line_of_its_own(project: Path) -> None:
     folder = project / "environments"
     (folder / "tiny.toml").write_text(TINY.replace("build", "bild").replace('"nat"', '"all"'))

@@ -14,6 +14,7 @@ from prod_e_ops.terraform.provider_mirror import find_provider_source
 from tests.support.project_folder import TINY, make_project, prod_e
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
     pytest.mark.skipif(
         find_provider_source(os.environ).origin == "from Terraform's registry"

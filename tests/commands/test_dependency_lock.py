@@ -234,6 +234,7 @@ def test_a_platform_that_nobody_has_leaves_the_lock_as_it_was(
     assert (project / LOCK_FILE).read_bytes() == before
 
 
+@pytest.mark.slow
 @needs_terraform
 @pytest.mark.skipif(
     find_provider_source(os.environ).mirror is None, reason="no mirror has the AWS provider"

@@ -15,6 +15,7 @@ from prod_e_ops.terraform.provider_mirror import find_provider_source
 from tests.support.asked import Asked
 from tests.support.aws_clients import client_of
 from tests.support.project_folder import TINY, make_project, prod_e
+from tests.support.service_on_aws import MANIFEST_TYPE
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
@@ -39,6 +40,20 @@ def repositories(aws: EmbeddedAws) -> set[str]:
     found = {r["repositoryName"] for r in ecr.describe_repositories()["repositories"]}
     ecr.close()
     return found
+
+
+def push(aws: EmbeddedAws, repository: str) -> None:
+    """Puts an image into a repository, and another one that no tag names."""
+    ecr = client_of(aws, "ecr")
+    for layers in ([], [{"size": 1, "digest": f"sha256:{'1' * 64}"}]):
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "layers": layers}
+        ecr.put_image(
+            repositoryName=repository,
+            imageManifest=json.dumps(manifest),
+            imageManifestMediaType=MANIFEST_TYPE,
+            imageTag="latest",
+        )
+    ecr.close()
 
 
 def active_services(aws: EmbeddedAws) -> set[str]:
@@ -93,6 +108,7 @@ def test_what_a_service_may_still_use_is_removed_after_it_and_asked_about_in_its
     variables = aws.environment()
     deployed = prod_e(folder, "deploy", "--yes", variables=variables)
     assert deployed.returncode == 0, deployed.stderr
+    push(aws, "tiny-e-worker")
     (folder / "environments" / "tiny.toml").write_text(TINY)
 
     refused = prod_e(folder, "deploy", "--yes", variables=variables)
@@ -107,6 +123,7 @@ def test_what_a_service_may_still_use_is_removed_after_it_and_asked_about_in_its
         asked.answer("y")
         asked.wait_for("Apply this plan of tiny-e-registry?")
         assert "- aws_ecr_repository" in asked.said
+        assert "The repository tiny-e-worker goes with 2 images." in asked.said
         assert repositories(aws) == {"tiny-e-backend", "tiny-e-worker"}
         assert active_services(aws) == {"tiny-e-backend"}
         asked.answer("n")
@@ -117,3 +134,9 @@ def test_what_a_service_may_still_use_is_removed_after_it_and_asked_about_in_its
     removed = prod_e(folder, "deploy", "--yes", "--allow-data-loss", variables=variables)
     assert removed.returncode == 0, removed.stderr
     assert repositories(aws) == {"tiny-e-backend"}
+
+    push(aws, "tiny-e-backend")
+    destroyed = prod_e(folder, "destroy", "--yes", variables=variables)
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert "The repository tiny-e-backend goes with 2 images." in destroyed.stderr
+    assert repositories(aws) == set()

@@ -78,6 +78,7 @@ def validate(stack: Stack, folder: Path) -> None:
 
 
 @needs_aws_provider
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_accepted_by_the_real_provider(example: Path, tmp_path: Path) -> None:
     validate(synthesise(example, tmp_path), tmp_path)

@@ -2,9 +2,7 @@
 
 import json
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,27 +15,15 @@ from prod_e_ops.demo.front_door import CLIENTS
 from tests.support.docker_engine import docker_or_skip
 from tests.support.processes import processes_with
 from tests.support.project_folder import (
-    PROD_E,
     PROJECT,
     TINY,
     make_project,
     prod_e,
 )
+from tests.support.running_command import running
 from tests.support.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
-
-VARIANTS = {
-    "https": '[load_balancer]\ndomain_name = "api.example.com"\nhosted_zone_id = "Z0123"\n',
-    "waf": "[load_balancer]\nwaf = true\n",
-    "endpoints": '[network]\negress = "endpoints"\n',
-    "three-zones": "[network]\navailability_zones = 3\n",
-    "arm64": 'architecture = "arm64"\nexecute_command = true\n',
-    "two": '[services.worker]\nsource = "backend"\npath = "/jobs/*"\nbuild = "external"\n',
-    "state": '[state]\nkind = "s3"\nbucket = "states"\n',
-    "database": "[database]\n",
-    "delivery": '[delivery]\ngithub_repository = "us/app"\n',
-}
 
 
 @pytest.fixture
@@ -87,13 +73,8 @@ def test_the_demo_shows_the_life_of_the_seed_system(temporary: Path, runtime: st
     crash = steps["Deploy a version that crashes"]["result"]
     assert crash == "rolled back by ECS (ECS deployment circuit breaker: tasks failed to start)"
     assert "Essential container in task exited" in finished.stderr
-    assert_nothing_is_left(temporary)
-
-
-def assert_nothing_is_left(folder: Path) -> None:
-    """Neither files nor processes that use this folder for what is temporary are there."""
-    assert [path.name for path in folder.iterdir()] == []
-    assert not processes_with(folder)
+    assert list(temporary.iterdir()) == []
+    assert not processes_with(temporary)
 
 
 def test_what_is_deployed_needs_no_more_and_a_change_changes_only_what_it_should(
@@ -145,35 +126,6 @@ def test_what_is_deployed_needs_no_more_and_a_change_changes_only_what_it_should
     assert "tiny-e is gone." in destroyed.stderr
 
 
-def test_every_variant_is_valid_and_can_be_planned(tmp_path: Path, aws: EmbeddedAws) -> None:
-    environments = {}
-    for number, (name, lines) in enumerate(VARIANTS.items()):
-        toml = f'name = "{name}-e"\n[services.backend]\nbuild = "external"\n{lines}'
-        cidr = f'cidr = "10.{number}.0.0/16"\n'
-        environments[name] = (
-            toml.replace("[network]\n", f"[network]\n{cidr}")
-            if "[network]" in toml
-            else f"{toml}[network]\n{cidr}"
-        )
-    folder = make_project(tmp_path / "project", **environments)
-    variables = aws.environment()
-    subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import boto3; boto3.client('s3').create_bucket(Bucket='states',"
-            " CreateBucketConfiguration={'LocationConstraint': 'us-west-2'})",
-        ],
-        env=variables,
-        check=True,
-    )
-    for name in VARIANTS:
-        planned = prod_e(folder, "plan", f"{name}-e", "--json", variables=variables)
-        assert planned.returncode == 0, f"{name}: {planned.stderr}"
-        stacks = json.loads(planned.stdout)["stacks"]
-        assert sum(len(stack["created"]) for stack in stacks) > 40, name
-
-
 def test_three_zones_where_the_region_has_two_are_refused_by_the_plan(tmp_path: Path) -> None:
     toml = TINY.replace('name = "tiny-e"', 'name = "tiny-e"\nregion = "us-west-1"')
     toml = toml.replace("[network]", "[network]\navailability_zones = 3")
@@ -206,6 +158,31 @@ def test_protection_keeps_an_environment_from_being_destroyed(
     assert "[load_balancer] deletion_protection = true" in refused.stderr
 
 
+def test_a_service_that_cannot_start_ends_the_demo_with_ecs_reasons(
+    tmp_path: Path, temporary: Path
+) -> None:
+    toml = TINY.replace("[services.backend]\nbuild", "[services.broken]\nbuild")
+    folder = make_project(tmp_path / "project", tiny=toml)
+    source = folder / "broken"
+    source.mkdir()
+    scripts = {"start": "node start.js"}
+    (source / "package.json").write_text(json.dumps({"name": "broken", "scripts": scripts}))
+    (source / "start.js").write_text("console.log('nothing here'); process.exit(3);")
+    (source / "Dockerfile").write_text("FROM scratch\n")
+    failed = prod_e(
+        folder,
+        *("demo", "--runtime", "process"),
+        variables={**os.environ, "TMPDIR": str(temporary)},
+        timeout_seconds=600,
+    )
+    assert failed.returncode == 1, failed.stderr
+    assert "does not start: ECS deployment circuit breaker: tasks failed to start" in failed.stderr
+    assert "Essential container in task exited; tiny-e-broken exited with 3" in failed.stderr
+    assert "nothing here" in failed.stderr
+    assert list(temporary.iterdir()) == []
+    assert not processes_with(temporary)
+
+
 def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path) -> None:
     configuration = tmp_path / "empty.tfrc"
     configuration.write_text(
@@ -229,20 +206,9 @@ def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path)
     ],
 )
 def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(temporary: Path, after: str) -> None:
-    process = subprocess.Popen(
-        [PROD_E, "demo", "--runtime", "process"],
-        cwd=PROJECT,
-        env={**os.environ, "TMPDIR": str(temporary)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    while not process.stderr.readline().startswith(f"{after} ..."):
-        assert process.poll() is None
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert_nothing_is_left(temporary)
+    with running(
+        PROJECT, "demo", "--runtime", "process", variables=os.environ, temporary=temporary
+    ) as command:
+        command.wait_for_step(after)
+        time.sleep(1)  # In the midst of it.
+        command.interrupt()

@@ -95,7 +95,7 @@ server.on('upgrade', (request, socket) => {
   });
 });
 server.keepAliveTimeout = 60_000;
-server.listen(Number(process.env.PORT ?? 3000), '127.0.0.1');
+server.listen(Number(process.env.PORT ?? 3000), process.env.LISTEN_ADDRESS ?? '127.0.0.1');
 process.on('SIGTERM', () => {
   console.log('stopping');
   if (version.startsWith('abrupt')) {

@@ -9,7 +9,7 @@ import pytest
 from embedded_aws.data_plane.load_balancer.figures import Exchange, Figures
 
 
-def balancer(*, logs: bool) -> dict[str, Any]:
+def balancer(*, logs: bool) -> Any:
     attributes = {"access_logs.s3.enabled": str(logs).lower(), "access_logs.s3.bucket": "logs"}
     return {
         "arn": "arn:aws:elasticloadbalancing:r:1:loadbalancer/app/a/1",

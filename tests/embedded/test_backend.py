@@ -1,4 +1,4 @@
-"""The project's own service runs with its database, and keeps serving when the password changes."""
+"""The project's own service runs with its database, and keeps serving when a password changes."""
 
 import json
 import urllib.request
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from embedded_aws import DataPlane, EmbeddedAws
-from tests.embedded.conftest import BACKEND
+from embedded_aws import EmbeddedAws
+from tests.embedded.backend_world import BACKEND_RUNS, LOGIN, serving_backend
 from tests.embedded.world import World, eventually
 
 pytestmark = pytest.mark.usefixtures("with_postgresql")
@@ -15,57 +15,14 @@ pytestmark = pytest.mark.usefixtures("with_postgresql")
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[EmbeddedAws]:
-    data_plane = DataPlane(
-        sources={"backend": BACKEND},
-        runtime="process",
-        task_environment={
-            "HOST": "127.0.0.1",
-            "METRICS_PORT": "{free_port}",
-            "DB_CA_FILE": "{certificate_authority_file}",
-        },
-    )
-    with EmbeddedAws(data_plane=data_plane) as aws:
+    with EmbeddedAws(data_plane=BACKEND_RUNS) as aws:
         yield aws
 
 
 @pytest.fixture(scope="module")
 def serving(aws: EmbeddedAws) -> World:
     """Two tasks of the service, with a database."""
-    world = World(aws, BACKEND, repository="backend")
-    rds = world.client("rds")
-    rds.create_db_instance(
-        DBInstanceIdentifier="notes",
-        DBInstanceClass="db.t4g.small",
-        Engine="postgres",
-        AllocatedStorage=20,
-        DBName="notes",
-        MasterUsername="postgres",
-        ManageMasterUserPassword=True,
-    )
-
-    def available() -> bool:
-        (found,) = rds.describe_db_instances()["DBInstances"]
-        return bool(found["DBInstanceStatus"] == "available")
-
-    eventually("the database is available", available)
-    (database,) = rds.describe_db_instances()["DBInstances"]
-    role = world.client("iam").create_role(RoleName="task", AssumeRolePolicyDocument="{}")
-    container = world.container(
-        environment=[
-            {"name": "PORT", "value": "3000"},
-            {"name": "DB_HOST", "value": database["Endpoint"]["Address"]},
-            {"name": "DB_PORT", "value": str(database["Endpoint"]["Port"])},
-            {"name": "DB_NAME", "value": "notes"},
-            {"name": "DB_SECRET_ARN", "value": database["MasterUserSecret"]["SecretArn"]},
-        ]
-    )
-    world.create(
-        world.define(container, taskRoleArn=role["Role"]["Arn"]),
-        healthCheckGracePeriodSeconds=60,
-    )
-    # The first time, its packages are installed.
-    eventually("the service is steady", world.is_steady, seconds=240)
-    return world
+    return serving_backend(aws)
 
 
 def test_a_note_is_written_and_read_through_the_load_balancer(serving: World) -> None:
@@ -80,21 +37,45 @@ def test_a_note_is_written_and_read_through_the_load_balancer(serving: World) ->
     assert serving.json("/health")["database"] == "ok"
 
 
-def test_a_rotation_of_the_password_loses_no_request(serving: World) -> None:
-    rds, secrets = serving.client("rds"), serving.client("secretsmanager")
-    (database,) = rds.describe_db_instances()["DBInstances"]
-    arn = database["MasterUserSecret"]["SecretArn"]
+def password_in(world: World, secret: str) -> str:
+    text = world.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+    return str(json.loads(text)["password"])
 
-    def password() -> str:
-        return str(secrets.get_secret_value(SecretId=arn)["SecretString"])
 
-    before, pids = password(), serving.task_pids()
+def test_the_services_change_their_password_and_lose_no_request(serving: World) -> None:
+    pids, passwords = serving.task_pids(), {password_in(serving, LOGIN)}
+
+    def has_changed_twice() -> bool:
+        passwords.add(password_in(serving, LOGIN))
+        return len(passwords) > 2
+
     with serving.load("/notes") as load:
-        secrets.rotate_secret(SecretId=arn)
-        eventually("it is another", lambda: password() != before)
+        eventually("it changes twice", has_changed_twice, seconds=120)
         eventually("requests go on", lambda: load.sent > 400)
     assert load.lost == 0, load
     assert serving.task_pids() == pids
+    assert "changed the password, which was old" in serving.log_lines()
+    assert not [each for each in passwords if each in serving.log_lines()]
+
+
+def test_the_master_users_password_is_none_of_the_services(serving: World) -> None:
+    rds, secrets = serving.client("rds"), serving.client("secretsmanager")
+    (database,) = rds.describe_db_instances()["DBInstances"]
+    master = database["MasterUserSecret"]["SecretArn"]
+    before, pids = password_in(serving, master), serving.task_pids()
+    with serving.load("/notes") as load:
+        secrets.rotate_secret(SecretId=master)
+        eventually("it is another", lambda: password_in(serving, master) != before)
+        eventually("requests go on", lambda: load.sent > 400)
+    assert load.lost == 0, load
+    assert serving.task_pids() == pids
+
+
+def test_a_task_that_starts_after_it_was_changed_migrates_with_the_new_one(serving: World) -> None:
+    serving.update(desiredCount=3)
+    eventually("three tasks serve", serving.is_steady, seconds=120)
+    serving.update(desiredCount=2)
+    eventually("two tasks serve", serving.is_steady, seconds=120)
 
 
 def test_after_a_failover_it_serves_again(serving: World) -> None:

@@ -1,6 +1,6 @@
 """A task's containers start in the order of `dependsOn`, and stop in the reverse."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -19,9 +19,11 @@ class State:
     status: str = "PENDING"
     health: str = "UNKNOWN"
     exit_code: int | None = None
+    runs_seconds: float = 0.0
+    definition: Any = field(default_factory=dict)
 
 
-def definition(name: str, **conditions: str) -> dict[str, Any]:
+def definition(name: str, **conditions: str) -> Any:
     depends = [{"containerName": n, "condition": c} for n, c in conditions.items()]
     return {"name": name, "dependsOn": depends}
 
@@ -73,6 +75,19 @@ def test_a_container_starts_when_its_condition_is_met(
 def test_a_condition_that_cannot_be_met_any_more_is_told(condition: str, state: State) -> None:
     with pytest.raises(StartError, match=f"other did not reach the condition {condition}"):
         may_start(definition("app", other=condition), {"other": state})
+
+
+@pytest.mark.parametrize("condition", ["COMPLETE", "SUCCESS", "HEALTHY"])
+def test_a_condition_that_does_not_come_in_time_is_told(condition: str) -> None:
+    late = State("RUNNING", runs_seconds=2.1, definition={"startTimeout": 2})
+    given = definition("app", other=condition)
+    with pytest.raises(StartError, match=f"condition {condition} within its start timeout of 2 s"):
+        may_start(given, {"other": late})
+    for early in (
+        State("RUNNING", runs_seconds=1.9, definition={"startTimeout": 2}),
+        State("RUNNING", runs_seconds=500),
+    ):
+        assert may_start(given, {"other": early}) is False
 
 
 def container(world: World, name: str, script: str, **arguments: Any) -> dict[str, Any]:
@@ -153,4 +168,20 @@ def test_a_task_whose_migration_fails_does_not_start(world: World) -> None:
     (found,) = world.ecs.describe_tasks(cluster=world.name, tasks=[task])["tasks"]
     assert found["stopCode"] == "TaskFailedToStart"
     assert "migration did not reach the condition SUCCESS" in found["stoppedReason"]
+    assert "app starts" not in said(world)
+
+
+def test_a_task_whose_migration_takes_longer_than_its_start_timeout_does_not_start(
+    world: World,
+) -> None:
+    depends = [{"containerName": "migration", "condition": "SUCCESS"}]
+    task = run(
+        world,
+        container(world, "app", SAYS + WAITS, dependsOn=depends),
+        container(world, "migration", WAITS, essential=False, startTimeout=2),
+    )
+    eventually("it has stopped", lambda: status(world, task) == "STOPPED")
+    (found,) = world.ecs.describe_tasks(cluster=world.name, tasks=[task])["tasks"]
+    assert found["stopCode"] == "TaskFailedToStart"
+    assert "within its start timeout of 2 seconds" in found["stoppedReason"]
     assert "app starts" not in said(world)

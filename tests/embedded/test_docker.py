@@ -3,89 +3,27 @@
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from embedded_aws import DataPlane, EmbeddedAws
-from tests.embedded.world import APP, World, eventually, most_used, write_source
-from tests.support.docker_engine import DockerEngine, docker_or_skip
-from tests.support.registry import Registry
+from tests.embedded.docker_world import Images, connect, container_ids, images_of
+from tests.embedded.world import World, eventually, most_used
+from tests.support.docker_engine import DockerEngine
 
-BASE = "node:16-slim"
 CLIENTS = 8
-DOCKERFILE = f"""\
-FROM {BASE}
-WORKDIR /app
-COPY app.js version.txt ./
-USER 10001
-ENTRYPOINT ["node", "app.js"]
-"""
 
 
 @pytest.fixture(scope="module")
 def docker() -> DockerEngine:
-    return docker_or_skip(BASE)
+    return connect()
 
 
 @pytest.fixture(scope="module")
-def images(docker: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Images"]:
-    with EmbeddedAws(data_plane=DataPlane(runtime="docker")) as aws:
-        images = Images(docker, aws, tmp_path_factory.mktemp("images"))
-        images.login(Registry(aws=aws).password())
-        images.push("first")
+def images(docker: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
+    with images_of(docker, tmp_path_factory.mktemp("images")) as images:
         yield images
-    images.remove()
-
-
-class Images:
-    """Builds and pushes the tests' service."""
-
-    def __init__(self, docker: DockerEngine, aws: EmbeddedAws, folder: Path) -> None:
-        self.docker = DockerEngine(
-            environment={**docker.environment, "DOCKER_CONFIG": str(folder / "docker")}
-        )
-        self.aws = aws
-        self.folder = folder
-        self.host = aws.registry_address
-        self.reference = f"{self.host}/app:latest"
-        self.made: list[str] = []
-
-    def login(self, password: str) -> None:
-        subprocess.run(
-            ["docker", "login", "--username", "AWS", "--password-stdin", self.host],
-            env=dict(self.docker.environment),
-            input=password,
-            text=True,
-            check=True,
-            capture_output=True,
-        )
-        World(self.aws, self.folder / "app", repository="app").client("ecr").create_repository(
-            repositoryName="app"
-        )
-
-    def push(self, version: str) -> None:
-        folder = self.folder / "app"
-        write_source(folder, version)
-        assert APP.exists()
-        (folder / "Dockerfile").write_text(DOCKERFILE)
-        self.docker.run("build", "--network", "host", "--tag", self.reference, str(folder))
-        self.docker.run("push", self.reference)
-        self.made.append(self.docker.inspect("image", self.reference)["Id"])
-        # As on Fargate: nothing is here before it is pulled.
-        self.docker.run("image", "rm", "--force", self.reference)
-
-    def remove(self) -> None:
-        for id in self.made:
-            subprocess.run(
-                ["docker", "image", "rm", "--force", id],
-                env=dict(self.docker.environment),
-                capture_output=True,
-                check=False,
-            )
 
 
 @pytest.fixture
@@ -98,16 +36,6 @@ def world(images: Images) -> Iterator[World]:
         lambda: not container_ids(images, world),
         seconds=30,
     )
-
-
-def container_ids(images: Images, world: World) -> list[str]:
-    """The containers of the world's tasks."""
-    listed = images.docker.run(
-        *("ps", "--all", "--no-trunc", "--filter", "label=embedded-aws.task"),
-        *("--format", '{{.ID}} {{.Label "embedded-aws.task"}}'),
-    )
-    pairs = [line.split() for line in listed.splitlines()]
-    return [id for id, arn in pairs if f":task/{world.name}/" in arn]
 
 
 def hardened(world: World) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 
 import boto3
 import pytest
@@ -188,6 +189,21 @@ def test_stop_task_says_who_stopped_it_and_another_takes_its_place(world: World)
     assert stopped["stopCode"] == "UserInitiated"
     assert stopped["stoppedReason"] == "a person's reason"
     assert len(world.task_pids()) == 2
+
+
+def test_within_its_grace_period_a_task_is_not_replaced_for_its_health(world: World) -> None:
+    write_source(world.source, "unhealthy")
+    breaker = {"deploymentCircuitBreaker": {"enable": False, "rollback": False}}
+    world.create(
+        desiredCount=1, healthCheckGracePeriodSeconds=3_600, deploymentConfiguration=breaker
+    )
+    eventually("its target is unhealthy", lambda: world.health() == ["unhealthy"])
+    # Long enough for what would replace it to have done so.
+    time.sleep(3)
+    assert world.tasks("STOPPED") == []
+    world.update(healthCheckGracePeriodSeconds=0)
+    stopped = eventually("it is replaced", lambda: world.tasks("STOPPED"))
+    assert "failed ELB health checks" in stopped[0]["stoppedReason"]
 
 
 def test_stop_service_deployment_rolls_back(world: World) -> None:

@@ -14,13 +14,14 @@ pass too has survived; the exit status is 1 if more than 5 % do.
 import argparse
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal
@@ -34,39 +35,88 @@ TIMEOUT_SECONDS = 1200
 Outcome = Literal["noticed by a test", "did not end", "noticed by mypy", "survived"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Trial:
+    """What became of a mutant, and which test noticed it, if one did."""
+
+    mutant: Mutant
+    outcome: Outcome
+    test: str = ""
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.outcome:17}  {self.mutant}" + (f"  by {self.test}" if self.test else "")
+
+
 def _draw(seed: int, count: int) -> Sequence[Mutant]:
     files = sorted(file for source in SOURCES for file in (PROJECT / source).rglob("*.py"))
     everything = [mutant for file in files for mutant in mutants_of(file)]
     return random.Random(seed).sample(everything, min(count, len(everything)))
 
 
-def _try(mutant: Mutant, *, tests: RelevantTests, copies: "SimpleQueue[Path]") -> Outcome:
-    """What notices the mutant in place of its file."""
-    copy = copies.get()
-    target = copy / mutant.file
-    original = target.read_bytes()
-    target.write_bytes(mutant.apply(original))
+class _Tries:
+    """Puts mutants into copies of the project, as many at once as there are copies."""
 
-    def fails(*command: str) -> bool:
-        finished = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=copy,
-            env={**os.environ, "PYTHONPATH": search_path(copy)},
-            timeout=TIMEOUT_SECONDS,
-            capture_output=True,
-        )
-        return finished.returncode != 0
+    def __init__(self, copies: Sequence[Path], tests: RelevantTests, *, seconds: float) -> None:
+        self._copies: SimpleQueue[Path] = SimpleQueue()
+        for copy in copies:
+            self._copies.put(copy)
+        self._tests = tests
+        self._seconds = seconds
 
-    try:
-        if fails("pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider",
-                 *tests.of(mutant)):  # fmt: skip
-            return "noticed by a test"
-        return "noticed by mypy" if fails("mypy") else "survived"
-    except subprocess.TimeoutExpired:
-        return "did not end"
-    finally:
-        target.write_bytes(original)
-        copies.put(copy)
+    def attempt(self, mutant: Mutant) -> _Trial:
+        """What notices the mutant in place of its file."""
+        copy = self._copies.get()
+        try:
+            return self._attempt(mutant, copy)
+        finally:
+            self._copies.put(copy)
+
+    def _attempt(self, mutant: Mutant, copy: Path) -> _Trial:
+        tests = list(self._tests.of(mutant, seconds=self._seconds))
+        target = copy / mutant.file
+        original = target.read_bytes()
+        while True:
+            target.write_bytes(mutant.apply(original))
+            try:
+                failed = _first_failure(tests, copy)
+                if not failed:
+                    by_mypy = _run(copy, "mypy").returncode != 0
+                    outcome: Outcome = "noticed by mypy" if by_mypy else "survived"
+                    return _Trial(mutant=mutant, outcome=outcome)
+            except subprocess.TimeoutExpired:
+                return _Trial(mutant=mutant, outcome="did not end")
+            finally:
+                target.write_bytes(original)
+            # A test that fails without the fault, too, has not noticed it.
+            if failed not in tests or not _first_failure([failed], copy):
+                return _Trial(mutant=mutant, outcome="noticed by a test", test=failed)
+            print(f"fails without any fault: {failed}", file=sys.stderr)
+            tests.remove(failed)
+
+
+def _run(copy: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": search_path(copy)},
+        timeout=TIMEOUT_SECONDS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _first_failure(tests: Sequence[str], copy: Path) -> str:
+    """The first of these tests that fails; nothing if none does."""
+    finished = _run(
+        copy, "pytest", "-x", "-q", "--tb=no", "-rfE", "--show-capture=no", "-m", "not slow",
+        "-p", "no:cacheprovider", *tests,
+    )  # fmt: skip
+    if finished.returncode in (0, 5):
+        return ""
+    told = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", finished.stdout, re.MULTILINE)
+    return told[1] if told else "pytest itself"
 
 
 def _copy_project(folder: Path) -> Path:
@@ -77,6 +127,8 @@ def _copy_project(folder: Path) -> Path:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(PROJECT / name, target)
+    if (PROJECT / ".mypy_cache").is_dir():
+        shutil.copytree(PROJECT / ".mypy_cache", folder / ".mypy_cache")
     for name in (".venv", "node_modules", "backend/node_modules"):
         (folder / name).symlink_to(PROJECT / name)
     return folder
@@ -91,6 +143,12 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=60, help="how many are drawn")
     parser.add_argument("--jobs", type=int, default=2, help="how many are tried at once")
     parser.add_argument(
+        "--seconds",
+        type=float,
+        default=300,
+        help="how long all tests of a mutant take at most where none of them notices it",
+    )
+    parser.add_argument(
         "--measured",
         type=Path,
         help="a folder for what each test executes, which takes longest to find out; a later run"
@@ -101,14 +159,12 @@ def main() -> int:
     survivors = []
     with tempfile.TemporaryDirectory(prefix="prod-e-mutants-") as scratch:
         tests = measure(options.measured or Path(scratch) / "measured", jobs=options.jobs)
-        copies: SimpleQueue[Path] = SimpleQueue()
-        for number in range(options.jobs):
-            copies.put(_copy_project(Path(scratch) / str(number)))
+        copies = [_copy_project(Path(scratch) / str(number)) for number in range(options.jobs)]
+        tries = _Tries(copies, tests, seconds=options.seconds)
         with ThreadPoolExecutor(options.jobs) as pool:
-            outcomes = pool.map(partial(_try, tests=tests, copies=copies), mutants)
-            for mutant, outcome in zip(mutants, outcomes, strict=True):
-                print(f"{outcome:17}  {mutant}", file=sys.stderr)
-                survivors += [mutant] if outcome == "survived" else []
+            for trial in pool.map(tries.attempt, mutants):
+                print(trial, file=sys.stderr, flush=True)
+                survivors += [trial.mutant] if trial.outcome == "survived" else []
     percent = 100 * len(survivors) / len(mutants)
     print(f"{len(survivors)} of {len(mutants)} survived ({percent:.0f} %), seed {options.seed}.")
     for mutant in survivors:

@@ -1,22 +1,27 @@
 """The tests that should notice a fault: those that execute its line, also in other processes."""
 
+import ast
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from coverage import CoverageData
 
 from tests.mutants.faults import PROJECT, SOURCES, Mutant
+from tests.mutants.watched_run import REPORT_VARIABLE, WatchedTest
 
-QUICKEST_FIRST = (
-    "tests/unit", "tests/synthesis", "tests/programs", "tests/commands", "tests/embedded",
-)  # fmt: skip
-"""The folders of the tests, all but those that need a Docker daemon."""
+TOGETHER = ("tests/unit", "tests/synthesis")
+"""Folders whose tests need no process of their own, and run in one."""
+
+ONE_BY_ONE = ("tests/programs", "tests/embedded", "tests/commands", "tests/docker")
+"""Folders each of whose files is run in a process of its own."""
 
 READ_EVERY_FILE = ("tests/unit/test_conventions.py",)
 """Tests of the sources' own text: they execute nothing of it and may notice any fault."""
@@ -24,49 +29,88 @@ READ_EVERY_FILE = ("tests/unit/test_conventions.py",)
 _SETTINGS = """\
 [run]
 source_pkgs = prod_e, prod_e_ops, embedded_aws, reference
-patch = subprocess
 parallel = true
 sigterm = true
-disable_warnings = no-data-collected, module-not-measured, module-not-imported
-context = {context}
+# The embedded AWS ends by os._exit.
+patch = _exit
+disable_warnings = no-data-collected, module-not-measured, module-not-imported, dynamic-conflict
+# What a test starts is measured as that test's; pytest itself says which test runs.
+context = ${PYTEST_CURRENT_TEST-}
 """
+
+_Lines = Mapping[int, frozenset[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RelevantTests:
-    """Which tests execute which lines."""
+    """Which tests execute which lines, and how many seconds each takes."""
 
-    data: CoverageData = field(repr=False)
+    lines: Mapping[str, _Lines]
+    seconds: Mapping[str, float]
 
-    def of(self, mutant: Mutant) -> Sequence[str]:
-        """The tests that should notice a mutant, those that execute its line first.
+    def of(self, mutant: Mutant, *, seconds: float) -> Sequence[str]:
+        """The tests that should notice a mutant, the quickest files first.
 
         A line that runs when its module is imported is everybody's who executes anything of it.
+        No more tests than take that many seconds, and one at least.
         """
-        by_line = self.data.contexts_by_lineno(str(PROJECT / mutant.file))
-        near = _tests_in(by_line.get(mutant.line, ()))
-        if mutant.at_import or not near:
-            far = _tests_in(context for each in by_line.values() for context in each)
-            near = [*near, *(test for test in far if test not in near)]
-        # A whole file, named because of a process that it starts, has its single tests in it.
-        files = {test for test in near if "::" not in test}
+        by_line = self.lines.get(mutant.file, {})
+        statement = _statements(PROJECT / mutant.file).get(mutant.line, range(0))
+        of_line = {
+            test
+            for lines in ([mutant.line], statement)
+            for line in lines
+            for test in by_line.get(line, ())
+        }
+        if mutant.at_import or not of_line:
+            bodies = _lines_of_bodies(PROJECT / mutant.file)
+            of_line |= {test for line in bodies for test in by_line.get(line, ())}
+            # What pytest imports before the first test is no test's, and so maybe each one's.
+            of_line |= {test for test in self.seconds if test.startswith(TOGETHER)}
+        chosen: list[str] = []
+        left = seconds
+        for test in self._quickest_first(of_line):
+            if chosen and self.seconds[test] > left:
+                continue
+            chosen.append(test)
+            left -= self.seconds[test]
+        return [*READ_EVERY_FILE, *chosen]
+
+    def _quickest_first(self, tests: Iterable[str]) -> Sequence[str]:
+        """Tests of one file stay together, for they share what they begin with."""
+        files: dict[str, list[str]] = defaultdict(list)
+        for test in tests:
+            files[test.partition("::")[0]].append(test)
+        total = {file: sum(self.seconds[test] for test in of) for file, of in files.items()}
         return [
-            *READ_EVERY_FILE,
-            *(test for test in near if test in files or test.partition("::")[0] not in files),
+            test
+            for file in sorted(files, key=lambda file: (total[file], file))
+            for test in sorted(files[file], key=lambda test: (self.seconds[test], test))
         ]
 
 
-def _tests_in(contexts: Iterable[str]) -> list[str]:
-    """The tests of coverage's contexts: `file|test|run` in pytest, `file` in what it starts."""
-    tests = set()
-    for context in contexts:
-        file, _, rest = context.partition("|")
-        tests.add(rest.partition("|")[0] or file)
-    return sorted(tests - {""}, key=lambda test: (_place(test), test))
+@cache
+def _statements(file: Path) -> Mapping[int, range]:
+    """The lines of the innermost statement that each line is of, for which one line may stand."""
+    found: dict[int, range] = {}
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        # Outer statements come before the inner ones.
+        if isinstance(node, ast.stmt):
+            lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            found.update(dict.fromkeys(lines, lines))
+    return found
 
 
-def _place(test: str) -> int:
-    return next(i for i, folder in enumerate(QUICKEST_FIRST) if test.startswith(folder))
+@cache
+def _lines_of_bodies(file: Path) -> frozenset[int]:
+    """The lines of a file that run later than its import."""
+    return frozenset(
+        line
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in node.body
+        for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+    )
 
 
 def search_path(project: Path) -> str:
@@ -75,46 +119,91 @@ def search_path(project: Path) -> str:
 
 
 def measure(folder: Path, *, jobs: int) -> RelevantTests:
-    """Runs each file of tests once, and notes in `folder` what it executes.
+    """Runs every test once, and notes in `folder` what it executes and how long it takes.
 
-    What is there of an earlier run is taken as it is. A file of tests that fails is told, and left
-    out: it would notice any fault.
+    What is there of an earlier run is taken as it is. A test that fails is told, and left out: it
+    would notice any fault.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "coverage.ini").write_text(_SETTINGS, "utf-8")
     files = [
         file.relative_to(PROJECT).as_posix()
-        for tests in QUICKEST_FIRST
+        for tests in ONE_BY_ONE
         for file in sorted((PROJECT / tests).rglob("test_*.py"))
     ]
-    together = CoverageData(no_disk=True)
+    seconds: dict[str, float] = {}
+    lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     with ThreadPoolExecutor(jobs) as pool:
-        for file, measured in zip(files, pool.map(partial(_measure, folder), files), strict=True):
-            if measured is None:
-                print(f"{file} fails without any fault; it is left out.", file=sys.stderr)
-            elif measured.exists():
-                data = CoverageData(str(measured))
-                data.read()
-                together.update(data)
-    return RelevantTests(data=together)
+        for measured in pool.map(partial(_measure, folder), [*TOGETHER, *files]):
+            tests = [
+                WatchedTest(**each) for each in json.loads((measured / "tests.json").read_text())
+            ]
+            for test in tests:
+                if test.passed:
+                    seconds[test.name] = test.seconds
+                else:
+                    print(f"left out, for it does not pass: {test.name}", file=sys.stderr)
+            _read(measured, {test.name for test in tests if test.passed}, lines)
+    return RelevantTests(
+        lines={
+            file: {line: frozenset(tests) for line, tests in of.items()}
+            for file, of in lines.items()
+        },
+        seconds=seconds,
+    )
 
 
-def _measure(folder: Path, file: str) -> Path | None:
-    name = file.replace("/", "-").removesuffix(".py")
-    measured, settings = folder / name, folder / f"{name}.ini"
-    if settings.exists() and not (folder / f"{name}.failed").exists():
+def _measure(folder: Path, tests: str) -> Path:
+    measured = folder / tests.replace("/", "-").removesuffix(".py")
+    report = measured / "tests.json"
+    if report.exists():
         return measured
-    settings.write_text(_SETTINGS.format(context=file), "utf-8")
-    finished = subprocess.run(
-        [sys.executable, "-m", "pytest", file, "-q", "-m", "not slow", "-p", "no:cacheprovider",
-         "--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report="],
+    measured.mkdir(exist_ok=True)
+    for left in measured.iterdir():
+        left.unlink()
+    subprocess.run(
+        [sys.executable, "-m", "pytest", tests, "-q", "-m", "not slow", "-p", "no:cacheprovider",
+         "-p", "tests.mutants.watched_run"],
         cwd=PROJECT,
-        env={**os.environ, "COVERAGE_FILE": str(measured), "PYTHONPATH": search_path(PROJECT)},
-        capture_output=True,
-        text=True,
+        env={
+            **os.environ,
+            "COVERAGE_FILE": str(measured / "data"),
+            "COVERAGE_PROCESS_START": str(folder / "coverage.ini"),
+            "PYTHONPATH": search_path(PROJECT),
+            REPORT_VARIABLE: str(report),
+        },
+        stdout=(measured / "output.txt").open("wb"),
+        stderr=subprocess.STDOUT,
+        check=False,
     )  # fmt: skip
-    print(f"measured  {file}", file=sys.stderr)
-    if finished.returncode not in (0, 5):  # 5: all its tests are slow.
-        (folder / f"{name}.failed").write_text(finished.stdout, "utf-8")
-        return None
-    (folder / f"{name}.failed").unlink(missing_ok=True)
+    if not report.exists():
+        raise SystemExit(f"pytest did not end; see {measured / 'output.txt'}")
+    print(f"measured  {tests}", file=sys.stderr)
     return measured
+
+
+def _read(folder: Path, tests: set[str], lines: dict[str, dict[int, set[str]]]) -> None:
+    """Adds what these tests execute to `lines`."""
+    by_file: dict[str, set[str]] = defaultdict(set)
+    for test in tests:
+        by_file[test.partition("::")[0]].add(test)
+    for data_file in folder.glob("data.*"):
+        data = CoverageData(str(data_file))
+        data.read()
+        for file in data.measured_files():
+            name = Path(file).relative_to(PROJECT).as_posix()
+            for line, contexts in data.contexts_by_lineno(file).items():
+                for context in contexts:
+                    lines[name][line] |= _tests_of(context, by_file)
+
+
+def _tests_of(context: str, by_file: Mapping[str, set[str]]) -> set[str]:
+    """The tests of a context: a test, `test (call)` in what it starts, `test (setup)` in a fixture.
+
+    What is started by a fixture may be there for any test of the file.
+    """
+    test, _, phase = context.rpartition(" (")
+    if phase not in ("setup)", "teardown)", "call)"):
+        test, phase = context, ""
+    tests = by_file.get(test.partition("::")[0], set())
+    return set(tests) if phase in ("setup)", "teardown)") else tests & {test}

@@ -271,6 +271,7 @@ def test_the_plan_for_machines_has_every_address_once(tmp_path: Path) -> None:
         "moved": [],
         "forgotten": [],
         "outputs": [],
+        "notes": [],
         "plan_file": str(tmp_path / "prod-e.tfplan"),
         "plan_json_file": str(tmp_path / "prod-e.tfplan.json"),
         "images": [],

@@ -13,6 +13,7 @@ class ExistingResources:
     """Their ids and ARNs; each resource is called `company`."""
 
     vpc_id: str
+    public_subnet_ids: tuple[str, str]
     private_subnet_ids: tuple[str, str]
     cluster_arn: str
     listener_arn: str
@@ -84,10 +85,10 @@ def make_existing_resources(aws: EmbeddedAws) -> ExistingResources:
         made = ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)
         return str(made["GroupId"])
 
-    public, private = [subnet(0), subnet(1)], (subnet(2), subnet(3))
+    public, private = (subnet(0), subnet(1)), (subnet(2), subnet(3))
     balancer_group, database_group = group("company-alb"), group("company-db")
     balancer = elb.create_load_balancer(
-        Name=NAME, Subnets=public, SecurityGroups=[balancer_group], Type="application"
+        Name=NAME, Subnets=list(public), SecurityGroups=[balancer_group], Type="application"
     )["LoadBalancers"][0]["LoadBalancerArn"]
     listener = elb.create_listener(
         LoadBalancerArn=balancer,
@@ -119,6 +120,7 @@ def make_existing_resources(aws: EmbeddedAws) -> ExistingResources:
     )["cluster"]["clusterArn"]
     return ExistingResources(
         vpc_id=vpc,
+        public_subnet_ids=public,
         private_subnet_ids=private,
         cluster_arn=cluster,
         listener_arn=listener,

@@ -41,10 +41,21 @@ class Synthesised:
         return f"${{{type_name}.{name}.{attribute}}}"
 
     def container(self, **arguments: object) -> dict[str, Any]:
-        """The container of the task definition with these arguments."""
+        """The essential container of the task definition with these arguments."""
+        (found,) = [each for each in self.containers(**arguments) if each["essential"]]
+        return found
+
+    def containers(self, **arguments: object) -> list[dict[str, Any]]:
+        """All containers of the task definition with these arguments."""
         definition = self.one("aws_ecs_task_definition", **arguments)
-        (found,) = json.loads(definition["container_definitions"])
-        return dict(found)
+        found: list[dict[str, Any]] = json.loads(definition["container_definitions"])
+        return found
+
+    def role_statements(self, name: str) -> list[dict[str, Any]]:
+        """What the role with this name may do."""
+        policy = json.loads(self.one("aws_iam_role_policy", name=name)["policy"])
+        found: list[dict[str, Any]] = policy["Statement"]
+        return found
 
     def variables(self, **arguments: object) -> dict[str, str]:
         """The plain variables of that container."""

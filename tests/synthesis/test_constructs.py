@@ -158,10 +158,13 @@ def test_a_database_lets_a_service_in_and_tells_it_where_it_is(
         stack, "web", network=network, image=IMAGE, environment={"LEVEL": "${x} info"}
     )
     first, second = (Database(stack, id, network=network) for id in ("first", "second"))
-    first.allow_from(service)
+    first.add_user(service, migration_command=("migrate", "up"))
     with pytest.raises(ValueError, match="DB_HOST has a value already"):
         second.allow_from(service)
-    second.allow_from(service, prefix="REPORTS_")
+    with pytest.raises(ValueError, match="allowed: 1 to 365"):
+        second.add_user(service, migration_command=("migrate",), password_lifetime_days=0)
+    login = "arn:aws:secretsmanager:us-west-2:1:secret:reports-AbCdEf"
+    second.allow_from(service, prefix="REPORTS_", secret_arn=login)
     found = synthesise()
     told = found.variables(family="theirs-web")
     assert told["LEVEL"] == "$${x} info"
@@ -171,13 +174,24 @@ def test_a_database_lets_a_service_in_and_tells_it_where_it_is(
     assert told["REPORTS_HOST"] == found.reference(
         "aws_db_instance", "address", identifier="theirs-second"
     )
+    assert told["REPORTS_SECRET_ARN"] == login
     readable = [
         resource
-        for statement in found.policies()
+        for statement in found.role_statements("theirs-web-task")
         if "secretsmanager:GetSecretValue" in statement["Action"]
         for resource in statement["Resource"]
     ]
-    assert sorted(readable) == sorted([told["DB_SECRET_ARN"], told["REPORTS_SECRET_ARN"]])
+    assert sorted(readable) == sorted([told["DB_SECRET_ARN"], login])
+
+
+def test_a_database_that_is_merely_allowed_tells_no_login(
+    stack: TerraformStack, network: Network, synthesise: Callable[[], Synthesised]
+) -> None:
+    service = FargateService(stack, "web", network=network, image=IMAGE)
+    Database(stack, "db", network=network).allow_from(service)
+    found = synthesise()
+    assert set(found.variables(family="theirs-web")) == {"DB_HOST", "DB_PORT", "DB_NAME"}
+    assert "GetSecretValue" not in found.text
 
 
 def test_routes_of_a_service_share_its_target_group(
@@ -198,6 +212,40 @@ def test_routes_of_a_service_share_its_target_group(
     assert found.one("aws_wafv2_web_acl")["name"] == "theirs-alb-waf"
 
 
+def test_rules_of_the_web_acl_on_bodies_count_unless_they_are_to_block(
+    stack: TerraformStack, network: Network, synthesise: Callable[[], Synthesised]
+) -> None:
+    LoadBalancer(stack, "counts", network=network, waf=Waf())
+    LoadBalancer(stack, "blocks", network=network, waf=Waf(block_bodies=True))
+    found = synthesise()
+
+    def counted(name: str) -> dict[str, list[str]]:
+        groups = [
+            rule["statement"]["managed_rule_group_statement"]
+            for rule in found.one("aws_wafv2_web_acl", name=name)["rule"]
+            if "managed_rule_group_statement" in rule["statement"]
+        ]
+        assert len(groups) == 3
+        return {
+            group["name"]: [each["name"] for each in group["rule_action_override"]]
+            for group in groups
+            if all(e["action_to_use"] == {"count": {}} for e in group["rule_action_override"])
+        }
+
+    assert counted("theirs-counts-waf") == {
+        "AWSManagedRulesAmazonIpReputationList": [],
+        "AWSManagedRulesKnownBadInputsRuleSet": ["JavaDeserializationRCE_BODY", "Log4JRCE_BODY"],
+        "AWSManagedRulesCommonRuleSet": [
+            "SizeRestrictions_BODY",
+            "EC2MetaDataSSRF_BODY",
+            "GenericLFI_BODY",
+            "GenericRFI_BODY",
+            "CrossSiteScripting_BODY",
+        ],
+    }
+    assert not any(counted("theirs-blocks-waf").values())
+
+
 def test_tmp_is_a_file_system_in_memory_unless_it_is_switched_off(
     stack: TerraformStack, synthesise: Callable[[], Synthesised]
 ) -> None:
@@ -215,7 +263,7 @@ def test_tmp_is_a_file_system_in_memory_unless_it_is_switched_off(
 def test_a_container_is_asked_for_health_only_if_somebody_says_how(
     stack: TerraformStack, synthesise: Callable[[], Synthesised]
 ) -> None:
-    FargateTaskDefinition(stack, "silent", image=IMAGE, port=80)
+    FargateTaskDefinition(stack, "silent", image=IMAGE, port=8080)
     FargateTaskDefinition(
         stack, "asked", image=IMAGE, health_check=ContainerHealthCheck(command=("CMD", "true"))
     )
@@ -306,6 +354,11 @@ def test_a_certificate_that_is_there_gives_https(
         (lambda *_: ContainerHealthCheck(command=("curl",)), "begins with CMD"),
         (lambda *_: ContainerHealthCheck(command=("CMD", "x"), retries=0), "allowed: 1 to 10"),
         (lambda *_: Scaling(min_tasks=3, max_tasks=3), "min_tasks < max_tasks"),
+        (lambda *_: Scaling(min_tasks=0, max_tasks=3), "1 <= min_tasks"),
+        (
+            lambda stack, _: FargateTaskDefinition(stack, "x", image=IMAGE, port=80),
+            "port = 80; allowed: 1024 to 65535",
+        ),
         (lambda *_: Scaling(cpu_target_percent=95), "allowed: 10 to 90"),
         (lambda *_: Waf(requests_per_5_minutes_and_address=1), "allowed: 10 to"),
         (

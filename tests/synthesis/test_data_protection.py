@@ -12,11 +12,14 @@ EVERYTHING = """
 name = "all-e"
 [services.backend]
 execute_command = true
+database = true
 [services.worker]
 source = "backend"
 path = "/worker/*"
 image_tag = "content"
+database = true
 [database]
+instance_class = "db.t4g.large"
 [load_balancer]
 waf = true
 domain_name = "api.example.com"
@@ -67,8 +70,8 @@ def secrets_in(value: object, key: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for below in value:
             yield from secrets_in(below, key)
-    elif isinstance(value, str) and value.startswith(("[", "{")):
-        # Policies and container definitions are JSON within the JSON.
+    elif isinstance(value, str) and value.startswith(("[", "{")) and key != "pattern":
+        # Policies and container definitions are JSON within the JSON; patterns of logs are not.
         yield from secrets_in(json.loads(value))
     elif isinstance(value, str) and value not in ONLY_SECRETS_IN_TERRAFORM:
         looks_secret = SECRET_KEY.search(key) or SECRET_VALUE.search(value)
@@ -83,9 +86,9 @@ def test_no_secret_is_in_the_json(every_stack: list[Any]) -> None:
 def _into_the_container(name: str, value: str) -> Callable[[Json], None]:
     def plant(stack: Json) -> None:
         (definition,) = stack["resource"]["aws_ecs_task_definition"].values()
-        (container,) = json.loads(definition["container_definitions"])
-        container["environment"].append({"name": name, "value": value})
-        definition["container_definitions"] = json.dumps([container])
+        containers = json.loads(definition["container_definitions"])
+        containers[-1]["environment"].append({"name": name, "value": value})
+        definition["container_definitions"] = json.dumps(containers)
 
     return plant
 
@@ -125,7 +128,8 @@ def test_a_secret_that_got_into_the_json_would_be_found(
 STORES_NOTHING = {
     "aws_acm_certificate", "aws_acm_certificate_validation", "aws_appautoscaling_policy",
     "aws_appautoscaling_target", "aws_cloudwatch_dashboard", "aws_cloudwatch_event_rule",
-    "aws_cloudwatch_event_target", "aws_cloudwatch_metric_alarm", "aws_cloudwatch_query_definition",
+    "aws_cloudwatch_event_target", "aws_cloudwatch_log_metric_filter",
+    "aws_cloudwatch_metric_alarm", "aws_cloudwatch_query_definition",
     "aws_db_parameter_group", "aws_db_subnet_group", "aws_default_security_group",
     "aws_ecr_lifecycle_policy", "aws_ecs_cluster", "aws_ecs_cluster_capacity_providers",
     "aws_ecs_service", "aws_ecs_task_definition", "aws_eip", "aws_flow_log",
@@ -165,6 +169,9 @@ STORES: Mapping[str, Callable[[Any, str, Json], bool]] = {
     # CloudWatch Logs encrypts every log group, which nobody can switch off:
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
     "aws_cloudwatch_log_group": lambda *_: True,
+    # With the account's own key for it, unless another is given:
+    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+    "aws_secretsmanager_secret": lambda *_: True,
     # It keeps an alarm's text, which names a metric, until it is delivered; the default key of SNS
     # would keep CloudWatch from publishing:
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html

@@ -31,6 +31,7 @@ nat_gateways = "per_zone"
 source = "backend"
 host = "www.api.example.com"
 image_tag = "content"
+database = true
 [services.worker]
 source = "backend"
 path = "/jobs/*"

@@ -1,6 +1,5 @@
 """An environment that uses what somebody has already makes nothing in its place."""
 
-import json
 import re
 from typing import Any
 
@@ -14,6 +13,7 @@ LISTENER = (
 )
 EVERYTHING = ExistingResources(
     vpc_id="vpc-0123456789abcdef0",
+    public_subnet_ids=("subnet-00000001", "subnet-00000002"),
     private_subnet_ids=("subnet-00000003", "subnet-00000004"),
     cluster_arn="arn:aws:ecs:us-west-2:111122223333:cluster/company",
     listener_arn=LISTENER,
@@ -21,11 +21,6 @@ EVERYTHING = ExistingResources(
     database_arn="arn:aws:rds:us-west-2:111122223333:db:company",
     database_group="sg-0000000000000002",
 ).settings("tiny-e")
-
-
-def variables(stack: Any) -> dict[str, str]:
-    (container,) = json.loads(stack.one("aws_ecs_task_definition")["container_definitions"])
-    return {variable["name"]: variable["value"] for variable in container["environment"]}
 
 
 def test_an_environment_may_consist_of_its_services_and_what_is_there_already(
@@ -56,8 +51,8 @@ def test_an_environment_may_consist_of_its_services_and_what_is_there_already(
     assert [each["db_instance_identifier"] for each in data["aws_db_instance"].values()] == [
         "company"
     ]
-    assert variables(stack)["DB_PORT"] == "5432"
-    assert ".address}" in variables(stack)["DB_HOST"]
+    assert stack.variables()["DB_PORT"] == "5432"
+    assert ".address}" in stack.variables()["DB_HOST"]
 
 
 def test_alarms_watch_what_is_there_already(synthesised: Any) -> None:
@@ -94,19 +89,22 @@ def test_a_database_that_is_no_instance_of_rds_is_told_of_and_not_watched(
     other = f'host = "db.example.com"\nport = {port}\nname = "reports"\nsecret_arn = "{secret}"\n'
     arn = 'arn = "arn:aws:rds:us-west-2:111122223333:db:company"\n'
     stack = synthesised(EVERYTHING.replace(arn, other))["tiny-e"]
-    told = variables(stack)
-    assert told == {
-        "PORT": "3000",
-        "DB_HOST": "db.example.com",
-        "DB_PORT": str(port),
-        "DB_NAME": "reports",
-        "DB_SECRET_ARN": secret,
-    }
+    place = {"DB_HOST": "db.example.com", "DB_PORT": str(port), "DB_NAME": "reports"}
+    assert {**stack.variables(), **place} == stack.variables()
+    assert stack.variables()["DB_SECRET_ARN"] != secret
     assert stack.one("aws_vpc_security_group_ingress_rule", from_port=port)
-    readable = [
-        s["Resource"] for s in stack.policies() if "secretsmanager:GetSecretValue" in s["Action"]
+    # Its login is the master user's, which only the migration is told.
+    (_, migration) = stack.containers()
+    assert {each["valueFrom"] for each in migration["secrets"]} == {
+        f"{secret}:username::",
+        f"{secret}:password::",
+    }
+    (readable,) = [
+        statement["Resource"]
+        for statement in stack.role_statements("tiny-e-backend-execution")
+        if "secretsmanager:GetSecretValue" in statement["Action"]
     ]
-    assert readable == [[secret]]
+    assert readable == [secret]
     assert "AWS/RDS" not in stack.text
     assert stack.values["output"]["database_endpoint"]["value"] == f"db.example.com:{port}"
 

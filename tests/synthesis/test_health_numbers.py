@@ -109,3 +109,10 @@ def test_the_settings_say_how_long_a_task_may_take_to_start(synthesised: Any) ->
     stack = synthesised('name = "tiny-e"\n[services.backend]\nstartup_seconds = 40\n')["tiny-e"]
     assert stack.container()["healthCheck"]["startPeriod"] == 40
     assert stack.one("aws_ecs_service")["health_check_grace_period_seconds"] == 70
+
+
+def test_a_migration_ends_before_ecs_gives_its_task_up() -> None:
+    # How long a container waits for what it depends on, on Fargate and without startTimeout:
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+    waits_ms = 180_000
+    assert milliseconds("MIGRATION_MS") < milliseconds("MIGRATE_WITHIN_MS") < waits_ms

@@ -133,11 +133,13 @@ def test_rules_publish_with_a_role_because_eventbridge_honours_no_condition_of_a
 ) -> None:
     stack = seed["prod-e"]
     topic = stack.reference("aws_sns_topic", "arn")
-    (target,) = [t for t in stack.all("aws_cloudwatch_event_target") if t["arn"] == topic]
-    assert target["role_arn"] == stack.reference("aws_iam_role", "arn", name="prod-e-alarms")
+    targets = [t for t in stack.all("aws_cloudwatch_event_target") if t["arn"] == topic]
+    role = stack.reference("aws_iam_role", "arn", name="prod-e-alarms")
+    assert [target["role_arn"] for target in targets] == [role, role]
     policy = json.loads(stack.one("aws_iam_role_policy", name="prod-e-alarms")["policy"])
     assert [(s["Action"], s["Resource"]) for s in policy["Statement"]] == [
-        (["sns:Publish"], [topic])
+        (["sns:Publish"], [topic]),
+        (["kms:Decrypt", "kms:GenerateDataKey"], [stack.reference("aws_kms_key", "arn")]),
     ]
     publishers = json.loads(stack.one("aws_sns_topic_policy")["policy"])["Statement"]
     assert [s["Principal"] for s in publishers] == [{"Service": "cloudwatch.amazonaws.com"}]
@@ -146,3 +148,37 @@ def test_rules_publish_with_a_role_because_eventbridge_honours_no_condition_of_a
 def test_a_failed_deployment_is_told(seed: Any) -> None:
     rule = seed["prod-e"].one("aws_cloudwatch_event_rule", name="prod-e-backend-failed-deployment")
     assert "SERVICE_DEPLOYMENT_FAILED" in rule["event_pattern"]
+
+
+def test_a_database_that_is_away_rings_and_its_503s_roll_nothing_back(
+    synthesised: Any, seed: Any
+) -> None:
+    stack = seed["prod-e"]
+    filters = {
+        each["metric_transformation"]["name"]: each["pattern"]
+        for each in stack.all("aws_cloudwatch_log_metric_filter")
+    }
+    assert filters == {
+        "backend-database-unavailable": '{ $.database = "unavailable" }',
+        "backend-database-unavailable-answers": (
+            '{ ($.status = 503) && ($.code = "database_unavailable") }'
+        ),
+    }
+    away = alarm(stack, "backend-database-unavailable")
+    assert (away["namespace"], away["metric_name"]) == ("prod-e", "backend-database-unavailable")
+    assert (away["threshold"], away["treat_missing_data"]) == (0, "notBreaching")
+
+    def errors(stack: Any, name: str) -> tuple[str, dict[str, str]]:
+        queries = stack.one("aws_cloudwatch_metric_alarm", alarm_name=name)["metric_query"]
+        (expression,) = (each["expression"] for each in queries if "expression" in each)
+        metrics = {
+            each["id"]: each["metric"]["metric_name"] for each in queries if "metric" in each
+        }
+        return expression, metrics
+
+    expression, metrics = errors(stack, "prod-e-backend-5xx")
+    assert expression == "100 * (FILL(errors, 0) - FILL(excused, 0)) / requests"
+    assert metrics["excused"] == "backend-database-unavailable-answers"
+    without = synthesised(MINIMAL)["tiny-e"]
+    assert errors(without, "tiny-e-backend-5xx")[0] == "100 * FILL(errors, 0) / requests"
+    assert not without.all("aws_cloudwatch_log_metric_filter")

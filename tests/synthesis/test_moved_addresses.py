@@ -18,6 +18,7 @@ egress = "endpoints"
 availability_zones = 3
 [services.backend]
 execute_command = true
+database = true
 [services.backend.secrets]
 API_KEY = "arn:aws:secretsmanager:us-west-2:111122223333:secret:key-AbCdEf"
 [services.jobs]
@@ -25,7 +26,9 @@ source = "backend"
 port = 4000
 path = "/jobs/*"
 host = "jobs.example.com"
+database = true
 [database]
+instance_class = "db.t4g.large"
 [load_balancer]
 domain_name = "example.com"
 hosted_zone_id = "Z0123"

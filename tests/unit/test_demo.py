@@ -1,14 +1,19 @@
 """The demo's own parts: its report, its copy of the project, and the versions that it delivers."""
 
+import asyncio
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from prod_e.settings import load_environment
+from prod_e_ops.demo import starting
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import DemoStepResult, Report, Requests, show
 from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
+from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.stacks.model import SkippedStack
 from prod_e_ops.terminal.json_output import to_json
@@ -121,3 +126,75 @@ def test_a_source_without_the_file_that_is_changed_has_no_other_versions(
     (project.folder / "backend" / CHANGED_FILE).unlink()
     first = Version.of(project.folder / "backend", settings, copy=tmp_path / "first")
     assert Versions.of("backend", first, settings, tmp_path) is None
+
+
+class NoLog(Exception):
+    """There is no stream."""
+
+
+class StoppedTasks:
+    """ECS and CloudWatch Logs of a service whose deployment failed, or is said to go on."""
+
+    exceptions = SimpleNamespace(ClusterNotFoundException=NoLog, ResourceNotFoundException=NoLog)
+
+    def __init__(self, *states: str) -> None:
+        self._states = list(states)
+
+    def describe_services(self, **_: object) -> dict[str, Any]:
+        state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        deployment = {"rolloutState": state, "rolloutStateReason": "the circuit breaker"}
+        return {"services": [{"deployments": [deployment]}]}
+
+    def list_tasks(self, **_: object) -> dict[str, Any]:
+        return {"taskArns": ["arn:task/c/1", "arn:task/c/2"]}
+
+    def describe_tasks(self, *, tasks: list[str], **_: object) -> dict[str, Any]:
+        container = {"name": "app", "exitCode": 3}
+        described = [
+            {"taskArn": arn, "createdAt": number, "stoppedReason": "it ended"}
+            for number, arn in enumerate(tasks)
+        ]
+        return {"tasks": [{**each, "containers": [container]} for each in described]}
+
+    def get_log_events(self, **asked: object) -> dict[str, Any]:
+        assert str(asked["logStreamName"]).endswith("/2")
+        return {"events": [{"message": "nothing here\n"}]}
+
+
+@pytest.fixture
+def fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(starting, "_FAILED_SECONDS", 0.05)
+
+
+def start_of(project: Project, aws: StoppedTasks) -> None:
+    """Follows the start of the project's service for a while."""
+    environment = load_environment(project.folder / "environments" / "prod-e.toml")
+    run: Any = SimpleNamespace(environment=environment, clients=lambda _: aws)
+
+    async def follow() -> None:
+        delivered = asyncio.Event()
+        following = asyncio.ensure_future(starting.until_one_fails(run, delivered))
+        await asyncio.sleep(0.1)
+        # What fails before its image is there is deployed again.
+        assert not following.done()
+        delivered.set()
+        await asyncio.wait_for(following, 1)
+
+    asyncio.run(follow())
+
+
+def test_a_service_that_cannot_start_is_told_with_why_its_tasks_stopped(
+    project: Project, fails_at_once: None
+) -> None:
+    with pytest.raises(OpsError) as error:
+        start_of(project, StoppedTasks("FAILED"))
+    assert error.value.message == "prod-e-backend does not start: the circuit breaker"
+    assert list(error.value.details) == ["2 x it ended; app exited with 3", "  nothing here"]
+
+
+def test_a_deployment_that_another_follows_is_no_service_that_cannot_start(
+    project: Project, fails_at_once: None
+) -> None:
+    with pytest.raises(TimeoutError):
+        start_of(project, StoppedTasks("FAILED", "IN_PROGRESS"))

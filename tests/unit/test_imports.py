@@ -21,6 +21,7 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     {"commands"},
+    {"prove"},
     {"demo"},
     {"stacks", "service.rollback"},
     {"context"},

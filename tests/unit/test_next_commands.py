@@ -19,6 +19,7 @@ OPS = PROJECT / "scripts" / "prod_e_ops"
 SCRIPTS = json.loads((PROJECT / "package.json").read_text())["scripts"]
 SAMPLES: Mapping[str, Sequence[object]] = {
     "environment": ["staging-e"],
+    "name": ["prove-0a1b2c"],
     "service": ["backend"],
     "wait": [False, True],
 }
@@ -86,7 +87,7 @@ def texts(file: Path) -> Iterator[str]:
 )
 def test_no_other_module_spells_a_command_itself(file: Path) -> None:
     spelt = re.compile(
-        r"npm run (plan|deploy|destroy|prod-e)\b"
+        r"npm run (plan|deploy|destroy|prove|prod-e)\b"
         r"|\bprod-e (plan|deploy|destroy|push|rollback|images|status|providers)\b"
     )
     assert [text for text in texts(file) if spelt.search(text)] == []

@@ -11,7 +11,9 @@ from constructs import Construct
 from prod_e.account import Account
 from prod_e.app.moved import keep_former_addresses
 from prod_e.app.stack import output, use_aws
-from prod_e.database.database import Database, DatabaseBase
+from prod_e.database.database import Database
+from prod_e.database.database_base import DatabaseBase
+from prod_e.database.restore import Restore
 from prod_e.delivery.build_context import BuildContext
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
 from prod_e.load_balancer.certificate import Domain
@@ -26,6 +28,7 @@ from prod_e.service.arguments import ContainerHealthCheck, EcrImage, TaskNames
 from prod_e.service.cluster import Cluster, ClusterBase
 from prod_e.service.fargate_service import FargateService
 from prod_e.service.scaling import Scaling
+from prod_e.settings import Database as DatabaseSettings
 from prod_e.settings import Environment, Service
 
 _TO_BE_FOUND_HEALTHY_SECONDS = 30
@@ -35,7 +38,8 @@ _TO_BE_FOUND_HEALTHY_SECONDS = 30
 class EnvironmentStack(TerraformStack):
     """Everything that runs: network, load balancer, database, services, monitoring.
 
-    `services`: by their keys in the settings. `database`: `None` without one.
+    `services`: by their keys in the settings. `databases`: by what alarms call them; `database`:
+    the one that services use, `None` without one.
     """
 
     def __init__(
@@ -53,7 +57,14 @@ class EnvironmentStack(TerraformStack):
         self.account = Account(self, region=environment.region)
         self.network = self._network()
         self.load_balancer = self._load_balancer()
-        self.database = self._database()
+        original, restored = self._database(), self._restored_database()
+        self.databases = {
+            id: database
+            for id, database in (("database", original), ("restored-database", restored))
+            if database
+        }
+        serves = self._environment.database and self._environment.database.restored
+        self.database = restored if serves and serves.serves else original
         self.cluster = self._cluster()
         self.monitoring = self._monitoring()
         if environment.load_balancer.is_made:
@@ -64,11 +75,14 @@ class EnvironmentStack(TerraformStack):
             key: self._service(key, service, contexts.get(key))
             for key, service in environment.services.items()
         }
-        if self.database:
+        for id, database in self.databases.items():
             # CloudWatch has metrics of RDS instances only.
-            if self.database.identifier:
-                self.monitoring.watch(self.database)
+            if database.identifier:
+                self.monitoring.watch(database, id=id)
+        if self.database:
             output(self, "database_endpoint", self.database.endpoint, "PostgreSQL host and port")
+        if restored and restored is not self.database:
+            output(self, "restored_database_endpoint", restored.endpoint, "Not used by services")
         output(self, "dashboard_url", self.monitoring.dashboard.url, "CloudWatch dashboard")
         keep_former_addresses(self)
 
@@ -93,6 +107,7 @@ class EnvironmentStack(TerraformStack):
             egress=settings.egress,
             nat_gateways=settings.nat_gateways or "single",
             flow_log_retention_days=settings.flow_log_retention_days,
+            foreign_buckets=settings.foreign_buckets,
         )
 
     def _cluster(self) -> ClusterBase:
@@ -150,12 +165,50 @@ class EnvironmentStack(TerraformStack):
                 if "storage_gib" in settings.model_fields_set
                 else None,
             )
+        names, restored = self._names, settings.restored
+        if restored and restored.original == "removed":
+            return None
+        return self._made_database(
+            settings,
+            id="database",
+            identifier=names.database,
+            parameter_group_name=names.parameter_group(settings.engine_version),
+        )
+
+    def _restored_database(self) -> Database | None:
+        settings = self._environment.database
+        if settings is None or settings.restored is None:
+            return None
+        restored = settings.restored
+        return self._made_database(
+            settings,
+            # Of its own for each identifier: RDS would give the same instance another name.
+            id=f"restored-{restored.identifier}",
+            identifier=restored.identifier,
+            restore=Restore(
+                snapshot=restored.snapshot,
+                instance=self._names.database if restored.time else None,
+                time=None if restored.time == "latest" else restored.time,
+            )
+            if restored.snapshot or restored.time
+            else None,
+        )
+
+    def _made_database(
+        self,
+        settings: DatabaseSettings,
+        *,
+        id: str,
+        identifier: str,
+        parameter_group_name: str | None = None,
+        restore: Restore | None = None,
+    ) -> Database:
         return Database(
             self,
-            "database",
+            id,
             network=self.network,
-            identifier=self._names.database,
-            parameter_group_name=self._names.parameter_group(settings.engine_version),
+            identifier=identifier,
+            parameter_group_name=parameter_group_name,
             database_name=settings.name or self._environment.name.replace("-", "_"),
             engine_version=settings.engine_version,
             instance_class=settings.instance_class,
@@ -167,6 +220,7 @@ class EnvironmentStack(TerraformStack):
             deletion_protection=settings.deletion_protection,
             final_snapshot=settings.final_snapshot,
             log_retention_days=self._environment.monitoring.log_retention_days,
+            restore=restore,
         )
 
     def _monitoring(self) -> Monitoring:
@@ -176,8 +230,14 @@ class EnvironmentStack(TerraformStack):
             "monitoring",
             name=self._environment.name,
             alarm_emails=settings.alarm_emails,
-            thresholds=Thresholds(**settings.thresholds.model_dump()),
+            thresholds=self._thresholds(),
         )
+
+    def _thresholds(self) -> Thresholds:
+        given = self._environment.monitoring.thresholds.model_dump(exclude_none=True)
+        if allowed := self._environment.connections_allowed:
+            given.setdefault("database_connections", allowed * 9 // 10)
+        return Thresholds(**given)
 
     def _service(self, key: str, settings: Service, context: BuildContext | None) -> FargateService:
         names = ServiceNames.of(self._environment.name, key, settings)
@@ -198,6 +258,7 @@ class EnvironmentStack(TerraformStack):
             ),
             environment=settings.environment,
             secrets=settings.secrets,
+            secrets_kms_key_arns=settings.secrets_kms_key_arns,
             cpu_units=settings.cpu_units,
             memory_mib=settings.memory_mib,
             architecture=settings.architecture,
@@ -219,10 +280,10 @@ class EnvironmentStack(TerraformStack):
                 interval_seconds=settings.health_interval_seconds,
                 grace_period_seconds=settings.startup_seconds + _TO_BE_FOUND_HEALTHY_SECONDS,
             ),
-            target_group_name=names.target_group(settings.port),
+            target_group_name=names.target_group,
         )
-        if self.database and settings.database:
-            self.database.allow_from(service)
+        if self.database and self._environment.uses_database(key):
+            self._let_into(self.database, service, key, settings)
         self.monitoring.watch(service, id=key)
         if settings.image_tag.follows:
             redeployment = RedeployOnPush(
@@ -240,6 +301,19 @@ class EnvironmentStack(TerraformStack):
         output(self, f"{key}_service_name", service.service.name, "ECS service")
         output(self, f"{key}_log_group", service.log_group.name, "CloudWatch log group")
         return service
+
+    def _let_into(
+        self, database: DatabaseBase, service: FargateService, key: str, settings: Service
+    ) -> None:
+        if settings.database_secret_arn:
+            database.allow_from(
+                service,
+                secret_arn=settings.database_secret_arn,
+                kms_key_arns=settings.secrets_kms_key_arns,
+            )
+        else:
+            database.add_user(service, migration_command=settings.migration_command)
+        service.add_environment(DB_CONNECTIONS_MAX=str(self._environment.database_connections(key)))
 
 
 def _scaling(service: Service) -> Scaling | None:

@@ -75,7 +75,10 @@ class ImageStack(TerraformStack):
                 continue
             context = contexts[key]
             build = Build.of(
-                context, architecture=service.architecture, image_tag=service.image_tag
+                context,
+                architecture=service.architecture,
+                image_tag=service.image_tag,
+                immutable_tags=service.immutable_tags,
             )
             # What these agree on is one image.
             source = (context.folder, build.content_hash, build.platform, service.build_network)

@@ -9,6 +9,7 @@ from prod_e.account import Account
 from prod_e.app.stack import output, use_aws
 from prod_e.delivery.delivery_role import DeliveryRole
 from prod_e.delivery.image_repository import ImageRepository
+from prod_e.delivery.image_tag import FOLLOWED_TAG
 from prod_e.names import ServiceNames
 from prod_e.settings import Environment
 
@@ -25,6 +26,10 @@ class RegistryStack(TerraformStack):
                 self,
                 f"{key}-repository",
                 name=ServiceNames.of(environment.name, key, service).repository,
+                immutable_tags=service.immutable_tags,
+                moving_tags=(FOLLOWED_TAG,)
+                if service.immutable_tags and environment.providers.leaves_tags_out
+                else (),
             )
             arns.append(repository.arn)
             output(self, f"{key}_repository_url", repository.repository_url, "ECR repository")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from cdktf import TerraformResourceLifecycle
+from cdktf import Fn, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.data_aws_db_instance import DataAwsDbInstance
 from cdktf_cdktf_provider_aws.db_instance import DbInstance
@@ -13,60 +13,16 @@ from cdktf_cdktf_provider_aws.db_parameter_group import (
 from cdktf_cdktf_provider_aws.db_subnet_group import DbSubnetGroup
 from constructs import Construct
 
+from prod_e.database.database_base import DatabaseBase
+from prod_e.database.monitoring_role import monitoring_role
+from prod_e.database.restore import Restore
 from prod_e.doc import Doc
-from prod_e.iam import Statement
 from prod_e.network.network import NetworkBase
-from prod_e.network.security_group import ExistingSecurityGroup, SecurityGroupBase
-from prod_e.service.fargate_service import FargateService
+from prod_e.network.security_group import ExistingSecurityGroup
 
 PORT = 5432
 _EXPORTED_LOGS = ("postgresql", "upgrade")
-
-
-class DatabaseBase(Construct):
-    """What services need of a database, whether it is made here or was there before.
-
-    `identifier`: the RDS instance's, where it is one. `host`, `port`, `database_name`: where to
-    connect. `endpoint`: host and port. `secret_arn`: the secret with `username` and `password`.
-    `storage_gib`: its size where that is known.
-    """
-
-    identifier: str | None
-    host: str
-    port: int
-    endpoint: str
-    database_name: str
-    secret_arn: str
-    storage_gib: int | None
-    security_group: SecurityGroupBase
-
-    def allow_from(
-        self,
-        service: Annotated[FargateService, Doc("whose tasks may connect")],
-        *,
-        prefix: Annotated[
-            str | None,
-            Doc("what the variables' names begin with; None: the service is told nothing"),
-        ] = "DB_",
-    ) -> None:
-        """Lets a service connect, read the password's secret, and know where the database is.
-
-        Its container is told by `DB_HOST`, `DB_PORT`, `DB_NAME` and `DB_SECRET_ARN`; for a second
-        database give another prefix. Raises `ValueError` if a variable has another value already.
-        """
-        self.security_group.allow_from(service.security_group, port=self.port)
-        service.add_to_task_policy(
-            Statement(actions=("secretsmanager:GetSecretValue",), resources=(self.secret_arn,))
-        )
-        if prefix is not None:
-            service.add_environment(
-                **{
-                    f"{prefix}HOST": self.host,
-                    f"{prefix}PORT": str(self.port),
-                    f"{prefix}NAME": self.database_name,
-                    f"{prefix}SECRET_ARN": self.secret_arn,
-                }
-            )
+_MONITORING_SECONDS = 60
 
 
 class Database(DatabaseBase):
@@ -126,6 +82,13 @@ class Database(DatabaseBase):
         log_retention_days: Annotated[
             int, Doc("how long CloudWatch keeps the exported logs; default 30")
         ] = 30,
+        restore: Annotated[
+            Restore | None,
+            Doc(
+                "what a new instance begins with; of one that is there, neither a change nor taking"
+                " it out does anything; default: empty"
+            ),
+        ] = None,
     ) -> None:
         super().__init__(scope, id)
         _check(storage_gib, max_storage_gib, backup_days)
@@ -139,6 +102,7 @@ class Database(DatabaseBase):
             self, "subnets", name=self.identifier, subnet_ids=network.isolated_subnet_ids
         )
         self.parameter_group = self._parameters(parameter_group_name, engine_version)
+        monitoring = monitoring_role(self, name=f"{self.identifier[:53]}-monitoring")
         self.instance = DbInstance(
             self,
             "instance",
@@ -169,20 +133,25 @@ class Database(DatabaseBase):
             deletion_protection=deletion_protection,
             skip_final_snapshot=not final_snapshot,
             # An instance that is made again under its name must not meet its predecessor's
-            # snapshot, so the time of creation is part of the name and stays what it was.
+            # snapshot: the security group is made with it, and its id belongs to no other.
             final_snapshot_identifier=(
-                f'{self.identifier}-${{formatdate("YYYYMMDDhhmmss", plantimestamp())}}'
+                f"{self.identifier}-" + Fn.replace(self.security_group.security_group_id, "sg-", "")
                 if final_snapshot
                 else None
             ),
+            snapshot_identifier=restore.snapshot if restore else None,
+            restore_to_point_in_time=restore.point_in_time if restore else None,
             enabled_cloudwatch_logs_exports=list(_EXPORTED_LOGS),
             performance_insights_enabled=True,
             performance_insights_retention_period=7,
+            monitoring_interval=_MONITORING_SECONDS,
+            monitoring_role_arn=monitoring.arn,
             lifecycle=TerraformResourceLifecycle(
                 prevent_destroy=deletion_protection,
-                ignore_changes=["final_snapshot_identifier"] if final_snapshot else None,
+                # Terraform would make another instance in place of this one.
+                ignore_changes=["snapshot_identifier", "restore_to_point_in_time"],
             ),
-            depends_on=self._log_groups(log_retention_days),
+            depends_on=[*self._log_groups(log_retention_days), *monitoring.resources],
         )
         self.host = self.instance.address
         self.endpoint = self.instance.endpoint
@@ -242,7 +211,11 @@ class Database(DatabaseBase):
             name=name or f"{self.identifier}-{family}",
             family=family,
             parameter=[
-                DbParameterGroupParameter(name="rds.force_ssl", value="1"),
+                # From PostgreSQL 15 on it is the default, which RDS tells as waiting for a reboot,
+                # whatever it was asked for; before, RDS takes no other method.
+                DbParameterGroupParameter(
+                    name="rds.force_ssl", value="1", apply_method="pending-reboot"
+                ),
                 DbParameterGroupParameter(name="log_min_duration_statement", value="1000"),
             ],
             # A major upgrade needs a group of the new family while the old one is still in use.

@@ -39,14 +39,22 @@ class Build:
     tags: tuple[str, ...]
 
     @classmethod
-    def of(cls, context: BuildContext, *, architecture: str, image_tag: ImageTag) -> Self:
+    def of(
+        cls,
+        context: BuildContext,
+        *,
+        architecture: str,
+        image_tag: ImageTag,
+        immutable_tags: bool = False,
+    ) -> Self:
         """The build of a context.
 
         `architecture`: `x86_64` or `arm64`, the one that the context was read for.
-        `image_tag`: what the service runs.
+        `image_tag`: what the service runs. `immutable_tags`: whether tags cannot move, so that
+        changes which are not committed are tagged by their content alone.
         """
         tags = [content_tag(context.content_hash)]
-        if context.commit:
+        if context.commit and not (context.is_dirty and immutable_tags):
             tags.append(commit_tag(context.commit, is_dirty=context.is_dirty))
         if image_tag.moves_to_builds:
             tags.append(image_tag.moves_to_builds)

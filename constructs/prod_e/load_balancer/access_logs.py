@@ -7,6 +7,7 @@ from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
     S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload,
     S3BucketLifecycleConfigurationRuleExpiration,
     S3BucketLifecycleConfigurationRuleFilter,
+    S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration,
 )
 from cdktf_cdktf_provider_aws.s3_bucket_policy import S3BucketPolicy
 from cdktf_cdktf_provider_aws.s3_bucket_public_access_block import S3BucketPublicAccessBlock
@@ -15,10 +16,17 @@ from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration imp
     S3BucketServerSideEncryptionConfigurationRuleA,
     S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
 )
+from cdktf_cdktf_provider_aws.s3_bucket_versioning import (
+    S3BucketVersioningA,
+    S3BucketVersioningVersioningConfiguration,
+)
 from constructs import Construct
 
 from prod_e.account import Account
 from prod_e.iam import Statement, policy_document
+
+_DELETED_LOG_DAYS = 7
+"""For how long a log that is deleted, or has expired, can be had back."""
 
 
 def access_logs_bucket(
@@ -60,22 +68,44 @@ def access_logs_bucket(
             )
         ],
     )
+    # Whoever may delete a log deletes no version of it.
+    versioning = S3BucketVersioningA(
+        scope,
+        "access-logs-versions",
+        bucket=bucket.bucket,
+        versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
+    )
     S3BucketLifecycleConfiguration(
         scope,
         "access-logs-expiry",
         bucket=bucket.bucket,
+        depends_on=[versioning],
         rule=[
             S3BucketLifecycleConfigurationRule(
                 id="expire",
                 status="Enabled",
                 filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
                 expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=retention_days)],
+                noncurrent_version_expiration=[
+                    S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(
+                        noncurrent_days=_DELETED_LOG_DAYS
+                    )
+                ],
                 abort_incomplete_multipart_upload=[
                     S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
                         days_after_initiation=1
                     )
                 ],
-            )
+            ),
+            # S3 takes it in no rule that has days.
+            S3BucketLifecycleConfigurationRule(
+                id="forget-deleted",
+                status="Enabled",
+                filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
+                expiration=[
+                    S3BucketLifecycleConfigurationRuleExpiration(expired_object_delete_marker=True)
+                ],
+            ),
         ],
     )
     policy = S3BucketPolicy(

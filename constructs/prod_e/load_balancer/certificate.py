@@ -1,9 +1,11 @@
 """A domain's certificate and DNS records."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from cdktf import TerraformIterator, TerraformResourceLifecycle
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.acm_certificate import AcmCertificate
 from cdktf_cdktf_provider_aws.acm_certificate_validation import AcmCertificateValidation
 from cdktf_cdktf_provider_aws.lb import Lb
@@ -43,20 +45,23 @@ def validated_certificate(scope: Construct, domain: Domain) -> AcmCertificateVal
         validation_method="DNS",
         lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
     )
-    options = TerraformIterator.from_complex_list(
-        certificate.domain_validation_options, "domain_name"
-    )
     validation = Route53Record(
         scope,
         "validation",
-        for_each=options,
         zone_id=domain.hosted_zone_id,
-        name=options.get_string("resource_record_name"),
-        type=options.get_string("resource_record_type"),
-        records=[options.get_string("resource_record_value")],
+        name="${each.value.resource_record_name}",
+        type="${each.value.resource_record_type}",
+        records=["${each.value.resource_record_value}"],
         ttl=60,
         # A certificate that is replaced is validated by the record of the one before.
         allow_overwrite=True,
+    )
+    # Only the names of the options are known before the certificate is made, and nothing at all of
+    # the list that cdktf's own iterator makes of the set.
+    validation.add_override(
+        "for_each",
+        f"${{{{for option in {certificate.fqn}.domain_validation_options :"
+        f" option.domain_name => option{_without_twins(domain.names)}}}}}",
     )
     return AcmCertificateValidation(
         scope,
@@ -66,12 +71,24 @@ def validated_certificate(scope: Construct, domain: Domain) -> AcmCertificateVal
     )
 
 
-def add_alias_records(scope: Construct, domain: Domain, load_balancer: Lb) -> None:
-    """Leads all names of a domain to a load balancer."""
-    for number, name in enumerate(domain.names, start=1):
-        Route53Record(
+def _without_twins(names: Sequence[str]) -> str:
+    """Leaves out wildcards beside the name that they stand below: both have the same record.
+
+    https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
+    """
+    twins = [name for name in names if name.startswith("*.") and name[2:] in names]
+    return f" if !contains({json.dumps(twins)}, option.domain_name)" if twins else ""
+
+
+def add_alias_records(
+    scope: Construct, domain: Domain, load_balancer: Lb
+) -> dict[str, Route53Record]:
+    """Leads all names of a domain to a load balancer; returns the record of each."""
+    return {
+        name: Route53Record(
             scope,
-            f"alias-{number}",
+            # Numbered, two names would change places where one is added between them.
+            "alias-1" if name == domain.name else f"alias-{name}",
             zone_id=domain.hosted_zone_id,
             name=name,
             type="A",
@@ -81,3 +98,5 @@ def add_alias_records(scope: Construct, domain: Domain, load_balancer: Lb) -> No
                 evaluate_target_health=True,
             ),
         )
+        for name in domain.names
+    }

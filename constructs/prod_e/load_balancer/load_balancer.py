@@ -14,6 +14,7 @@ from cdktf_cdktf_provider_aws.lb_listener import (
     LbListenerDefaultActionRedirect,
 )
 from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup
+from cdktf_cdktf_provider_aws.route53_record import Route53Record
 from constructs import Construct
 
 from prod_e.doc import Doc
@@ -78,7 +79,7 @@ class LoadBalancerBase(Construct):
         ] = None,
         health_check: Annotated[HealthCheck | None, Doc("default: / answers 200")] = None,
         target_group_name: Annotated[
-            str | None, Doc("at most 32 characters; default: <service's>-<port>")
+            str | None, Doc("at most 32 characters, of a new one; default: the service's")
         ] = None,
         id: Annotated[str | None, Doc("of the constructs; default: the service's id")] = None,
     ) -> Route:
@@ -98,12 +99,10 @@ class LoadBalancerBase(Construct):
         key = service.node.path
         is_first = key not in self._target_groups
         if is_first:
-            # The port is in the name because another port needs another target group, which AWS
-            # makes before it deletes the old one only if their names differ.
             self._target_groups[key] = target_group(
                 self,
                 f"{id}-targets",
-                name=target_group_name or f"{service.name}-{service.port}",
+                name=target_group_name or service.name,
                 port=service.port,
                 vpc_id=self._network.vpc_id,
                 health_check=health_check or HealthCheck(),
@@ -138,7 +137,8 @@ class LoadBalancer(LoadBalancerBase):
 
     Raises `ValueError` for a name that AWS refuses.
 
-    `load_balancer`, `listener`, `web_acl`: the resources.
+    `load_balancer`, `listener`, `web_acl`: the resources. `alias_records`: those of its domain's
+    names, by name.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/introduction.html
     """
@@ -186,6 +186,7 @@ class LoadBalancer(LoadBalancerBase):
         )
         self.arn_suffix = self.load_balancer.arn_suffix
         self.dns_name = self.load_balancer.dns_name
+        self.alias_records: dict[str, Route53Record] = {}
         host = domain.name if domain else self.dns_name
         self.url = f"{'https' if is_https else 'http'}://{host}"
         self.listener = self._listen(domain, certificate_arn)
@@ -264,7 +265,7 @@ class LoadBalancer(LoadBalancerBase):
             ),
         )
         if domain:
-            add_alias_records(self, domain, self.load_balancer)
+            self.alias_records = add_alias_records(self, domain, self.load_balancer)
             certificate_arn = certificate_arn or validated_certificate(self, domain).certificate_arn
         if certificate_arn is None:
             return self._http_listener(not_found)

@@ -64,9 +64,14 @@ class HealthCheck:
 def target_group(
     scope: Construct, id: str, *, name: str, port: int, vpc_id: str, health_check: HealthCheck
 ) -> LbTargetGroup:
-    """The target group of tasks that listen on `port`. `name`: at most 32 characters.
+    """The target group of tasks. `name`: at most 32 characters. `port`: of the first tasks.
+
+    Both stay what they were: ECS registers each task with the port of its own container, and a
+    group that took this one's place would be empty when the listener rule is led to it.
 
     Raises `ValueError` for a name that AWS refuses.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LoadBalancer.html
     """
     if len(name) > _LONGEST_NAME:
         raise ValueError(
@@ -91,7 +96,9 @@ def target_group(
             healthy_threshold=health_check.healthy_threshold,
             unhealthy_threshold=health_check.unhealthy_threshold,
         ),
-        lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+        lifecycle=TerraformResourceLifecycle(
+            create_before_destroy=True, ignore_changes=["name", "port"]
+        ),
     )
 
 

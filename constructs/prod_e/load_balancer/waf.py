@@ -14,16 +14,30 @@ from constructs import Construct
 
 from prod_e.doc import Doc
 
-_RULE_GROUPS = (
-    "AWSManagedRulesAmazonIpReputationList",
-    "AWSManagedRulesKnownBadInputsRuleSet",
-    "AWSManagedRulesCommonRuleSet",
-)
+_RULES_ON_BODIES: dict[str, tuple[str, ...]] = {
+    "AWSManagedRulesAmazonIpReputationList": (),
+    "AWSManagedRulesKnownBadInputsRuleSet": (
+        "JavaDeserializationRCE_BODY",
+        "Log4JRCE_BODY",
+    ),
+    "AWSManagedRulesCommonRuleSet": (
+        "SizeRestrictions_BODY",
+        "EC2MetaDataSSRF_BODY",
+        "GenericLFI_BODY",
+        "GenericRFI_BODY",
+        "CrossSiteScripting_BODY",
+    ),
+}
+"""The rule groups, each with those of its rules that look into a request's body:
+https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waf:
     """A web ACL with AWS's managed rule groups and a limit for each address.
+
+    What a body may be, the service knows better: a text that quotes HTML is no attack, and rules on
+    bodies block those over 8 KiB. They only count, unless `block_bodies` is set.
 
     Raises `ValueError` for a limit that AWS refuses.
 
@@ -34,6 +48,9 @@ class Waf:
     requests_per_5_minutes_and_address: Annotated[
         int, Doc("10 to 2,000,000,000; more are blocked; default 2000")
     ] = 2000
+    block_bodies: Annotated[
+        bool, Doc("whether rules on bodies block what they match; default: they count it")
+    ] = False
 
     def __post_init__(self) -> None:
         if not 10 <= self.requests_per_5_minutes_and_address <= 2_000_000_000:
@@ -53,10 +70,19 @@ def add_web_acl(
             "name": group,
             "priority": number,
             "override_action": {"none": {}},
-            "statement": {"managed_rule_group_statement": {"name": group, "vendor_name": "AWS"}},
+            "statement": {
+                "managed_rule_group_statement": {
+                    "name": group,
+                    "vendor_name": "AWS",
+                    "rule_action_override": [
+                        {"name": rule, "action_to_use": {"count": {}}}
+                        for rule in (() if waf.block_bodies else rules_on_bodies)
+                    ],
+                }
+            },
             "visibility_config": _visibility_block(group),
         }
-        for number, group in enumerate(_RULE_GROUPS, start=1)
+        for number, (group, rules_on_bodies) in enumerate(_RULES_ON_BODIES.items(), start=1)
     ]
     rate_limit = {
         "name": "rate-limit",

@@ -1,6 +1,7 @@
 """What is watched of a database."""
 
-from prod_e.database.database import DatabaseBase
+from prod_e.database.database_base import DatabaseBase
+from prod_e.monitoring.events import tell_of_database_events
 from prod_e.monitoring.metric import Metric
 from prod_e.monitoring.watch import Watch
 
@@ -8,7 +9,7 @@ _GIB = 1024**3
 
 
 def watch_database(database: DatabaseBase, watch: Watch) -> None:
-    """Alarms on a database's CPU, storage (where its size is known) and connections.
+    """Alarms on a database's CPU, storage (where its size is known) and connections; RDS's events.
 
     Raises `ValueError` for one that is no RDS instance, of which CloudWatch knows nothing.
 
@@ -17,6 +18,7 @@ def watch_database(database: DatabaseBase, watch: Watch) -> None:
     identifier = database.identifier
     if identifier is None:
         raise ValueError(f"{database.host} is no RDS instance, so that CloudWatch has no metrics")
+    tell_of_database_events(identifier, watch)
 
     def metric(name: str) -> Metric:
         return Metric(

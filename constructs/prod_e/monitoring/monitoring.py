@@ -5,16 +5,12 @@ from functools import singledispatch
 from typing import Annotated
 
 from cdktf import TerraformStack
-from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
-from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 from constructs import Construct
 
-from prod_e.account import Account
-from prod_e.database.database import DatabaseBase
+from prod_e.database.database_base import DatabaseBase
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
 from prod_e.doc import Doc
-from prod_e.iam import ServiceRole, Statement, policy_document
 from prod_e.load_balancer.load_balancer import LoadBalancerBase
 from prod_e.monitoring.alarms import Alarms
 from prod_e.monitoring.dashboard import Dashboard
@@ -22,16 +18,17 @@ from prod_e.monitoring.database_alarms import watch_database
 from prod_e.monitoring.load_balancer_alarms import watch_load_balancer
 from prod_e.monitoring.service_alarms import watch_redeployment, watch_service
 from prod_e.monitoring.thresholds import Thresholds
+from prod_e.monitoring.topic import AlarmTopic
 from prod_e.monitoring.watch import Watch
 from prod_e.service.fargate_service import FargateService
 
 
 class Monitoring(Construct):
-    """An SNS topic, the alarms that ring there, a dashboard and saved Logs Insights queries.
+    """An encrypted SNS topic, the alarms that ring there, a dashboard and Logs Insights queries.
 
     It watches nothing until `watch` is called.
 
-    `topic`: the resource. `dashboard`: see `Dashboard`.
+    `topic`, `key`: the resources. `dashboard`: see `Dashboard`.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/WhatIsCloudWatch.html
     """
@@ -52,7 +49,10 @@ class Monitoring(Construct):
         super().__init__(scope, id)
         self.name = name or TerraformStack.of(self).node.id
         self._thresholds = thresholds or Thresholds()
-        self.topic = self._topic()
+        topic = AlarmTopic(self, name=self.name)
+        self.topic = topic.topic
+        self.key = topic.key
+        self._rules_role_arn = topic.rules_role_arn
         for number, address in enumerate(alarm_emails, start=1):
             SnsTopicSubscription(
                 self,
@@ -61,16 +61,6 @@ class Monitoring(Construct):
                 protocol="email",
                 endpoint=address,
             )
-        # EventBridge honours no condition of a topic's policy; a role's trust keeps others out:
-        # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
-        self._rules_role = ServiceRole(
-            self,
-            "rules-role",
-            name=f"{self.name}-alarms",
-            service="events.amazonaws.com",
-            account_id=Account.of(self).id,
-            statements=(Statement(actions=("sns:Publish",), resources=(self.topic.arn,)),),
-        )
         self._alarms = Alarms(self, name=self.name, topic_arn=self.topic.arn)
         self.dashboard = Dashboard(self, name=self.name)
 
@@ -99,31 +89,9 @@ class Monitoring(Construct):
                 dashboard=self.dashboard,
                 thresholds=self._thresholds,
                 topic_arn=self.topic.arn,
-                rules_role_arn=self._rules_role.arn,
+                rules_role_arn=self._rules_role_arn,
             ),
         )
-
-    def _topic(self) -> SnsTopic:
-        account = Account.of(self)
-        topic = SnsTopic(self, "alarms", name=f"{self.name}-alarms")
-        SnsTopicPolicy(
-            self,
-            "alarms-policy",
-            arn=topic.arn,
-            policy=policy_document(
-                Statement(
-                    actions=("sns:Publish",),
-                    resources=(topic.arn,),
-                    principal={"Service": "cloudwatch.amazonaws.com"},
-                    conditions={
-                        "ArnLike": {
-                            "aws:SourceArn": account.arn("cloudwatch", f"alarm:{self.name}-*"),
-                        }
-                    },
-                ),
-            ),
-        )
-        return topic
 
 
 @singledispatch

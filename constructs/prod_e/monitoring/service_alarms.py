@@ -1,15 +1,14 @@
 """What is watched of a service: its answers, its tasks, its deployments."""
 
-import json
 import math
 from dataclasses import replace
 
 from cdktf import ITerraformDependable
-from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
-from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
+from prod_e.monitoring.database_log import watch_database_log
+from prod_e.monitoring.events import tell_of_failed_deployments
 from prod_e.monitoring.log_queries import add_log_queries
 from prod_e.monitoring.metric import Metric
 from prod_e.monitoring.watch import Watch
@@ -22,6 +21,7 @@ def watch_service(service: FargateService, watch: Watch) -> None:
 
     A deployment after which callers suffer is rolled back.
     """
+    excused = watch_database_log(service, watch) if service.uses_database else None
     # A service's routes of one load balancer share a target group.
     by_load_balancer = {route.load_balancer_arn_suffix: route for route in service.routes}
     rolling_back = [
@@ -31,12 +31,13 @@ def watch_service(service: FargateService, watch: Watch) -> None:
             route,
             replace(watch, id=watch.id if number == 1 else f"{watch.id}-{number}"),
             after=service.service,
+            excused=excused,
         )
     ]
     if rolling_back:
         service.roll_back_on(rolling_back)
     _watch_tasks(service, watch)
-    _tell_of_failed_deployments(service, watch)
+    tell_of_failed_deployments(service, watch)
     add_log_queries(
         watch.scope,
         watch.id,
@@ -76,11 +77,12 @@ def watch_redeployment(redeployment: RedeployOnPush, watch: Watch) -> None:
 
 
 def _watch_route(
-    route: Route, watch: Watch, *, after: ITerraformDependable
+    route: Route, watch: Watch, *, after: ITerraformDependable, excused: Metric | None
 ) -> tuple[CloudwatchMetricAlarm, ...]:
     """Alarms on what callers notice; returns those that fail a deployment.
 
-    `after`: the service, without which no task can be healthy.
+    `after`: the service, without which no task can be healthy. `excused`: errors that no deployment
+    is to blame for, whichever load balancer the requests came through.
 
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html
     """
@@ -99,12 +101,14 @@ def _watch_route(
     errors = metric("HTTPCode_Target_5XX_Count", "Sum")
     latency = metric("TargetResponseTime", "p95")
     unhealthy = metric("UnHealthyHostCount", "Maximum")
+    counted = {"errors": errors, "requests": requests, **({"excused": excused} if excused else {})}
+    blamed = "(FILL(errors, 0) - FILL(excused, 0))" if excused else "FILL(errors, 0)"
     rolling_back = (
         watch.alarms.math_alarm(
             f"{watch.id}-5xx",
             f"More than {watch.thresholds.http_5xx_percent} % of answers are errors",
-            "100 * FILL(errors, 0) / requests",
-            {"errors": errors, "requests": requests},
+            f"100 * {blamed} / requests",
+            counted,
             threshold=watch.thresholds.http_5xx_percent,
             periods=3,
             missing="notBreaching",  # nobody asked
@@ -203,32 +207,4 @@ def _watch_tasks(service: FargateService, watch: Watch) -> None:
     watch.dashboard.add(f"{watch.id}: CPU and memory in percent", rows)
     watch.dashboard.add(
         f"{watch.id}: tasks", [metric.widget_row(kind) for kind, metric in counts.items()]
-    )
-
-
-def _tell_of_failed_deployments(service: FargateService, watch: Watch) -> None:
-    """Tells the topic when a deployment of a service fails.
-
-    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_service_deployment_events.html
-    """
-    rule = CloudwatchEventRule(
-        watch.scope,
-        f"{watch.id}-failed-deployment",
-        name=f"{watch.name}-{watch.id}-failed-deployment",
-        description=f"A deployment of {service.service_name} failed",
-        event_pattern=json.dumps(
-            {
-                "source": ["aws.ecs"],
-                "detail-type": ["ECS Deployment State Change"],
-                "resources": [service.arn],
-                "detail": {"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
-            }
-        ),
-    )
-    CloudwatchEventTarget(
-        watch.scope,
-        f"{watch.id}-failed-deployment-target",
-        rule=rule.name,
-        arn=watch.topic_arn,
-        role_arn=watch.rules_role_arn,
     )

@@ -80,7 +80,8 @@ class Network(NetworkBase):
 
     Public subnets hold the load balancer and NAT gateways, private ones tasks, isolated ones (no
     route out of the VPC) the database. The default security group lets nothing through, traffic to
-    S3 stays on AWS's network, and a flow log records who talked to whom.
+    S3 stays on AWS's network and ends at the account's own buckets and ECR's layers, and a flow log
+    records who talked to whom.
 
     `vpc`, `public_subnets`, `private_subnets`, `isolated_subnets`, `internet_gateway`,
     `nat_gateways`, `s3_endpoint`, `flow_log`: the resources.
@@ -118,6 +119,10 @@ class Network(NetworkBase):
         flow_log_retention_days: Annotated[
             int, Doc("how long CloudWatch keeps the flow log, as it offers; default 14")
         ] = 14,
+        foreign_buckets: Annotated[
+            Sequence[str],
+            Doc("S3 buckets of other accounts that tasks use through the endpoint; default: none"),
+        ] = (),
     ) -> None:
         super().__init__(scope, id)
         block = _checked_block(cidr)
@@ -140,7 +145,7 @@ class Network(NetworkBase):
             tags={"Name": f"{self.name}-default"},
         )
         self._add_subnets(block, availability_zones)
-        self._connect(egress, nat_gateways)
+        self._connect(egress, nat_gateways, foreign_buckets)
         self.flow_log = add_flow_log(
             self, name=self.name, vpc_id=self.vpc_id, retention_days=flow_log_retention_days
         )
@@ -228,7 +233,7 @@ class Network(NetworkBase):
         self.private_subnet_ids = [subnet.id for subnet in self.private_subnets]
         self.isolated_subnet_ids = [subnet.id for subnet in self.isolated_subnets]
 
-    def _connect(self, egress: str, nat_gateways: str) -> None:
+    def _connect(self, egress: str, nat_gateways: str, foreign_buckets: Sequence[str]) -> None:
         gateway = InternetGateway(self, "internet", vpc_id=self.vpc_id, tags={"Name": self.name})
         self.internet_gateway = gateway
         public_table = add_route_table(
@@ -256,6 +261,7 @@ class Network(NetworkBase):
             name=self.name,
             vpc_id=self.vpc_id,
             route_table_ids=[table.id for table in private_tables],
+            foreign_buckets=foreign_buckets,
         )
         self.egress_dependables = [self.s3_endpoint]
         self.nat_gateways: list[NatGateway] = []

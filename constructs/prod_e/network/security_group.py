@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
-from cdktf import TerraformResource
+from cdktf import TerraformResource, TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws import security_group as aws
 from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
 from cdktf_cdktf_provider_aws.vpc_security_group_ingress_rule import VpcSecurityGroupIngressRule
@@ -26,6 +26,11 @@ class Rule:
     peer: str
     port: int | None
     resource: TerraformResource
+
+
+# What a task still uses goes after the service has left it, which Terraform does in the reverse
+# order of making only for what it is to make before it destroys.
+_GOES_LAST = TerraformResourceLifecycle(create_before_destroy=True)
 
 
 class SecurityGroupBase(Construct):
@@ -130,6 +135,7 @@ class SecurityGroupBase(Construct):
             from_port=port,
             to_port=port,
             description=description,
+            lifecycle=_GOES_LAST,
         )
         self.rules.append(Rule(is_ingress=False, peer=peer, port=port, resource=rule))
         for tell in self.changed:
@@ -159,6 +165,7 @@ class SecurityGroupBase(Construct):
             from_port=port,
             to_port=port,
             description=description,
+            lifecycle=_GOES_LAST,
         )
         self.rules.append(Rule(is_ingress=True, peer=peer, port=port, resource=rule))
         for tell in self.changed:
@@ -178,7 +185,7 @@ class SecurityGroup(SecurityGroupBase):
         id: str = "security-group",
         *,
         name: Annotated[str, Doc("its name and its Name tag, at most 255 characters")],
-        description: Annotated[str, Doc("AWS makes another group if it changes")],
+        description: Annotated[str, Doc("of a new one: AWS cannot change it, so that it stays")],
         vpc_id: Annotated[str, Doc("the VPC")],
         label: Annotated[
             str | None, Doc("what descriptions of rules call it; default: the owner's id")
@@ -192,6 +199,8 @@ class SecurityGroup(SecurityGroupBase):
             description=description,
             vpc_id=vpc_id,
             tags={"Name": name},
+            # Another one would have the same name, which AWS refuses.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["description"]),
         )
         self.security_group_id = self.security_group.id
 

@@ -1,6 +1,6 @@
 """The arguments that a task has wherever it runs, documented once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Required, TypedDict
 
@@ -67,7 +67,8 @@ Image = Annotated[
     Doc("an address with tag, such as nginxinc/nginx-unprivileged:1, or an EcrImage"),
 ]
 Port = Annotated[
-    int | None, Doc("the TCP port that the container listens on, told as PORT; default: none")
+    int | None,
+    Doc("the TCP port that the container listens on, 1024 to 65535, told as PORT; default: none"),
 ]
 Environment = Annotated[
     Mapping[str, str] | None,
@@ -77,6 +78,14 @@ Secrets = Annotated[
     Mapping[str, str] | None,
     Doc(
         "variable to ARN of a Secrets Manager secret or a Parameter Store parameter; default: none"
+    ),
+]
+SecretsKmsKeyArns = Annotated[
+    Sequence[str],
+    Doc(
+        "ARNs of the customer managed KMS keys that the secrets are encrypted with, which the"
+        " execution role may then use; default: none, for AWS managed keys need no grant."
+        " https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html"
     ),
 ]
 CpuUnits = Annotated[int, Doc("1024 are one virtual CPU; default 256")]
@@ -94,7 +103,12 @@ HealthCheckOfContainer = Annotated[
     ContainerHealthCheck | None, Doc("how ECS asks the container itself; default: not at all")
 ]
 ExecuteCommand = Annotated[
-    bool, Doc("whether `aws ecs execute-command` may open a shell in a task; default: no")
+    bool,
+    Doc(
+        "whether `aws ecs execute-command` may open a shell in a task; AWS asks for a root file"
+        " system that can be written to, here only the two folders of its agent can; default: no."
+        " https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html"
+    ),
 ]
 LogRetentionDays = Annotated[int, Doc("how long CloudWatch keeps the log; default 30")]
 Names = Annotated[TaskNames | None, Doc("names of their own for a task's parts")]
@@ -107,6 +121,7 @@ class TaskArguments(TypedDict, total=False):
     port: Port
     environment: Environment
     secrets: Secrets
+    secrets_kms_key_arns: SecretsKmsKeyArns
     cpu_units: CpuUnits
     memory_mib: MemoryMib
     architecture: Architecture

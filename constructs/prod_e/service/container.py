@@ -1,7 +1,7 @@
-"""The container definition of a task."""
+"""The container definitions of a task."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,19 @@ from prod_e.service.arguments import ContainerHealthCheck
 
 AGENT_FOLDERS = {"agent-state": "/var/lib/amazon", "agent-logs": "/var/log/amazon"}
 """Where the Systems Manager agent writes; the rest of the root file system stays read-only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitContainer:
+    """A program of the same image that runs to its end before the container starts.
+
+    `secrets`: of which the container itself sees none.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    secrets: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +39,10 @@ class ContainerDefinition:
     log_group: str
     region: str
 
-    def as_json(self, environment: Mapping[str, str]) -> str:
-        """The definition as ECS reads it, in the order in which ECS gives it back.
+    def as_json(
+        self, environment: Mapping[str, str], init_containers: Sequence[InitContainer] = ()
+    ) -> str:
+        """The definitions as ECS reads them, each in the order in which ECS gives it back.
 
         https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
         """
@@ -38,13 +53,13 @@ class ContainerDefinition:
             "portMappings": [{"containerPort": self.port, "hostPort": self.port, "protocol": "tcp"}]
             if self.port
             else [],
-            "environment": [
-                {"name": name, "value": environment[name]} for name in sorted(environment)
-            ],
-            "secrets": [
-                {"name": name, "valueFrom": self.secrets[name]} for name in sorted(self.secrets)
-            ],
+            "environment": _environment(environment),
+            "secrets": _secrets(self.secrets),
         }
+        if init_containers:
+            definition["dependsOn"] = [
+                {"containerName": each.name, "condition": "SUCCESS"} for each in init_containers
+            ]
         if self.health_check:
             definition["healthCheck"] = {
                 "command": [literal(part) for part in self.health_check.command],
@@ -61,19 +76,39 @@ class ContainerDefinition:
                 for volume, folder in (AGENT_FOLDERS if self.execute_command else {}).items()
             ],
             "stopTimeout": 30,
-            "logConfiguration": {
-                "logDriver": "awslogs",
-                "options": {
-                    "awslogs-group": self.log_group,
-                    "awslogs-region": self.region,
-                    "awslogs-stream-prefix": LOG_STREAM_PREFIX,
-                    # A log that cannot be delivered must not stop the service.
-                    "mode": "non-blocking",
-                    "max-buffer-size": "4m",
-                },
+            "logConfiguration": self._log_configuration(),
+        }
+        return json.dumps([definition, *map(self._init_definition, init_containers)])
+
+    def _init_definition(self, container: InitContainer) -> dict[str, Any]:
+        program, *arguments = map(literal, container.command)
+        return {
+            "name": container.name,
+            "image": self.image,
+            "essential": False,
+            "entryPoint": [program],
+            "command": arguments,
+            "portMappings": [],
+            "environment": _environment(container.environment),
+            "secrets": _secrets(container.secrets),
+            "readonlyRootFilesystem": True,
+            "linuxParameters": self._linux_parameters(),
+            "mountPoints": [],
+            "logConfiguration": self._log_configuration(),
+        }
+
+    def _log_configuration(self) -> dict[str, Any]:
+        return {
+            "logDriver": "awslogs",
+            "options": {
+                "awslogs-group": self.log_group,
+                "awslogs-region": self.region,
+                "awslogs-stream-prefix": LOG_STREAM_PREFIX,
+                # A log that cannot be delivered must not stop the service.
+                "mode": "non-blocking",
+                "max-buffer-size": "4m",
             },
         }
-        return json.dumps([definition])
 
     def _linux_parameters(self) -> dict[str, Any]:
         parameters: dict[str, Any] = {
@@ -93,6 +128,14 @@ class ContainerDefinition:
                 }
             ]
         return parameters
+
+
+def _environment(variables: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": variables[name]} for name in sorted(variables)]
+
+
+def _secrets(secrets: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "valueFrom": secrets[name]} for name in sorted(secrets)]
 
 
 def literal(text: str) -> str:

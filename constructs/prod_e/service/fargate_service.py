@@ -1,6 +1,6 @@
 """A service on ECS Fargate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Unpack
 
 from cdktf import Postcondition, TerraformResource, TerraformResourceLifecycle
@@ -20,7 +20,7 @@ from prod_e.doc import Doc
 from prod_e.iam import Statement
 from prod_e.network.network import NetworkBase
 from prod_e.network.security_group import SecurityGroupBase
-from prod_e.service.arguments import TaskArguments
+from prod_e.service.arguments import Secrets, TaskArguments
 from prod_e.service.cluster import Cluster, ClusterBase
 from prod_e.service.route import Route
 from prod_e.service.scaling import Scaling, TaskScaling
@@ -39,7 +39,8 @@ class FargateService(Construct):
 
     Raises `ValueError` for values that AWS refuses.
 
-    `task`: its `FargateTaskDefinition`. `service`, `task_definition`, `log_group`: the resources.
+    `task`: its `FargateTaskDefinition`. `uses_database`: whether a database has let it in.
+    `service`, `task_definition`, `log_group`: the resources.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/AWS_Fargate.html
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html
@@ -78,6 +79,7 @@ class FargateService(Construct):
         self.cluster = cluster or Cluster(self, "cluster", name=self.name)
         self.arn = Account.of(self).arn("ecs", f"service/{self.cluster.name}/{self.service_name}")
         self.routes: list[Route] = []
+        self.uses_database = False
         self.security_group = network.security_group(
             self, name=f"{network.name}-{id}", description=f"Tasks of {self.service_name}"
         )
@@ -131,6 +133,21 @@ class FargateService(Construct):
         Raises `ValueError` if one of them has another value already.
         """
         self.task.add_environment(variables)
+
+    def add_init_container(
+        self,
+        name: Annotated[str, Doc("what follows the container's name, as in <container>-<name>")],
+        *,
+        command: Annotated[Sequence[str], Doc("a program of the image, with its arguments")],
+        environment: Annotated[
+            Mapping[str, str] | None, Doc("its plain variables; default: none")
+        ] = None,
+        secrets: Secrets = None,
+    ) -> None:
+        """Runs a program before the container; see `FargateTaskDefinition.add_init_container`."""
+        self.task.add_init_container(
+            name, command=command, environment=environment, secrets=secrets
+        )
 
     def add_to_task_policy(self, *statements: Statement) -> None:
         """Lets the program in the container do more with AWS."""

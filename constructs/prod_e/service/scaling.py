@@ -25,7 +25,9 @@ class Scaling:
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html
     """
 
-    min_tasks: Annotated[int, Doc("0 to max_tasks; default 2")] = 2
+    min_tasks: Annotated[
+        int, Doc("1 to max_tasks: with no task nothing could be followed; default 2")
+    ] = 2
     max_tasks: Annotated[int, Doc("more than min_tasks, at most 5000; default 10")] = 10
     cpu_target_percent: Annotated[int, Doc("of the tasks' CPU, 10 to 90; default 60")] = 60
     memory_target_percent: Annotated[int, Doc("of their memory, 10 to 90; default 70")] = 70
@@ -34,10 +36,10 @@ class Scaling:
     ] = 1000
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_tasks < self.max_tasks <= _MOST_TASKS:
+        if not 1 <= self.min_tasks < self.max_tasks <= _MOST_TASKS:
             raise ValueError(
                 f"min_tasks = {self.min_tasks}, max_tasks = {self.max_tasks};"
-                f" allowed: 0 <= min_tasks < max_tasks <= {_MOST_TASKS}"
+                f" allowed: 1 <= min_tasks < max_tasks <= {_MOST_TASKS}"
             )
         for name in ("cpu_target_percent", "memory_target_percent"):
             if not 10 <= getattr(self, name) <= 90:

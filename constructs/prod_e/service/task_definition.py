@@ -1,6 +1,6 @@
 """A task: one container, its size, its log and its two roles."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated
 
 from cdktf import ITerraformDependable, TerraformStack
@@ -28,12 +28,20 @@ from prod_e.service.arguments import (
     Names,
     Port,
     Secrets,
+    SecretsKmsKeyArns,
     TaskNames,
     TmpMib,
 )
-from prod_e.service.container import AGENT_FOLDERS, ContainerDefinition, literal
+from prod_e.service.container import (
+    AGENT_FOLDERS,
+    ContainerDefinition,
+    InitContainer,
+    literal,
+)
 from prod_e.service.fargate_sizes import FARGATE_MEMORY_MIB
+from prod_e.service.ports import LEAST_PORT
 
+_HIGHEST_PORT = 65_535
 _PRINCIPAL = "ecs-tasks.amazonaws.com"
 
 
@@ -47,7 +55,8 @@ class FargateTaskDefinition(Construct):
     Whoever starts it otherwise than by a service, as an EventBridge schedule does, needs
     `task_definition.arn`, and `iam:PassRole` for both roles.
 
-    Raises `ValueError` for a size that Fargate does not offer.
+    Raises `ValueError` for a size that Fargate does not offer, and for a port below 1024, which a
+    container without capabilities cannot listen on.
 
     `task_definition`, `log_group`: the resources. `execution_role`, `task_role`: with their `arn`.
 
@@ -66,6 +75,7 @@ class FargateTaskDefinition(Construct):
         ] = None,
         environment: Environment = None,
         secrets: Secrets = None,
+        secrets_kms_key_arns: SecretsKmsKeyArns = (),
         cpu_units: CpuUnits = 256,
         memory_mib: MemoryMib = 512,
         architecture: Architecture = "x86_64",
@@ -77,6 +87,8 @@ class FargateTaskDefinition(Construct):
     ) -> None:
         super().__init__(scope, id)
         _check_size(cpu_units, memory_mib, tmp_mib)
+        if port is not None and not LEAST_PORT <= port <= _HIGHEST_PORT:
+            raise ValueError(f"port = {port}; allowed: {LEAST_PORT} to {_HIGHEST_PORT}")
         name = name or f"{TerraformStack.of(self).node.id}-{id}"
         names = names or TaskNames()
         secrets = secrets or {}
@@ -93,8 +105,11 @@ class FargateTaskDefinition(Construct):
             name=f"{name}-execution",
             service=_PRINCIPAL,
             account_id=account.id,
-            statements=_execution_statements(account, image, self.log_group, secrets),
+            statements=_execution_statements(account, image, self.log_group),
         )
+        self._let_read(secrets.values())
+        if secrets_kms_key_arns:
+            self.execution_role.allow(decrypt_secrets(account, secrets_kms_key_arns))
         self.task_role = ServiceRole(
             self,
             "task-role",
@@ -114,6 +129,7 @@ class FargateTaskDefinition(Construct):
             region=account.region,
         )
         self.container_name = self._definition.name
+        self._init_containers: list[InitContainer] = []
         self._environment = {key: literal(value) for key, value in (environment or {}).items()}
         if port:
             self._environment["PORT"] = str(port)
@@ -157,13 +173,61 @@ class FargateTaskDefinition(Construct):
             if self._environment.get(key, value) != value:
                 raise ValueError(f"{key} has a value already: {self._environment[key]!r}")
         self._environment |= variables
-        self.task_definition.container_definitions = self._definition.as_json(self._environment)
+        self._define()
+
+    def add_init_container(
+        self,
+        name: Annotated[str, Doc("what follows the container's name, as in <container>-<name>")],
+        *,
+        command: Annotated[Sequence[str], Doc("a program of the image, with its arguments")],
+        environment: Annotated[
+            Mapping[str, str] | None, Doc("its plain variables; default: none")
+        ] = None,
+        secrets: Secrets = None,
+    ) -> None:
+        """Runs a program to its end before the container starts; if it fails, the task ends.
+
+        It has three minutes on Fargate. The container sees none of its variables and secrets, but
+        both have the same task role. It runs with the image, log and hardening of the container.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
+        """
+        secrets = secrets or {}
+        self._let_read(secrets.values())
+        self._init_containers.append(
+            InitContainer(
+                name=f"{self.container_name}-{name}",
+                command=tuple(command),
+                environment=environment or {},
+                secrets=secrets,
+            )
+        )
+        self._define()
 
     def add_to_task_policy(self, *statements: Statement) -> None:
         """Lets the program in the container do more with AWS."""
         self.task_role.allow(*statements)
         for tell in self.changed:
             tell()
+
+    def _define(self) -> None:
+        self.task_definition.container_definitions = self._definition.as_json(
+            self._environment, self._init_containers
+        )
+
+    def _let_read(self, secrets: Collection[str]) -> None:
+        # An ARN may be followed by a key of the secret's JSON, a stage and a version. One that
+        # Terraform is yet to know is an expression, with colons behind it only.
+        arns = sorted({_without_key(arn) for arn in secrets})
+        parameters = tuple(arn for arn in arns if ":ssm:" in arn)
+        if managed := tuple(arn for arn in arns if arn not in parameters):
+            self.execution_role.allow(
+                Statement(actions=("secretsmanager:GetSecretValue",), resources=managed)
+            )
+        if parameters:
+            self.execution_role.allow(
+                Statement(actions=("ssm:GetParameters",), resources=parameters)
+            )
 
 
 _EXECUTE_COMMAND = Statement(
@@ -201,7 +265,6 @@ def _execution_statements(
     account: Account,
     image: str | EcrImage,
     log_group: CloudwatchLogGroup,
-    secrets: Mapping[str, str],
 ) -> tuple[Statement, ...]:
     statements = []
     if isinstance(image, EcrImage):
@@ -226,10 +289,24 @@ def _execution_statements(
             resources=(f"{log_group.arn}:*",),
         )
     )
-    # An ARN may be followed by a key of the secret's JSON, a stage and a version.
-    arns = sorted({":".join(arn.split(":")[:7]) for arn in secrets.values()})
-    if managed := tuple(arn for arn in arns if ":secretsmanager:" in arn):
-        statements.append(Statement(actions=("secretsmanager:GetSecretValue",), resources=managed))
-    if parameters := tuple(arn for arn in arns if ":ssm:" in arn):
-        statements.append(Statement(actions=("ssm:GetParameters",), resources=parameters))
     return tuple(statements)
+
+
+def _without_key(arn: str) -> str:
+    return arn.partition("}:")[0] + "}" if arn.startswith("${") else ":".join(arn.split(":")[:7])
+
+
+def decrypt_secrets(account: Account, key_arns: Sequence[str]) -> Statement:
+    """Lets a role use KMS keys for what Secrets Manager and Parameter Store give it."""
+    return Statement(
+        actions=("kms:Decrypt",),
+        resources=tuple(key_arns),
+        conditions={
+            "StringEquals": {
+                "kms:ViaService": [
+                    f"{service}.{account.region}.amazonaws.com"
+                    for service in ("secretsmanager", "ssm")
+                ]
+            }
+        },
+    )

@@ -5,7 +5,7 @@ returns validated, immutable objects or raises `SettingsError` with one message 
 """
 
 from prod_e.settings.cluster import Cluster
-from prod_e.settings.database import Database
+from prod_e.settings.database import Database, RestoredDatabase
 from prod_e.settings.delivery import Delivery
 from prod_e.settings.environment import Environment
 from prod_e.settings.load_balancer import LoadBalancer
@@ -25,6 +25,7 @@ __all__ = [
     "Monitoring",
     "Network",
     "Providers",
+    "RestoredDatabase",
     "Service",
     "SettingsError",
     "State",

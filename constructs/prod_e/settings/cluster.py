@@ -19,7 +19,8 @@ class Cluster(Section):
         | None
     ) = None
     """A cluster that is there already, in place of one that is made, with the capacity providers
-    FARGATE and FARGATE_SPOT; the alarm on running tasks needs its Container Insights."""
+    FARGATE and FARGATE_SPOT; the alarm on running tasks needs its Container Insights.
+    In another cluster the services are deleted and made anew."""
 
     @property
     def existing_name(self) -> str | None:

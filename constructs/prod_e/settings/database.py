@@ -10,6 +10,66 @@ from prod_e.settings.fields import DOMAIN_NAME, Mistake, Section, SecurityGroupI
 _OF_EXISTING = {"name", "port", "secret_arn", "security_group_id"}
 
 
+class RestoredDatabase(Section):
+    """A second RDS instance, with the data of a snapshot or of a point in time.
+
+    It stands beside the environment's own; all else of it is as `[database]` says. Once it is
+    there, `snapshot` and `time` have no effect any more, and taking them out changes nothing.
+    """
+
+    identifier: Annotated[
+        str,
+        matching(
+            r"^[a-z](-?[a-z0-9]){0,62}$",
+            "lower-case letters, digits and single hyphens, starting with a letter, at most 63",
+        ),
+    ]
+    """The instance's. Another one is another instance, and removes this one."""
+
+    snapshot: (
+        Annotated[
+            str,
+            matching(
+                r"^[A-Za-z][A-Za-z0-9:_.-]{0,254}$",
+                "a snapshot's name or its ARN, such as rds:prod-e-1",
+            ),
+        ]
+        | None
+    ) = None
+    """What it begins with: a snapshot."""
+
+    time: (
+        Annotated[
+            str,
+            matching(
+                r"^(latest|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$",
+                "latest, or a time in UTC such as 2026-11-28T09:30:00Z",
+            ),
+        ]
+        | None
+    ) = None
+    """What it begins with: the environment's own instance as it was then, which needs
+    `backup_days` above 0."""
+
+    serves: bool = False
+    """Whether services use it in place of the environment's own instance, which they leave without
+    an outage but with what it was given since."""
+
+    original: Literal["kept", "removed"] = "kept"
+    """What becomes of the environment's own instance; `removed`, only with `serves`, deletes it
+    once `deletion_protection` is off."""
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        if self.snapshot and self.time:
+            yield "time", "has no meaning with snapshot; give one of the two"
+        if not (self.snapshot or self.time or self.serves):
+            yield "snapshot", "is missing; give it or time, or the new instance would be empty"
+        if self.original == "removed" and not self.serves:
+            yield "original", "'removed' leaves the services no database; set serves = true first"
+        if self.original == "removed" and self.time:
+            yield "time", "is that of the original, which is removed; leave it out"
+
+
 class Database(Section):
     """The PostgreSQL database that an environment's services share.
 
@@ -28,14 +88,15 @@ class Database(Section):
         | None
     ) = None
     """The database in the instance; default: the environment's name with `_` for `-`, or with `arn`
-    the one that the instance was made with."""
+    the one that the instance was made with. With another one the instance is deleted, with its
+    data, and made anew."""
 
     engine_version: Annotated[
         str,
         matching(r"^1[3-9](\.\d{1,2})?$", "a version of PostgreSQL from 13 on, such as 16 or 16.4"),
     ] = "16"
     """A major version such as `16`, which RDS keeps at its newest minor version, or `16.4` to hold
-    a minor one."""
+    a minor one. `plan` says what one costs whose standard support has ended."""
 
     instance_class: Annotated[
         str, matching(r"^db\.[a-z0-9]+\.[a-z0-9]+$", "an instance class such as db.t4g.micro")
@@ -57,14 +118,20 @@ class Database(Section):
 
     apply: Literal["immediately", "in_window"] = "in_window"
     """When a change of the instance happens: at once, with an outage if it needs one, or in the
-    next maintenance window. A new major version needs `immediately`: until the window, the instance
-    would still use the parameter group of the old one, which Terraform then cannot delete."""
+    next maintenance window, as `plan` and `deploy` say. `deploy` refuses a new major version but
+    with `immediately`: until the window, the instance would still use the parameter group of the
+    old one, which Terraform then cannot delete."""
 
     deletion_protection: bool = True
     """RDS and Terraform refuse to delete the instance."""
 
     final_snapshot: bool = True
-    """Deletion leaves a snapshot."""
+    """Deletion leaves a snapshot, `<identifier>-<id of its security group>`. Terraform goes by what
+    the last deployment set: switch it on and deploy before you destroy."""
+
+    restored: RestoredDatabase | None = None
+    """A second instance with the data of a snapshot or of a point in time; without this section
+    there is none."""
 
     arn: (
         Annotated[
@@ -138,6 +205,8 @@ class Database(Section):
     def _own_mistakes(self) -> Iterator[Mistake]:
         for key in sorted(self.model_fields_set & (_OF_EXISTING - {"name"})):
             yield key, "has no meaning without arn or host; leave it out"
+        if self.restored and self.restored.time and not self.backup_days:
+            yield "restored.time", "needs backups, and backup_days = 0 keeps none"
         if self.max_storage_gib is not None and self.max_storage_gib < self.storage_gib * 1.1:
             yield (
                 "max_storage_gib",

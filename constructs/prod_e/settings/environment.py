@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr
 
 from prod_e.names import EnvironmentNames, ServiceNames
 from prod_e.settings.cluster import Cluster
+from prod_e.settings.connections import ConnectingService, Connections, connections_allowed
 from prod_e.settings.database import Database
 from prod_e.settings.delivery import Delivery
 from prod_e.settings.fields import Mistake, Region, Section, matching
@@ -20,6 +21,12 @@ from prod_e.settings.service import Service
 from prod_e.settings.state import State, bucket_problems
 
 _TAG = re.compile(r"[\w\s.:/=+@-]*")
+
+_OF_ACM = re.compile(r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")
+"""https://docs.aws.amazon.com/acm/latest/userguide/acm-certificate-characteristics.html"""
+
+_MOST_WILDCARDS = 6
+"""https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html"""
 
 _REFUSED_BEGINNINGS = {"internal-": "load balancers", "sg-": "security groups"}
 """How AWS lets no such resource's name begin."""
@@ -36,7 +43,8 @@ class Environment(Section):
             max_length=24,
         ),
     ]
-    """The prefix of every name in AWS."""
+    """The prefix of every name in AWS. Nothing is renamed: with another one, another environment
+    is made anew beside this one."""
 
     region: Region = "us-west-2"
     """The AWS region that everything is made in."""
@@ -105,6 +113,34 @@ class Environment(Section):
         }
         return tuple(key for key, value in named.items() if value)
 
+    def uses_database(self, key: str) -> bool:
+        """Whether the service `key` may reach the database."""
+        return self.database is not None and self.services[key].database is not False
+
+    def database_connections(self, key: str) -> int:
+        """The most connections to the database of one task of the service `key`."""
+        return self._connections.of(key)
+
+    @property
+    def connections_allowed(self) -> int | None:
+        """How many connections the database allows; `None` where that is not known."""
+        if self.database is None or not self.database.is_made:
+            return None
+        return connections_allowed(self.database.instance_class)
+
+    @property
+    def _connections(self) -> Connections:
+        return Connections(
+            allowed=self.connections_allowed,
+            services={
+                key: ConnectingService(
+                    max_tasks=service.max_tasks, given=service.database_connections
+                )
+                for key, service in self.services.items()
+                if self.uses_database(key)
+            },
+        )
+
     def source_of(self, key: str) -> str:
         """The folder with the Dockerfile of the service `key`, seen from the project's folder."""
         return self.services[key].source or key
@@ -123,9 +159,17 @@ class Environment(Section):
                     " with aws:, values of at most 256, made of letters, digits, spaces and"
                     " _ . : / = + - @",
                 )
+        restored = self.database.restored if self.database else None
+        if restored and restored.identifier == self.names.database:
+            yield (
+                "database.restored.identifier",
+                f"{restored.identifier!r} is that of the environment's own instance; give another",
+            )
         yield from self._existing_mistakes()
+        yield from self._database_mistakes()
         yield from self._name_mistakes()
         yield from self._route_mistakes()
+        yield from self._tag_mistakes()
 
     def _existing_mistakes(self) -> Iterator[Mistake]:
         """Whether what is there already fits together."""
@@ -162,6 +206,40 @@ class Environment(Section):
                 f"is missing for {' and '.join(in_a_vpc)}; the tasks run in that VPC too",
             )
 
+    def _database_mistakes(self) -> Iterator[Mistake]:
+        for key, service in self.services.items():
+            if self.database is None:
+                for field in ("database", "database_secret_arn", "database_connections"):
+                    if getattr(service, field):
+                        yield f"services.{key}.{field}", "needs the section [database]"
+            elif service.database is None and len(self.services) > 1:
+                yield (
+                    f"services.{key}.database",
+                    "is missing: where there are several services, each says whether it may reach"
+                    " the database; allowed: true or false",
+                )
+        if self.database and (problem := self._connections.problem()):
+            yield (
+                "database.instance_class",
+                f"{self.database.instance_class!r} {problem}; take a larger class, or smaller"
+                " database_connections or max_tasks",
+            )
+
+    def _tag_mistakes(self) -> Iterator[Mistake]:
+        """Whether a tag that moves is in a repository where none may."""
+        for key, service in self.services.items():
+            moving = service.image_tag.moves_to_builds
+            if not service.immutable_tags or moving is None:
+                continue
+            if service.image_tag.follows and self.providers.leaves_tags_out:
+                continue
+            newer = ', or providers.aws = "~> 6.25"' if service.image_tag.follows else ""
+            yield (
+                f"services.{key}.immutable_tags",
+                f"is against image_tag = {moving!r}, which moves with each build; set"
+                f' image_tag = "content"{newer}',
+            )
+
     def _name_mistakes(self) -> Iterator[Mistake]:
         for beginning, what in _REFUSED_BEGINNINGS.items():
             if f"{self.name}-".startswith(beginning):
@@ -178,13 +256,13 @@ class Environment(Section):
                     f"makes the access logs' bucket {bucket!r}, which AWS refuses: {problem};"
                     " take another, or set load_balancer.access_logs = false",
                 )
-        for key, service in self.services.items():
+        for key in self.services:
             if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", key):
                 yield (
                     f"services.{key}",
                     "is not a name; allowed: lower-case letters, digits and single hyphens",
                 )
-            target_group = f"{self.name}-{key}-{service.port}"
+            target_group = self._names(key).target_group
             if len(target_group) > 32:
                 yield (
                     f"services.{key}",
@@ -201,6 +279,19 @@ class Environment(Section):
                     f"services.{key}.host",
                     f"{host!r} is outside of load_balancer.domain_name = {domain!r}, for which the"
                     " certificate is made; allowed: the domain and names below it",
+                )
+            elif domain and self.load_balancer.hosted_zone_id and host and not _OF_ACM.match(host):
+                yield (
+                    f"services.{key}.host",
+                    f"{host!r} is no name that ACM issues a certificate for; allowed: a name, or"
+                    " one whose whole first label is *",
+                )
+            wildcards = len(re.findall(r"[*?]", f"{host or ''}{service.path}"))
+            if wildcards > _MOST_WILDCARDS:
+                yield (
+                    f"services.{key}.path",
+                    f"has with host {wildcards} wildcards; the load balancer allows"
+                    f" {_MOST_WILDCARDS} in a rule",
                 )
         for (one, first), (other, second) in combinations(self.services.items(), 2):
             if (first.host, first.path) == (second.host, second.path):
@@ -223,12 +314,40 @@ class Environment(Section):
     def _names(self, key: str) -> ServiceNames:
         return ServiceNames.of(self.name, key, self.services[key])
 
-    def names_shared_with(self, other: Self) -> Iterator[Mistake]:
-        """Yields the key and the problem of each name that both environments give in one region."""
-        if (self.account, self.region) != (other.account, other.region):
+    def conflicts_with(self, other: Self) -> Iterator[Mistake]:
+        """Yields the key and the problem of what AWS or Terraform would have twice."""
+        for stack in sorted({*self.names.stacks} & {*other.names.stacks}):
+            yield (
+                "name",
+                f"{self.name!r} makes the stack {stack!r}, as {other.file} does with"
+                f" {other.name!r}; each environment needs a name of its own",
+            )
+        if self.account != other.account:
+            return
+        if (
+            self.delivery
+            and other.delivery
+            and self.delivery.create_oidc_provider
+            and other.delivery.create_oidc_provider
+        ):
+            yield (
+                "delivery.create_oidc_provider",
+                f"is true in {other.file} too, and an account has only one identity provider of"
+                " GitHub; set it to false here",
+            )
+        for key, other_key in product(self._watched, other._watched):
+            if (name := f"{self.name}-{key}") == f"{other.name}-{other_key}":
+                yield (
+                    "name",
+                    f"{self.name!r} makes names that begin with {name!r} for {key!r}, as"
+                    f" {other.file} does for {other_key!r}; rename one of them",
+                )
+        if self.region != other.region:
             return
         for key, other_key in product(self.services, other.services):
             ours, theirs = self._names(key), other._names(other_key)
+            if ours.prefix == theirs.prefix:
+                continue
             for field in ("repository", "task_family", "log_group"):
                 name = getattr(ours, field)
                 if name == getattr(theirs, field):
@@ -237,3 +356,12 @@ class Environment(Section):
                         f"{name!r} is that of services.{other_key} in {other.file} too; each"
                         " environment needs its own",
                     )
+
+    @property
+    def _watched(self) -> tuple[str, ...]:
+        """What follows the environment's name in the names of roles, secrets and alarms."""
+        return (
+            *self.services,
+            *(["database"] if self.database else []),
+            *(["load-balancer"] if self.load_balancer.is_made else []),
+        )

@@ -77,3 +77,12 @@ def listed(values: Sequence[object]) -> str:
         step = int(str(values[1])) - int(str(values[0]))
         return f"{values[0]} to {values[-1]} in steps of {step}"
     return ", ".join(str(value) for value in values)
+
+
+BucketName = Annotated[
+    str,
+    matching(
+        r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        "a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens",
+    ),
+]

@@ -7,6 +7,9 @@ from pydantic import Field
 
 from prod_e.settings.fields import DOMAIN_NAME, Mistake, Section, SecurityGroupId, matching
 
+_LONGEST_OF_ACM = 64
+"""https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html"""
+
 
 class LoadBalancer(Section):
     """The Application Load Balancer in front of an environment's services."""
@@ -45,7 +48,8 @@ class LoadBalancer(Section):
     """How long the bucket keeps them."""
 
     waf: bool = False
-    """Whether AWS's managed rule groups and a rate limit stand in front."""
+    """Whether AWS's managed rule groups and a rate limit stand in front; what the groups find in
+    bodies is only counted."""
 
     deletion_protection: bool = True
     """Elastic Load Balancing refuses to delete the load balancer."""
@@ -79,6 +83,12 @@ class LoadBalancer(Section):
             yield (
                 "listener_arn",
                 "is missing for security_group_id; give the ARN of that load balancer's listener",
+            )
+        if self.hosted_zone_id and self.domain_name and len(self.domain_name) > _LONGEST_OF_ACM:
+            yield (
+                "domain_name",
+                f"has {len(self.domain_name)} characters; ACM issues certificates for at most"
+                f" {_LONGEST_OF_ACM}",
             )
         if self.domain_name and not self.hosted_zone_id:
             yield (

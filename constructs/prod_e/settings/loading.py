@@ -26,8 +26,8 @@ class SettingsError(Exception):
 def load_environments(folder: Path) -> tuple[Environment, ...]:
     """Reads every `*.toml` file of `folder`, in the order of their names.
 
-    Raises `SettingsError` with every mistake of every file, and where two environments of one
-    account have the same name or overlapping addresses.
+    Raises `SettingsError` with every mistake of every file, and where two environments have the
+    same name, or in one account names or addresses that AWS would have twice.
     """
     files = sorted(folder.glob("*.toml"))
     if not files:
@@ -46,7 +46,7 @@ def load_environments(folder: Path) -> tuple[Environment, ...]:
                 " each environment needs its own"
             )
         else:
-            messages += [f"{_shown(other)}: {k}: {p}" for k, p in second.names_shared_with(first)]
+            messages += [f"{_shown(other)}: {k}: {p}" for k, p in second.conflicts_with(first)]
         if first.account == second.account and first.network.overlaps(second.network):
             messages.append(
                 f"{_shown(other)}: network.cidr: {second.network.cidr!r} overlaps"

@@ -31,8 +31,9 @@ class Thresholds(Section):
     database_free_storage_percent: Annotated[int, Field(ge=1, le=90)] = 15
     """Below which the database's free storage is short."""
 
-    database_connections: Annotated[int, Field(ge=1)] = 80
-    """Above which connections to the database are many."""
+    database_connections: Annotated[int, Field(ge=1)] | None = None
+    """Above which connections to the database are many; default: 90 % of what its instance class
+    allows, or 80 where that is not known."""
 
 
 class Monitoring(Section):

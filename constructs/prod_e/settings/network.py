@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from prod_e.settings.fields import LogRetentionDays, Mistake, Section, matching
+from prod_e.settings.fields import BucketName, LogRetentionDays, Mistake, Section, matching
 
 _RFC_1918 = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
@@ -24,7 +24,7 @@ class Network(Section):
 
     cidr: str = "10.0.0.0/16"
     """A private IPv4 block from /16 to /23, split into equal public, private and isolated subnets.
-    """
+    With another one, everything in the VPC is deleted and made anew."""
 
     availability_zones: Literal[2, 3] = 2
     """In how many zones there are subnets."""
@@ -39,6 +39,10 @@ class Network(Section):
 
     flow_log_retention_days: LogRetentionDays = 14
     """How long CloudWatch keeps the VPC's flow log."""
+
+    foreign_buckets: Annotated[tuple[BucketName, ...], Field(strict=False)] = ()
+    """S3 buckets of other accounts in the region that tasks use: the VPC's endpoint leads to the
+    account's own and to ECR's alone."""
 
     vpc_id: (
         Annotated[

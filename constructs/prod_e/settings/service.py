@@ -10,16 +10,33 @@ from prod_e.delivery.image_build import RESERVED_BUILD_ARGS
 from prod_e.delivery.image_tag import ImageTag
 from prod_e.load_balancer.priority import rule_priority
 from prod_e.service.fargate_sizes import FARGATE_MEMORY_MIB
+from prod_e.service.ports import LEAST_PORT
 from prod_e.settings.fields import EcsName, Mistake, Section, listed, matching, parsed_text
 
-RESERVED_VARIABLES = frozenset({"PORT", "DB_HOST", "DB_PORT", "DB_NAME", "DB_SECRET_ARN"})
+RESERVED_VARIABLES = frozenset(
+    {
+        "PORT",
+        "DB_HOST",
+        "DB_PORT",
+        "DB_NAME",
+        "DB_SECRET_ARN",
+        "DB_CONNECTIONS_MAX",
+        "DB_PASSWORD_LIFETIME_SECONDS",
+        "DB_USER",
+        "DB_MASTER_USER",
+        "DB_MASTER_PASSWORD",
+    }
+)
 """Environment variables that prod-e itself gives to every container."""
 
 _SECRET_LOOKING = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY)$", re.IGNORECASE)
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_ARN_OF_SECRETS_MANAGER = (
+    r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+-[A-Za-z0-9]{6}"
+)
 _ARN_OF_SECRET = re.compile(
-    r"^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+(:[\w.-]*){0,3}"
-    r"|ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)$"
+    rf"^({_ARN_OF_SECRETS_MANAGER}(:[\w.-]*:[\w.-]*:[\w.-]*)?"
+    r"|arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)$"
 )
 
 
@@ -91,7 +108,8 @@ class Service(Section):
     first."""
 
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
-    """What the container listens on, told by the variable `PORT`."""
+    """What the container listens on, told by the variable `PORT`; 1024 to 65535. Another one loses
+    no request."""
 
     health_path: Annotated[
         str,
@@ -123,7 +141,12 @@ class Service(Section):
         ]
         | None
     ) = None
-    """The ECR repository; default: `<environment>-<service>`."""
+    """The ECR repository; default: `<environment>-<service>`. With another one it is deleted, with
+    its images, and made anew."""
+
+    immutable_tags: bool = False
+    """Whether ECR lets no tag come to name another image; `latest` is left out of that, which takes
+    version 6.10 of the AWS provider or newer in `providers.aws`."""
 
     task_family: EcsName | None = None
     """The task definition's family; default: `<environment>-<service>`."""
@@ -132,7 +155,8 @@ class Service(Section):
     """The container; default: `<environment>-<service>`."""
 
     service: EcsName | None = None
-    """The ECS service; default: `<environment>-<service>`."""
+    """The ECS service; default: `<environment>-<service>`. With another one it is deleted and made
+    anew, an outage of minutes."""
 
     log_group: (
         Annotated[
@@ -141,7 +165,8 @@ class Service(Section):
         ]
         | None
     ) = None
-    """The CloudWatch log group; default: `/ecs/<environment>-<service>`."""
+    """The CloudWatch log group; default: `/ecs/<environment>-<service>`. With another one it is
+    deleted, with the log, and made anew."""
 
     cpu_units: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 256
     """Of each task; 1024 are one processor."""
@@ -150,7 +175,7 @@ class Service(Section):
     """Of each task, in MiB: what Fargate offers with `cpu_units`."""
 
     min_tasks: Annotated[int, Field(ge=0, le=5000)] = 2
-    """At least so many tasks run. Equal to `max_tasks`, it turns scaling off."""
+    """At least so many tasks run, 1 or more. Equal to `max_tasks`, it turns scaling off."""
 
     desired_tasks: Annotated[int, Field(ge=0, le=5000)] = 2
     """How many tasks a new service begins with."""
@@ -174,13 +199,57 @@ class Service(Section):
     """Plain variables of the container."""
 
     secrets: dict[str, str] = Field(default_factory=dict)
-    """Variable to ARN in Secrets Manager or Parameter Store."""
+    """Variable to ARN in Secrets Manager, which may be followed by `:key:stage:version`, or in
+    Parameter Store."""
 
-    database: bool = True
-    """Whether the service may reach the environment's database."""
+    secrets_kms_key_arns: Annotated[
+        tuple[
+            Annotated[
+                str,
+                matching(
+                    r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[a-z0-9-]{1,64}$",
+                    "the ARN of a KMS key, not of an alias",
+                ),
+            ],
+            ...,
+        ],
+        Field(strict=False),
+    ] = ()
+    """The customer managed KMS keys that `secrets` and `database_secret_arn` are encrypted with;
+    ECS, and for the latter the service, may then decrypt with them."""
+
+    database: bool | None = None
+    """Whether the service may reach the environment's database; each says so where there are
+    several, and a single one may by default."""
+
+    migration_command: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = (
+        "node",
+        "dist/migrate.js",
+    )
+    """With `database`: the program of the image that makes the service's PostgreSQL user and brings
+    the schema up to date, in a container of its own with the master user's login; see
+    backend/README.md."""
+
+    database_secret_arn: (
+        Annotated[
+            str,
+            matching(
+                rf"^{_ARN_OF_SECRETS_MANAGER}$",
+                "the whole ARN of a Secrets Manager secret, which ends in six random characters",
+            ),
+        ]
+        | None
+    ) = None
+    """With `database`: a secret of yours with `username` and `password` as JSON. No user is made
+    then, nothing migrates, and nobody changes the password."""
+
+    database_connections: Annotated[int, Field(ge=1, le=100)] | None = None
+    """With `database`: the most connections of one task, told by `DB_CONNECTIONS_MAX`; default: 10,
+    or as many as the database allows while a deployment runs twice as many tasks."""
 
     execute_command: bool = False
-    """Whether `aws ecs execute-command` may open a shell in a task."""
+    """Whether `aws ecs execute-command` may open a shell in a task. AWS asks for a root file system
+    that can be written to; here only the two folders of its agent can."""
 
     @property
     def is_built(self) -> bool:
@@ -209,6 +278,18 @@ class Service(Section):
                 f"{self.memory_mib} is not offered with cpu_units = {self.cpu_units};"
                 f" allowed: {listed(allowed)}",
             )
+        if self.port < LEAST_PORT:
+            yield (
+                "port",
+                f"{self.port} is refused to a container without Linux capabilities; allowed:"
+                f" {LEAST_PORT} to 65535, whatever the load balancer listens on",
+            )
+        if self.min_tasks == 0:
+            yield (
+                "min_tasks",
+                "0 would be for ever: with no task running there is nothing that scaling could"
+                " follow; allowed: 1 or more",
+            )
         if self.min_tasks > self.max_tasks:
             yield (
                 "min_tasks",
@@ -221,6 +302,12 @@ class Service(Section):
                 f"{self.desired_tasks} is not between min_tasks = {self.min_tasks} and"
                 f" max_tasks = {self.max_tasks}",
             )
+        if self.database is False:
+            for key in ("migration_command", "database_secret_arn", "database_connections"):
+                if key in self.model_fields_set:
+                    yield key, "has no meaning with database = false; leave it out"
+        elif self.database_secret_arn and "migration_command" in self.model_fields_set:
+            yield "migration_command", "has no meaning with database_secret_arn; leave it out"
         yield from self._build_argument_mistakes()
         for name in self.environment:
             yield from _variable_mistakes(f"environment.{name}", name)
@@ -238,7 +325,9 @@ class Service(Section):
                 # The value is not repeated: a mistaken entry may well be the secret itself.
                 yield (
                     f"secrets.{name}",
-                    "is not the ARN of a Secrets Manager secret or a Parameter Store parameter",
+                    "is not the whole ARN of a Parameter Store parameter or of a Secrets Manager"
+                    " secret, which ends in a hyphen and six random characters; behind it may be"
+                    " :key:stage:version, each of which may be empty",
                 )
 
     def _build_argument_mistakes(self) -> Iterator[Mistake]:

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Literal
 
-from prod_e.settings.fields import Mistake, Region, Section, matching
+from prod_e.settings.fields import BucketName, Mistake, Region, Section
 
 
 class State(Section):
@@ -14,16 +14,7 @@ class State(Section):
     """`local`: files in the project's root. `s3`: a bucket of yours, locked by S3's native lock
     file."""
 
-    bucket: (
-        Annotated[
-            str,
-            matching(
-                r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
-                "a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens",
-            ),
-        ]
-        | None
-    ) = None
+    bucket: BucketName | None = None
     """The bucket; only with `kind = "s3"`, which needs it."""
 
     region: Region | None = None

@@ -15,6 +15,8 @@ from typing import Any
 
 from moto.rds.models import rds_backends
 
+from embedded_aws.protocol import DatabaseReport, DatabasesReport, DesiredDatabase
+
 _PASSWORD_LENGTH = 28
 _PASSWORD_CHARACTERS = string.ascii_letters + string.digits + "!#$%&()*+,-.:;<=>?[]^_{|}~"
 
@@ -105,7 +107,7 @@ def forget_snapshot(identifier: str) -> None:
     _snapshots.pop(identifier, None)
 
 
-def take_reports(reports: dict[str, Any]) -> None:
+def take_reports(reports: DatabasesReport) -> None:
     """Takes over what the data plane says: `instances` by resource id, `snapshots` by name."""
     for backend in _backends():
         for instance in backend.databases.values():
@@ -117,7 +119,7 @@ def take_reports(reports: dict[str, Any]) -> None:
                 snapshot.status = "available"
 
 
-def desired() -> dict[str, dict[str, Any]]:
+def desired() -> dict[str, DesiredDatabase]:
     """The servers that should run, by resource id."""
     return {
         instance.dbi_resource_id: _server(instance)
@@ -132,7 +134,7 @@ def desired_snapshots() -> dict[str, str]:
     return dict(_snapshots)
 
 
-def _take_report(instance: Any, said: dict[str, Any]) -> None:
+def _take_report(instance: Any, said: DatabaseReport) -> None:
     server = instance.server
     server.address, server.port = said["address"], said["port"]
     if said["status"] == "available" and said["restarts"] == server.restarts:
@@ -154,7 +156,7 @@ def _take_report(instance: Any, said: dict[str, Any]) -> None:
         server.pending_version = None
 
 
-def _server(instance: Any) -> dict[str, Any]:
+def _server(instance: Any) -> DesiredDatabase:
     server = instance.server
     parameters = {}
     for group in instance.db_parameter_groups():

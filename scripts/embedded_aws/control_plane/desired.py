@@ -1,10 +1,6 @@
 """What the data plane should bring about, and what it reports.
 
-An exchange is one report and one answer, in JSON. The report has `tasks` (by ARN: status, health,
-stop code, reason, containers), `targets` (by the id of a registration: state, reason, description),
-`databases` (by resource id: status, address, port, what was done) and `listeners` (by ARN: where it
-is on loopback). The answer has what is desired: `tasks`, `load_balancers`, `target_groups` and
-`databases`.
+What both hold is in `embedded_aws.protocol`.
 """
 
 from collections.abc import Iterator
@@ -16,11 +12,21 @@ from moto.elbv2.models import elbv2_backends
 from embedded_aws.control_plane import alarms, databases, scaling
 from embedded_aws.control_plane.ecs import scheduler
 from embedded_aws.control_plane.registrations import registrations
+from embedded_aws.protocol import (
+    Desired,
+    DesiredTask,
+    Listener,
+    ListenerReport,
+    LoadBalancer,
+    Report,
+    Rule,
+    TargetGroup,
+)
 
-_listeners: dict[str, dict[str, Any]] = {}
+_listeners: dict[str, ListenerReport] = {}
 
 
-def exchange(report: dict[str, Any]) -> dict[str, Any]:
+def exchange(report: Report) -> Desired:
     """Takes over a report and answers with what is desired."""
     _listeners.clear()
     _listeners.update(report["listeners"])
@@ -28,11 +34,12 @@ def exchange(report: dict[str, Any]) -> dict[str, Any]:
     databases.take_reports(report["databases"])
     alarms.evaluate()
     scaling.evaluate()
-    tasks = {}
+    tasks: dict[str, DesiredTask] = {}
     for backend in _all(ecs_backends):
         scheduler.take_reports(backend, report["tasks"])
         tasks.update(_tasks(backend))
-    balancers, groups = [], {}
+    balancers: list[LoadBalancer] = []
+    groups: dict[str, TargetGroup] = {}
     for backend in _all(elbv2_backends):
         balancers += [_load_balancer(each) for each in backend.load_balancers.values()]
         groups.update({arn: _target_group(g) for arn, g in backend.target_groups.items()})
@@ -55,7 +62,7 @@ def _all(backends: Any) -> Iterator[Any]:
         yield from list(of_account.values())
 
 
-def _tasks(backend: Any) -> dict[str, dict[str, Any]]:
+def _tasks(backend: Any) -> dict[str, DesiredTask]:
     return {
         arn: _task(backend, task)
         for of_cluster in backend.tasks.values()
@@ -64,7 +71,7 @@ def _tasks(backend: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def _task(backend: Any, task: Any) -> dict[str, Any]:
+def _task(backend: Any, task: Any) -> DesiredTask:
     definition = backend.describe_task_definition(task.task_definition_arn)
     digests = {c.name: getattr(c, "image_digest", None) for c in task.containers}
     platform = getattr(definition, "runtime_platform", None) or {}
@@ -91,7 +98,7 @@ def _number(text: object) -> int | None:
     return int(str(text)) if text and str(text).isdigit() else None
 
 
-def _load_balancer(balancer: Any) -> dict[str, Any]:
+def _load_balancer(balancer: Any) -> LoadBalancer:
     return {
         "arn": balancer.arn,
         "name": balancer.name,
@@ -100,8 +107,8 @@ def _load_balancer(balancer: Any) -> dict[str, Any]:
     }
 
 
-def _listener(listener: Any) -> dict[str, Any]:
-    rules = [
+def _listener(listener: Any) -> Listener:
+    rules: list[Rule] = [
         {
             "priority": int(rule.priority),
             "conditions": rule.conditions,
@@ -119,7 +126,7 @@ def _listener(listener: Any) -> dict[str, Any]:
     }
 
 
-def _target_group(group: Any) -> dict[str, Any]:
+def _target_group(group: Any) -> TargetGroup:
     return {
         "arn": group.arn,
         "name": group.name,

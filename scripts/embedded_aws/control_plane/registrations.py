@@ -11,6 +11,8 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from embedded_aws.protocol import TargetReport
+
 
 @dataclass(kw_only=True)
 class Registration:
@@ -70,7 +72,7 @@ class Registrations:
         for each in self.of_group(group_arn):
             del self._by_id[each.id]
 
-    def report(self, states: dict[str, dict[str, Any]]) -> None:
+    def report(self, states: dict[str, TargetReport]) -> None:
         """Takes over what the load balancer says, by the ids of registrations."""
         for id, said in states.items():
             registration = self._by_id.get(id)

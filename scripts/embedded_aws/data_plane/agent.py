@@ -13,6 +13,7 @@ from embedded_aws.certificates import CertificateAuthority
 from embedded_aws.data_plane.aws import clients_of
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.database.databases import Databases
+from embedded_aws.data_plane.gateway import pass_on
 from embedded_aws.data_plane.kept_process import PATIENCE_SECONDS
 from embedded_aws.data_plane.load_balancer.balancers import Balancers
 from embedded_aws.data_plane.load_balancer.figures import Figures
@@ -60,7 +61,10 @@ class DataPlane:
 
     async def run(self) -> None:
         """Follows the control plane until standard input closes or the control plane is gone."""
+        network = await self._runtimes.begin()
+        self._databases.network = network
         credentials = await self._serve_credentials()
+        gateway = await pass_on(self._configuration.endpoint_url, to_address=network.gateway)
         background = [
             asyncio.ensure_future(self._beat()),
             asyncio.ensure_future(self._logs.run()),
@@ -86,6 +90,8 @@ class DataPlane:
         await self._tasks.stop_all(within_seconds=_END_SECONDS)
         await self._runtimes.close()
         await credentials.cleanup()
+        if gateway:
+            gateway.close()
 
     async def _follow(self) -> None:
         url = f"{self._configuration.endpoint_url}/_embedded/exchange"

@@ -6,13 +6,12 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
 from embedded_aws.data_plane.runtimes.runtime import LogLine
+from embedded_aws.protocol import Definition
 
 _FLUSH_SECONDS = 0.5
 _MOST_WAITING = 10_000
@@ -29,12 +28,12 @@ class LogStreams:
         self._waiting: dict[tuple[str, str], list[tuple[int, str]]] = {}
         self._made: set[tuple[str, str]] = set()
 
-    def of(self, definition: Mapping[str, Any], *, task_id: str) -> LogLine:
+    def of(self, definition: Definition, *, task_id: str) -> LogLine:
         """Where a container's lines go: nowhere unless its log driver is awslogs."""
-        configuration = definition.get("logConfiguration") or {}
-        options = configuration.get("options") or {}
+        configuration = definition.get("logConfiguration")
+        options = (configuration.get("options") if configuration else None) or {}
         group = options.get("awslogs-group")
-        if configuration.get("logDriver") != "awslogs" or not group:
+        if not configuration or configuration.get("logDriver") != "awslogs" or not group:
             return lambda line: None
         prefix = options.get("awslogs-stream-prefix")
         stream = f"{prefix}/{definition['name']}/{task_id}" if prefix else task_id

@@ -55,6 +55,12 @@ def clients_of(aws: "EmbeddedAws") -> Clients:
     return lambda service: session.client(service, endpoint_url=aws.endpoint_url, config=config)
 
 
+def clients_of_account(region: str) -> Clients:
+    """Clients that reach AWS with the user's credentials."""
+    session: Any = boto3.Session(region_name=region)
+    return lambda service: session.client(service)
+
+
 def check_environment(environment: "Environment", clients: Clients) -> Iterator[Check]:
     """Yields one check for each promise of the environment's settings."""
     name = environment.name
@@ -82,7 +88,7 @@ def check_environment(environment: "Environment", clients: Clients) -> Iterator[
         yield from _service(environment, key, service, clients)
     if environment.database:
         yield from _database(name, environment.database, clients)
-    yield from _who_reaches_whom(environment, clients)
+    yield from _who_reaches_whom(environment, vpc.get("VpcId", ""), clients)
     yield from _monitoring(environment, clients)
 
 
@@ -126,10 +132,10 @@ def _service(
     )
     yield Check(
         promise=f"The repository {names.repository} scans every image that is pushed",
-        expected=(True, "MUTABLE"),
+        expected=(True, settings.immutable_tags),
         found=(
             repository.get("imageScanningConfiguration", {}).get("scanOnPush"),
-            repository.get("imageTagMutability"),
+            repository.get("imageTagMutability", "MUTABLE") != "MUTABLE",
         ),
     )
     ecs = clients("ecs")
@@ -146,7 +152,9 @@ def _service(
     if "taskDefinition" in service:
         answer = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])
         task = answer["taskDefinition"]
-    container = _one(task.get("containerDefinitions", []))
+    container = _one(
+        [each for each in task.get("containerDefinitions", []) if each.get("essential")]
+    )
     yield Check(
         promise=f"{names.task_family} has {settings.cpu_units} CPU units and"
         f" {settings.memory_mib} MiB, and listens on port {settings.port}",
@@ -243,8 +251,9 @@ def _database(name: str, settings: "Database", clients: Clients) -> Iterator[Che
     )
 
 
-def _who_reaches_whom(environment: "Environment", clients: Clients) -> Iterator[Check]:
-    groups = clients("ec2").describe_security_groups()["SecurityGroups"]
+def _who_reaches_whom(environment: "Environment", vpc_id: str, clients: Clients) -> Iterator[Check]:
+    in_vpc = {"Name": "vpc-id", "Values": [vpc_id]}
+    groups = clients("ec2").describe_security_groups(Filters=[in_vpc])["SecurityGroups"]
     names = {group["GroupId"]: group["GroupName"] for group in groups}
     sources = {
         group["GroupName"]: sorted(
@@ -269,8 +278,8 @@ def _who_reaches_whom(environment: "Environment", clients: Clients) -> Iterator[
             promise="Only tasks reach the database",
             expected=sorted(
                 f"{name}-{key}-service"
-                for key, service in environment.services.items()
-                if service.database
+                for key in environment.services
+                if environment.uses_database(key)
             ),
             found=sources.get(f"{name}-database"),
         )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Tasks share this machine: each has ports of its own, and trusts the embedded AWS's databases.
 _TASK_ENVIRONMENT = {
-    "HOST": "127.0.0.1",
+    "HOST": "{listen_address}",
     "METRICS_PORT": "{free_port}",
     "DB_CA_FILE": "{certificate_authority_file}",
 }

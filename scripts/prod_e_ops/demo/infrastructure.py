@@ -4,12 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
 from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE
-from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.demo.checks import Clients
+from prod_e_ops.demo.let_go import let_go
 from prod_e_ops.demo.run import DemoStep, Run
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.images.docker import default_build_network
@@ -20,9 +18,6 @@ from prod_e_ops.stacks.model import SkippedStack
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.provider_versions import installed_versions, take_tested_versions
 from prod_e_ops.terraform.runner import Event, Terraform
-
-if TYPE_CHECKING:
-    from prod_e.settings import Environment
 
 _UNPROTECTED_FILE = "unprotected_override.tf.json"
 _REGISTRY_FILE = "registry_override.tf.json"
@@ -130,7 +125,7 @@ class Infrastructure:
     async def destroy(self) -> None:
         """Applies the plans of `plan_destroy`."""
         with self.run.step("Destroy") as step:
-            await in_thread(lambda: _let_go(self.run.environment, self.run.clients))
+            await in_thread(lambda: let_go(self.run.environment, self.run.clients))
             progress = Progress(step)
 
             async def destroy(stack: Stack) -> Sequence[str]:
@@ -195,51 +190,6 @@ class Progress:
         self.count += event.completes_change
         if self._step:
             self._step.update(f"{self.count} done, {event.message}")
-
-
-def _let_go(environment: "Environment", clients: Clients) -> None:
-    """Lifts AWS's own protection, as an operator would do in the console.
-
-    Doing it with Terraform would make the demo wait for over a minute until the provider believes
-    that the database has changed.
-    """
-    names = environment.names
-    if environment.database:
-        clients("rds").modify_db_instance(
-            DBInstanceIdentifier=names.database, DeletionProtection=False, ApplyImmediately=True
-        )
-    elb = clients("elbv2")
-    for balancer in elb.describe_load_balancers()["LoadBalancers"]:
-        arn = balancer["LoadBalancerArn"]
-        attributes = elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
-        known = {each["Key"]: each["Value"] for each in attributes}
-        off = ["deletion_protection.enabled", "access_logs.s3.enabled"]
-        elb.modify_load_balancer_attributes(
-            LoadBalancerArn=arn, Attributes=[{"Key": key, "Value": "false"} for key in off]
-        )
-        if bucket := known.get("access_logs.s3.bucket"):
-            _empty(clients("s3"), bucket)
-    for key, service in environment.services.items():
-        repository = ServiceNames.of(environment.name, key, service).repository
-        _delete_images(clients("ecr"), repository)
-
-
-def _empty(s3: Any, bucket: str) -> None:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for each in page.get("Contents", ()):
-            s3.delete_object(Bucket=bucket, Key=each["Key"])
-
-
-def _delete_images(ecr: Any, repository: str) -> None:
-    try:
-        found = ecr.list_images(repositoryName=repository)["imageIds"]
-    except ecr.exceptions.RepositoryNotFoundException:
-        return
-    digests = sorted({image["imageDigest"] for image in found})
-    if digests:
-        ecr.batch_delete_image(
-            repositoryName=repository, imageIds=[{"imageDigest": each} for each in digests]
-        )
 
 
 def _without_prevent_destroy(stack: Stack) -> dict[str, object]:

@@ -2,26 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.demo.checks import Check, check_environment
+from prod_e_ops.demo.beside import beside
 from prod_e_ops.demo.delivery import Delivery
 from prod_e_ops.demo.front_door import FrontDoor
 from prod_e_ops.demo.infrastructure import Infrastructure
 from prod_e_ops.demo.live import Live
+from prod_e_ops.demo.promises import keep_promises
 from prod_e_ops.demo.run import Run
+from prod_e_ops.demo.starting import until_one_fails
 from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.parallel import for_each
 
-_HEALTHY_SECONDS = 60.0
-_POLL_SECONDS = 0.5
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +44,15 @@ class Life:
         await self._deploy(first, versions)
         live = None
         if self._main_stack in self.infrastructure.left:
-            await self._check()
+            await keep_promises(self.run)
             live = await self._live(versions)
         if live:
             await live.ask()
             await live.deploy_second()
         # It reads all that there is, beside steps that wait more than they work.
         async with (
-            _beside(self.infrastructure.plan_again()) as planned,
-            _beside(self._plan_destroy(planned, keep=keep)) as ready,
+            beside(self.infrastructure.plan_again()) as planned,
+            beside(self._plan_destroy(planned, keep=keep)) as ready,
         ):
             if live:
                 await live.deploy_broken()
@@ -74,7 +76,7 @@ class Life:
     async def _deploy(self, first: Mapping[str, Version], versions: Versions | None) -> None:
         """Plans and applies, and has images built and pushed meanwhile."""
         infrastructure, environment = self.infrastructure, self.run.environment
-        async with _beside(self._build(first)) as built:
+        async with beside(self._build(first)) as built:
             await infrastructure.synthesise()
             await infrastructure.initialise()
             await infrastructure.plan()
@@ -82,9 +84,12 @@ class Life:
             if registry:
                 await infrastructure.apply(registry)
 
+            delivered = asyncio.Event()
+
             async def deliver() -> None:
                 await built
                 await self._deliver(first)
+                delivered.set()
 
             async def build_changed() -> None:
                 if versions:
@@ -97,39 +102,34 @@ class Life:
 
             async def apply_main() -> None:
                 if self._main_stack:
-                    await infrastructure.apply(self._main_stack)
+                    await self._apply(self._main_stack, delivered)
 
             # A service that is there before its image is deployed by the push of that.
-            beside: list[Callable[[], Awaitable[None]]] = [deliver_and_build, apply_main]
+            at_once: list[Callable[[], Awaitable[None]]] = [deliver_and_build, apply_main]
             if not all(service.image_tag.follows for service in environment.services.values()):
                 await deliver()
-                beside = [build_changed, apply_main]
-            await for_each(beside, lambda work: work())
+                at_once = [build_changed, apply_main]
+            await for_each(at_once, lambda work: work())
+
+    async def _apply(self, stack: Stack, delivered: asyncio.Event) -> None:
+        """Applies the stack of the services, or ends with the reason why one does not start."""
+        async with (
+            beside(until_one_fails(self.run, delivered)) as failing,
+            beside(self.infrastructure.apply(stack)) as applying,
+        ):
+            await asyncio.wait({failing, applying}, return_when=asyncio.FIRST_COMPLETED)
+            if failing.done():
+                failing.result()
+            await applying
 
     def _versions(self) -> tuple[dict[str, Version], Versions | None]:
         """The source of each service as it is, and the versions of the one that is shown."""
-        environment, folder = self.run.environment, self.run.project.folder
-        first = {
-            key: Version.of(
-                folder / environment.source_of(key), service, copy=self.scratch / "sources" / key
-            )
-            for key, service in environment.services.items()
-        }
-        key = self._shown_service()
+        first = first_versions(self.run, self.scratch / "sources")
+        key = shown_service(self.run.environment)
         if key is None:
             return first, None
-        return first, Versions.of(key, first[key], environment.services[key], self.scratch / key)
-
-    def _shown_service(self) -> str | None:
-        """The service that all paths lead to, and that a push deploys."""
-        return next(
-            (
-                key
-                for key, service in self.run.environment.services.items()
-                if service.path == "/*" and not service.host and service.image_tag.follows
-            ),
-            None,
-        )
+        service = self.run.environment.services[key]
+        return first, Versions.of(key, first[key], service, self.scratch / key)
 
     async def _build(self, first: Mapping[str, Version]) -> None:
         if self.delivery.runtime == "process":
@@ -157,25 +157,6 @@ class Life:
             seconds=time.monotonic() - began,
         )
 
-    async def _check(self) -> None:
-        run = self.run
-
-        def check() -> Sequence[Check]:
-            return list(check_environment(run.environment, run.clients))
-
-        with run.step("Check with boto3") as step:
-            deadline = time.monotonic() + _HEALTHY_SECONDS
-            checks = await in_thread(check)
-            # Terraform waits until tasks run, which is before the load balancer has found them so.
-            while not all(each.holds for each in checks) and time.monotonic() < deadline:
-                await asyncio.sleep(_POLL_SECONDS)
-                checks = await in_thread(check)
-            for each in checks:
-                run.context.terminal.say(f"  {each}")
-            if broken := [str(each) for each in checks if not each.holds]:
-                raise OpsError("AWS does not hold what was deployed:", details=broken)
-            step.outcome = f"{len(checks)} promises are kept"
-
     async def _live(self, versions: Versions | None) -> Live | None:
         """The service that requests, new versions and faults are shown with."""
         run = self.run
@@ -197,6 +178,10 @@ class Life:
     async def _keep(self) -> None:
         run = self.run
         names = run.environment.names
+        services = " ".join(
+            ServiceNames.of(run.environment.name, key, service).service
+            for key, service in run.environment.services.items()
+        )
         for line in (
             "",
             "It is up:",
@@ -207,7 +192,7 @@ class Life:
             "In another terminal, point AWS's tools at it:",
             *(f"  export {name}={value}" for name, value in run.aws.variables().items()),
             "and look at it, for example with",
-            f"  aws ecs describe-services --cluster {names.cluster} --services ...",
+            f"  aws ecs describe-services --cluster {names.cluster} --services {services}",
             f"  cd {run.project.folder} && {Path.cwd() / '.venv/bin/prod-e'} status",
             *(f"  terraform -chdir={s.folder} state list" for s in self.infrastructure.left),
             "Ctrl-C ends it and leaves nothing behind.",
@@ -229,13 +214,23 @@ class Life:
         return next((stack for stack in self.infrastructure.left if stack.name == name), None)
 
 
-@asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator["asyncio.Task[None]"]:
-    """Does some work beside that of the block, whose end is its end, too."""
-    task = asyncio.ensure_future(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        # What it raises is raised where it is awaited, or nobody needs it any more.
-        await asyncio.gather(task, return_exceptions=True)
+def first_versions(run: Run, folder: Path) -> dict[str, Version]:
+    """The source of each service as it is, copied into a folder."""
+    return {
+        key: Version.of(
+            run.project.folder / run.environment.source_of(key), service, copy=folder / key
+        )
+        for key, service in run.environment.services.items()
+    }
+
+
+def shown_service(environment: "Environment") -> str | None:
+    """The service that all paths lead to, and that a push deploys."""
+    return next(
+        (
+            key
+            for key, service in environment.services.items()
+            if service.path == "/*" and not service.host and service.image_tag.follows
+        ),
+        None,
+    )

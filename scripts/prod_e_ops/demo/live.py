@@ -105,7 +105,7 @@ class Live:
 
     @property
     def _has_notes(self) -> bool:
-        return self.run.environment.database is not None and self._settings.database
+        return self.run.environment.uses_database(self.key)
 
     @asynccontextmanager
     async def _under_load(self, step: DemoStep, *, may_lose: int = 0) -> AsyncIterator[None]:

@@ -9,7 +9,7 @@ from prod_e_ops.project.project import Project
 if TYPE_CHECKING:
     from prod_e.settings import Environment
 
-_LEFT_OUT = frozenset({"cdktf.out", ".git", ".venv", ".cache", "environments"})
+_LEFT_OUT = frozenset({"cdktf.out", ".git", ".venv", ".cache", ".prove", "environments"})
 _MADE_FROM_SOURCE = shutil.ignore_patterns("node_modules", "dist", ".cache", ".git", "coverage")
 
 

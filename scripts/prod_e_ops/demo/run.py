@@ -1,10 +1,9 @@
-"""What every part of the demo works with: one run of it."""
+"""What every part of a life works with: one run of it."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from embedded_aws import EmbeddedAws
@@ -48,17 +47,25 @@ class DemoStep:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run of the demo.
+    """One life of an environment, on the embedded AWS or in an account of AWS's.
 
-    `project`: a copy of the user's, which may be changed. `clients`: reach the embedded AWS.
+    `project`: a copy of the user's, which may be changed. `clients`: reach that AWS. `variables`:
+    the environment of programs that shall reach it. `embedded`: where that AWS is the embedded one.
     """
 
     environment: "Environment"
     project: Project
     context: Context
     report: Report
-    aws: EmbeddedAws
     clients: Clients
+    variables: Mapping[str, str] = field(repr=False)
+    embedded: EmbeddedAws | None = None
+
+    @property
+    def aws(self) -> EmbeddedAws:
+        """The embedded AWS, for what nobody does in an account."""
+        assert self.embedded is not None, "this is an account of AWS's"
+        return self.embedded
 
     @contextmanager
     def step(self, title: str) -> Iterator[DemoStep]:
@@ -76,7 +83,7 @@ class Run:
     async def prod_e(
         self, *arguments: str, expected_status: int = 0, is_shown: bool = True
     ) -> Finished:
-        """Runs the `prod-e` command on the embedded AWS, and shows what it says.
+        """Runs the `prod-e` command on this AWS, and shows what it says.
 
         Raises `OpsError` if it ends with another status than is expected.
         """
@@ -97,11 +104,11 @@ class Run:
     async def call(
         self, command: Sequence[str], *, on_line: Callable[[str], object] | None = None
     ) -> Finished:
-        """Runs a program that reaches the embedded AWS and no other."""
+        """Runs a program that reaches this AWS and no other."""
         return await self.context.processes.call(
             command,
             folder=self.project.folder,
-            environment=self.aws.environment(os.environ),
+            environment=self.variables,
             on_stderr=on_line,
             stop_timeout_seconds=STOP_SECONDS,
         )

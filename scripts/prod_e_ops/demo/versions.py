@@ -48,7 +48,12 @@ class Version:
             )
         except ValueError as error:
             raise UserMistake(f"The source {source} {error}.") from None
-        build = Build.of(context, architecture=settings.architecture, image_tag=settings.image_tag)
+        build = Build.of(
+            context,
+            architecture=settings.architecture,
+            image_tag=settings.image_tag,
+            immutable_tags=settings.immutable_tags,
+        )
         return cls(folder=copy, build=build)
 
 

@@ -20,12 +20,14 @@ class SkippedStack:
 class StackPlan:
     """A stack's plan, which lies in its folder, and what it does.
 
-    `images`: of the image stack, what is done to each image, by Terraform or in ECR itself.
-    `destroy`, `targets`: as it was planned, see `Terraform.plan`.
+    `notes`: sentences about it, see `plan_notes`. `images`: of the image stack, what is done to
+    each image, by Terraform or in ECR itself. `destroy`, `targets`: as it was planned, see
+    `Terraform.plan`.
     """
 
     stack: Stack
     summary: PlanSummary
+    notes: Sequence[str] = ()
     images: Sequence[ImagePlan] = ()
     destroy: bool = False
     targets: Sequence[str] = ()

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from prod_e_ops.analysis.plan_notes import plan_notes
 from prod_e_ops.aws.account import check_account
 from prod_e_ops.context import Context
 from prod_e_ops.images.image_plan import (
@@ -123,6 +125,16 @@ class PreparedStacks:
                 return StackPlan(
                     stack=stack,
                     summary=summary,
+                    notes=()
+                    if planning.destroy
+                    else tuple(
+                        plan_notes(
+                            summary,
+                            self.environment,
+                            is_main_stack=stack.name == self.environment.names.main_stack,
+                            now=datetime.now(UTC),
+                        )
+                    ),
                     images=images,
                     destroy=planning.destroy,
                     targets=planning.targets,

@@ -5,9 +5,11 @@ repositories whose creation would change more than that.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prod_e_ops import next_commands
+from prod_e_ops.analysis.database_changes import waiting_changes
 from prod_e_ops.errors import DestroyRefused, PlanRefused, StackNotDeployable
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.terraform.diagnostics import untaint
@@ -41,6 +43,30 @@ def refuse_data_loss(plans: Sequence[StackPlan], *, left: str) -> None:
             details=[*lost, left],
             next_step="Take the setting back that asks for it, or repeat the command with"
             " --allow-data-loss.",
+        )
+
+
+def refuse_late_upgrades(plans: Sequence[StackPlan], *, left: str) -> None:
+    """Raises `PlanRefused` if a database would get a new major version in its window only.
+
+    Until then it uses the parameter group of the old one, which Terraform would fail to delete.
+    `left`: a sentence about what was done before.
+    """
+    late = [
+        change.instance
+        for plan in plans
+        for change in waiting_changes(plan.summary, now=datetime.now(UTC))
+        if change.is_major_upgrade
+    ]
+    if late:
+        raise PlanRefused(
+            "A new major version of PostgreSQL cannot wait for the maintenance window:",
+            details=[
+                *(f"{each} would use its old parameter group until then" for each in late),
+                left,
+            ],
+            next_step='Set [database] apply = "immediately" and deploy at a quiet time: the'
+            " database is away for minutes.",
         )
 
 

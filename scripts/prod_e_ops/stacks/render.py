@@ -32,6 +32,8 @@ def show_plans(
         terminal.result(f"{plan.stack.name:{width}}  {plan.summary.counts}", style="bold")
         for line, style in _lines(plan.summary):
             terminal.result(f"  {line}", style=style)
+        for note in plan.notes:
+            terminal.result(f"  ! {note}", style="yellow")
         for image in plan.images:
             for text in image.lines():
                 terminal.result(f"  {text}")

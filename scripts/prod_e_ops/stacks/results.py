@@ -41,6 +41,9 @@ class StackPlanResult:
     outputs: Sequence[str]
     """The names of outputs that would change."""
 
+    notes: Sequence[str]
+    """What that means: what is replaced and why, what waits for the maintenance window."""
+
     plan_file: str | None
     """Terraform's plan; null where it holds the registry's token."""
 
@@ -64,6 +67,7 @@ class StackPlanResult:
             moved=_addresses(summary.moved),
             forgotten=_addresses(summary.forgotten),
             outputs=summary.outputs,
+            notes=plan.notes,
             plan_file=None if is_private else str(folder / PLAN_FILE),
             plan_json_file=None if is_private else str(folder / PLAN_JSON_FILE),
             images=[ImagePlanResult.of(image) for image in plan.images],

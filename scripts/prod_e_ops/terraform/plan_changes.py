@@ -1,7 +1,7 @@
 """What a Terraform plan does, as a value: read from `terraform show -json`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from prod_e_ops.terraform.value_changes import ValueChange, value_changes
@@ -33,7 +33,7 @@ class Change:
 
     `changed_keys`: the top-level arguments that change, or that force its replacement; empty for
     one that is created or destroyed. `reason`: why it is replaced, if not because of an argument.
-    `values`: what changes in them.
+    `values`: what changes in them. `before` and `after`: all that is known of its arguments.
     """
 
     address: str
@@ -41,6 +41,8 @@ class Change:
     changed_keys: tuple[str, ...] = ()
     reason: str = ""
     values: tuple[ValueChange, ...] = ()
+    before: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    after: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_revision(self) -> bool:
@@ -141,6 +143,8 @@ class PlanSummary:
                 changed_keys=tuple(_changed_keys(resource["change"])),
                 reason=_REASONS.get(resource.get("action_reason", ""), ""),
                 values=_values(resource["change"]),
+                before=resource["change"]["before"] or {},
+                after=resource["change"]["after"] or {},
             )
             for action in _actions(resource):
                 by_action.setdefault(action, []).append(change)

@@ -17,6 +17,7 @@ from tests.docker.backend_image.building import (
 from tests.docker.backend_image.running import (
     Database,
     Service,
+    migrate,
     postgresql,
     postgresql_programs,
     running,
@@ -52,8 +53,9 @@ def layer_files(docker: DockerEngine, images: Images) -> list[LayerFile]:
 
 
 @pytest.fixture(scope="session")
-def database() -> Iterator[Database]:
+def database(docker: DockerEngine, images: Images) -> Iterator[Database]:
     with postgresql(postgresql_programs()) as database:
+        migrate(docker, images.production, database)
         yield database
 
 

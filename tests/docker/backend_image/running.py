@@ -33,11 +33,13 @@ HARDENED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """A PostgreSQL server on loopback, and its only user."""
+    """A PostgreSQL server on loopback, its master user, and the service's, yet to be made."""
 
     port: int
-    user: str
+    user: str = "prod-e-backend"
     password: str
+    master_user: str = "master"
+    master_password: str
 
     def options(self) -> tuple[str, ...]:
         """Options of `docker run` that give the service what the task definition gives it."""
@@ -49,6 +51,14 @@ class Database:
             "DB_PASSWORD": self.password,
         }
         return tuple(f"--env={name}={value}" for name, value in variables.items())
+
+    def migration_options(self) -> tuple[str, ...]:
+        """The same for migrations, which make the service's user."""
+        return (
+            *self.options(),
+            f"--env=DB_MASTER_USER={self.master_user}",
+            f"--env=DB_MASTER_PASSWORD={self.master_password}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +87,13 @@ def postgresql_programs() -> Path:
     return programs
 
 
+def migrate(docker: DockerEngine, image: str, database: Database) -> str:
+    """What the image's migrations write."""
+    return docker.output_of(
+        image, "node", "dist/migrate.js", options=(*HARDENED, *database.migration_options())
+    )
+
+
 @contextmanager
 def running(docker: DockerEngine, image: str, database: Database) -> Iterator[Service]:
     port = free_port()
@@ -88,21 +105,23 @@ def running(docker: DockerEngine, image: str, database: Database) -> Iterator[Se
 
 @contextmanager
 def postgresql(programs: Path) -> Iterator[Database]:
-    database = Database(port=free_port(), user="prod", password=secrets.token_urlsafe())
+    database = Database(
+        port=free_port(), password=secrets.token_urlsafe(), master_password=secrets.token_urlsafe()
+    )
     # PostgreSQL refuses to run as root.
     user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
     with ExitStack() as stack:
         # Not below pytest's folder, which nobody else may enter.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         password_file = folder / "password"
-        password_file.write_text(database.password)
+        password_file.write_text(database.master_password)
         os.chown(folder, user, -1)
         os.chown(password_file, user, -1)
         subprocess.run(
             [
                 programs / "initdb",
                 f"--pgdata={folder}/data",
-                f"--username={database.user}",
+                f"--username={database.master_user}",
                 "--auth=scram-sha-256",
                 f"--pwfile={password_file}",
                 "--no-sync",

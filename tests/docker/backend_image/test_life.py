@@ -3,6 +3,7 @@
 import subprocess
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.docker.backend_image.running import (
     Database,
     Service,
     free_port,
+    migrate,
     postgresql,
     postgresql_programs,
     running,
@@ -61,7 +63,7 @@ def test_it_says_which_version_and_commit_it_is(service: Service) -> None:
 def test_it_becomes_unhealthy_without_its_database(
     docker: DockerEngine, images: Images, database: Database
 ) -> None:
-    elsewhere = Database(port=free_port(), user=database.user, password=database.password)
+    elsewhere = replace(database, port=free_port())
     with running(docker, images.production, elsewhere) as service:
         assert service.container.health_within(HEALTHY_SECONDS, wanted="unhealthy") == "unhealthy"
 
@@ -81,6 +83,7 @@ def test_a_database_that_goes_away_later_is_no_reason_to_replace_it(
 ) -> None:
     with ExitStack() as server:
         database = server.enter_context(postgresql(postgresql_programs()))
+        migrate(docker, images.production, database)
         with running(docker, images.production, database) as service:
             service.container.health_within(HEALTHY_SECONDS, wanted="healthy")
             server.close()

@@ -2,6 +2,7 @@
 
 A fixture, `tests/embedded/answers/<service>/<Action>[-<case>].json`, has:
 
+- `resources`: the types of Terraform resources that get this answer;
 - `source`: the pages that say what AWS answers;
 - `before`: requests that make what this one needs, each with `as`, the name of its answer;
 - `request`: the parameters; `${name:path}` is a value of an earlier answer, by JMESPath;

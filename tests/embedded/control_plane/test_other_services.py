@@ -1,10 +1,12 @@
 """What moto forgets or lacks, of services with few patches."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.embedded.control_plane.clients import (
     Clients,
@@ -85,30 +87,115 @@ def test_a_state_machine_definition_is_validated(
     assert bool(answer["diagnostics"]) is (result == "FAIL")
 
 
-def test_a_certificate_is_issued_once_its_validation_record_exists(clients: Clients) -> None:
+def test_a_certificate_is_issued_once_each_of_its_names_is_proved(clients: Clients) -> None:
     acm, route53 = clients("acm"), clients("route53")
     zone = route53.create_hosted_zone(Name="example.com", CallerReference=uuid4().hex)
-    arn = acm.request_certificate(DomainName="api.example.com", ValidationMethod="DNS")[
-        "CertificateArn"
-    ]
-    certificate = acm.describe_certificate(CertificateArn=arn)["Certificate"]
-    assert certificate["Status"] == "PENDING_VALIDATION"
-    record = certificate["DomainValidationOptions"][0]["ResourceRecord"]
+    arn = acm.request_certificate(
+        DomainName="example.com",
+        SubjectAlternativeNames=["*.example.com", "shop.example.com"],
+        ValidationMethod="DNS",
+    )["CertificateArn"]
+
+    def certificate() -> Any:
+        return acm.describe_certificate(CertificateArn=arn)["Certificate"]
+
+    apex, wildcard, shop = (
+        each["ResourceRecord"] for each in certificate()["DomainValidationOptions"]
+    )
+    assert apex == wildcard != shop
+    for record in (apex, shop):
+        assert certificate()["Status"] == "PENDING_VALIDATION"
+        change(route53, zone, "CREATE", record)
+    assert certificate()["Status"] == "ISSUED"
+
+
+def test_a_record_that_is_there_is_not_created_and_one_that_is_not_is_not_deleted(
+    clients: Clients,
+) -> None:
+    route53 = clients("route53")
+    zone = route53.create_hosted_zone(Name="example.com", CallerReference=uuid4().hex)
+    record = {"Name": "Shop.example.com", "Type": "CNAME", "Value": "one.example.org"}
+    with pytest.raises(route53.exceptions.InvalidChangeBatch, match="was not found"):
+        change(route53, zone, "DELETE", record)
+    change(route53, zone, "CREATE", record)
+    with pytest.raises(route53.exceptions.InvalidChangeBatch, match="already exists"):
+        change(route53, zone, "CREATE", {**record, "Name": "shop.example.com."})
+    change(route53, zone, "UPSERT", record)
+    change(route53, zone, "DELETE", record)
+
+
+def change(route53: Any, zone: Any, action: str, record: dict[str, str]) -> None:
+    record_set = {
+        "Name": record["Name"],
+        "Type": record["Type"],
+        "TTL": 60,
+        "ResourceRecords": [{"Value": record["Value"]}],
+    }
     route53.change_resource_record_sets(
         HostedZoneId=zone["HostedZone"]["Id"],
-        ChangeBatch={
-            "Changes": [
-                {
-                    "Action": "CREATE",
-                    "ResourceRecordSet": {
-                        "Name": record["Name"],
-                        "Type": record["Type"],
-                        "TTL": 60,
-                        "ResourceRecords": [{"Value": record["Value"]}],
-                    },
-                }
-            ]
-        },
+        ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record_set}]},
     )
-    issued = acm.describe_certificate(CertificateArn=arn)["Certificate"]
-    assert issued["Status"] == "ISSUED"
+
+
+def test_a_secret_is_the_version_that_its_label_was_moved_to(clients: Clients) -> None:
+    secrets = clients("secretsmanager")
+    arn = secrets.create_secret(Name=uuid4().hex, SecretString="first")["ARN"]
+    before = secrets.get_secret_value(SecretId=arn)["VersionId"]
+    after = secrets.put_secret_value(
+        SecretId=arn, SecretString="second", VersionStages=["AWSPENDING"]
+    )["VersionId"]
+    assert secrets.get_secret_value(SecretId=arn)["SecretString"] == "first"
+    secrets.update_secret_version_stage(
+        SecretId=arn,
+        VersionStage="AWSCURRENT",
+        MoveToVersionId=after,
+        RemoveFromVersionId=before,
+    )
+    assert secrets.get_secret_value(SecretId=arn)["SecretString"] == "second"
+
+
+def test_a_metric_filter_counts_the_events_that_it_matches(clients: Clients) -> None:
+    logs, name = clients("logs"), f"group-{uuid4().hex[:8]}"
+    logs.create_log_group(logGroupName=name)
+    logs.create_log_stream(logGroupName=name, logStreamName="s")
+    for pattern in ("{ $.other = 1 }", '{ $.database = "unavailable" }'):
+        logs.put_metric_filter(
+            logGroupName=name,
+            filterName="away",
+            filterPattern=pattern,
+            metricTransformations=[
+                {"metricName": "away", "metricNamespace": name, "metricValue": "1"}
+            ],
+        )
+    (kept,) = logs.describe_metric_filters(logGroupName=name)["metricFilters"]
+    assert kept["filterPattern"] == '{ $.database = "unavailable" }'
+    now = datetime.now(UTC)
+    logs.put_log_events(
+        logGroupName=name,
+        logStreamName="s",
+        logEvents=[
+            {"timestamp": int(now.timestamp() * 1_000), "message": json.dumps(message)}
+            for message in (
+                {"database": "unavailable"},
+                {"database": "ok"},
+                {"other": 1},
+                {"database": "unavailable", "reason": "r"},
+            )
+        ],
+    )
+    points = clients("cloudwatch").get_metric_statistics(
+        Namespace=name,
+        MetricName="away",
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now + timedelta(minutes=5),
+        Period=3_600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in points) == 2
+    with pytest.raises(ClientError, match="Invalid metric filter pattern"):
+        logs.put_metric_filter(
+            logGroupName=name,
+            filterName="away",
+            filterPattern="{ $.a }",
+            metricTransformations=kept["metricTransformations"],
+        )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.settings_mistakes import assert_told, with_section
+from tests.support.settings_mistakes import SECRET, assert_told, with_section, with_service
 
 MISTAKES = [
     # The database.
@@ -32,6 +32,85 @@ MISTAKES = [
         with_section("database", "backup_days = 36"),
         "database.backup_days: 36 is not allowed; allowed: 35 or less",
     ),
+    # Who may reach it, and with how many connections.
+    (
+        with_section(
+            "services.worker",
+            'path = "/jobs/*"\ndatabase = true\n[database]\ninstance_class = "db.t4g.large"',
+        ),
+        "services.backend.database: is missing: where there are several services, each says",
+    ),
+    *(
+        (with_service(f"{key} = {value}"), f"services.backend.{key}: needs the section [database]")
+        for key, value in (
+            ("database", "true"),
+            ("database_secret_arn", f'"{SECRET}"'),
+            ("database_connections", "3"),
+        )
+    ),
+    *(
+        (
+            with_service(f"database = false\n{line}\n[database]"),
+            f"services.backend.{line.partition(' ')[0]}: has no meaning with database = false;",
+        )
+        for line in (
+            'migration_command = ["migrate"]',
+            f'database_secret_arn = "{SECRET}"',
+            "database_connections = 3",
+        )
+    ),
+    (
+        with_service(
+            f'migration_command = ["migrate"]\ndatabase_secret_arn = "{SECRET}"\n[database]'
+        ),
+        "services.backend.migration_command: has no meaning with database_secret_arn; leave it out",
+    ),
+    (
+        with_service(f'database_secret_arn = "{SECRET.rpartition("-")[0]}"\n[database]'),
+        "services.backend.database_secret_arn: 'arn:aws:secretsmanager:us-west-2:111122223333:"
+        "secret:key' is not allowed; allowed: the whole ARN of a Secrets Manager secret, which",
+    ),
+    (
+        with_service('secrets_kms_key_arns = ["arn:aws:kms:us-west-2:111122223333:alias/key"]'),
+        "services.backend.secrets_kms_key_arns.0: 'arn:aws:kms:us-west-2:111122223333:alias/key' is"
+        " not allowed; allowed: the ARN of a KMS key, not of an alias",
+    ),
+    (
+        with_service("database_connections = 8\n[database]"),
+        "database.instance_class: 'db.t4g.micro' allows some 62 connections, and a deployment may"
+        " need 180: 10 tasks of backend x (8 + 1 for health) x 2; take a larger class, or smaller",
+    ),
+    (
+        with_service("max_tasks = 40\n[database]"),
+        "database.instance_class: 'db.t4g.micro' allows some 62 connections, and a deployment may"
+        " need 160: 40 tasks of backend x (1 + 1 for health) x 2;",
+    ),
+    (
+        with_section("database.restored", 'identifier = "tiny-e-2"'),
+        "database.restored.snapshot: is missing; give it or time, or the new instance would be",
+    ),
+    (
+        with_section("database.restored", 'identifier = "two"\nsnapshot = "s"\ntime = "latest"'),
+        "database.restored.time: has no meaning with snapshot; give one of the two",
+    ),
+    (
+        with_section("database.restored", 'identifier = "two"\ntime = "yesterday"'),
+        "database.restored.time: 'yesterday' is not allowed; allowed: latest, or a time in UTC",
+    ),
+    (
+        with_section(
+            "database.restored", 'identifier = "two"\nsnapshot = "s"\noriginal = "removed"'
+        ),
+        "database.restored.original: 'removed' leaves the services no database;",
+    ),
+    (
+        with_section("database.restored", 'identifier = "tiny-e-database"\nsnapshot = "s"'),
+        "database.restored.identifier: 'tiny-e-database' is that of the environment's own instance",
+    ),
+    (
+        with_section("database", 'backup_days = 0\nrestored = {identifier = "a", time = "latest"}'),
+        "database.restored.time: needs backups, and backup_days = 0 keeps none",
+    ),
     # The load balancer.
     (
         with_section("load_balancer", 'domain_name = "api.example.com"'),
@@ -54,6 +133,26 @@ MISTAKES = [
             "[services.backend]", '[services.backend]\nhost = "api.b.com"'
         ),
         "services.backend.host: 'api.b.com' is outside of load_balancer.domain_name = 'a.com',",
+    ),
+    *(
+        (
+            with_section(
+                "load_balancer", 'domain_name = "a.com"\nhosted_zone_id = "Z0123"'
+            ).replace("[services.backend]", f'[services.backend]\nhost = "{host}"'),
+            f"services.backend.host: '{host}' is no name that ACM issues a certificate for;",
+        )
+        for host in ("api-*.a.com", "x.*.a.com", "ap?.a.com")
+    ),
+    (
+        with_section(
+            "load_balancer",
+            f'domain_name = "{"a" * 60}.b.com"\nhosted_zone_id = "Z0123"',
+        ),
+        "load_balancer.domain_name: has 66 characters; ACM issues certificates for at most 64",
+    ),
+    (
+        with_service('host = "*.a.com"\npath = "/*/*/*/*/*/?"'),
+        "services.backend.path: has with host 7 wildcards; the load balancer allows 6 in a rule",
     ),
     (
         with_section("load_balancer", "access_log_days = 0"),

@@ -46,6 +46,8 @@ def test_a_value_of_the_wrong_type_is_told_in_the_words_of_the_file(
         del lines["services.backend"]
     if sections == ["delivery"] and name != "github_repository":
         lines["delivery"].append('github_repository = "us/app"')
+    if sections == ["database", "restored"] and name != "identifier":
+        lines["database.restored"].append('identifier = "two"')
     toml = "\n".join(
         line
         for section, found in lines.items()
@@ -138,3 +140,54 @@ def test_a_folder_without_environments_is_told(tmp_path: Path) -> None:
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="this file does not exist"):
         load_environment(tmp_path / "none.toml")
+
+
+OF_GITHUB = '[delivery]\ngithub_repository = "us/app"\n'
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        # The registry's stack of the one is the main stack of the other.
+        ({"name": "tiny"}, {"name": "tiny-registry"}, "name: 'tiny-registry' makes the stack"),
+        (
+            {"name": "tiny", "key": "api-web"},
+            {"name": "tiny-api", "key": "web"},
+            "name: 'tiny-api' makes names that begin with 'tiny-api-web' for 'web', as",
+        ),
+        (
+            {"name": "tiny", "key": "api-database"},
+            {"name": "tiny-api", "lines": '[database]\ninstance_class = "db.t4g.large"\n'},
+            "name: 'tiny-api' makes names that begin with 'tiny-api-database' for 'database', as",
+        ),
+        (
+            {"name": "one", "lines": OF_GITHUB},
+            {"name": "two", "lines": OF_GITHUB},
+            "delivery.create_oidc_provider: is true in",
+        ),
+    ],
+)
+def test_environments_beside_each_other_make_nothing_that_aws_has_once(
+    tmp_path: Path, first: dict[str, str], second: dict[str, str], told: str
+) -> None:
+    def write(number: int, *, name: str, key: str = "backend", lines: str = "") -> None:
+        (tmp_path / f"{number}.toml").write_text(
+            f'name = "{name}"\n[network]\ncidr = "10.{number}.0.0/16"\n[services.{key}]\n{lines}'
+        )
+
+    write(1, **first)
+    write(2, **second)
+    with pytest.raises(SettingsError) as raised:
+        load_environments(tmp_path)
+    (message,) = raised.value.messages
+    assert message.startswith(f"{tmp_path.name}/2.toml: {told}")
+
+
+def test_one_of_two_environments_makes_the_identity_provider(tmp_path: Path) -> None:
+    for number, more in enumerate(("", "create_oidc_provider = false\n")):
+        (tmp_path / f"{number}.toml").write_text(
+            with_section("network", f'cidr = "10.{number}.0.0/16"\n{OF_GITHUB}{more}').replace(
+                "tiny-e", f"e{number}"
+            )
+        )
+    assert len(load_environments(tmp_path)) == 2

@@ -15,7 +15,7 @@ MISTAKES = [
     (
         with_service("", name="an-environment-so-long").replace("backend", "some-service"),
         "services.some-service: makes the target group's name"
-        " 'an-environment-so-long-some-service-3000', 40 characters long; AWS allows 32",
+        " 'an-environment-so-long-some-service', 35 characters long; AWS allows 32",
     ),
     (
         with_service('source = "/srv"'),
@@ -56,6 +56,14 @@ MISTAKES = [
         "services.backend.priority: 50001 is not allowed; allowed: 50000 or less",
     ),
     (with_service("port = 0"), "services.backend.port: 0 is not allowed; allowed: 1 or more"),
+    (
+        with_service("port = 80"),
+        "services.backend.port: 80 is refused to a container without Linux capabilities; allowed:",
+    ),
+    (
+        with_service("min_tasks = 0\ndesired_tasks = 0"),
+        "services.backend.min_tasks: 0 would be for ever: with no task running",
+    ),
     (
         with_service("port = 65536"),
         "services.backend.port: 65536 is not allowed; allowed: 65535 or less",
@@ -220,11 +228,19 @@ MISTAKES = [
     ),
     (
         with_service("[services.backend.secrets]\nAPI_KEY = 'hunter2'"),
-        "services.backend.secrets.API_KEY: is not the ARN of a Secrets Manager secret",
+        "services.backend.secrets.API_KEY: is not the whole ARN of a Parameter Store",
     ),
     (
         with_service("[services.backend.secrets.API_KEY]\nvalue = 'hunter2'"),
         "services.backend.secrets.API_KEY: is not allowed; allowed: text in quotes",
+    ),
+    *(
+        (
+            with_service(f"[services.backend.secrets]\nAPI_KEY = '{partial}'"),
+            "services.backend.secrets.API_KEY: is not the whole ARN of a Parameter Store",
+        )
+        # Without the six random characters; with a key, but not all of the colons.
+        for partial in (SECRET.rpartition("-")[0], f"{SECRET}:key", f"{SECRET}:key:AWSCURRENT")
     ),
     (
         with_service(f"[services.backend.secrets]\nDB_HOST = '{SECRET}'"),

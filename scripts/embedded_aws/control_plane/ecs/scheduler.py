@@ -19,6 +19,7 @@ from embedded_aws.control_plane.ecs.records import (
     tell,
 )
 from embedded_aws.control_plane.ecs.rollouts import Rollout
+from embedded_aws.protocol import TaskReport
 
 
 def advance(backend: Any) -> None:
@@ -59,7 +60,7 @@ def provision(backend: Any, task: Any) -> None:
     tasks.prepare(backend, task)
 
 
-def take_reports(backend: Any, reports: dict[str, dict[str, Any]]) -> None:
+def take_reports(backend: Any, reports: dict[str, TaskReport]) -> None:
     """Takes over what the data plane says of tasks, by ARN, and acts on it."""
     for of_cluster in backend.tasks.values():
         for arn, task in list(of_cluster.items()):
@@ -110,7 +111,7 @@ def _end_deleted(backend: Any, service: Any) -> None:
         service.deployments = []
 
 
-def _take_report(backend: Any, task: Any, said: dict[str, Any]) -> None:
+def _take_report(backend: Any, task: Any, said: TaskReport) -> None:
     before, was_asked_to = task.last_status, task.desired_status == "STOPPED"
     tasks.take_report(backend, task, said)
     service = tasks.service_of(backend, task)

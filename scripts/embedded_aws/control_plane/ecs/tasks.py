@@ -11,6 +11,7 @@ from moto.ecs.models import Container
 
 from embedded_aws.control_plane.ecs.records import detail, target_groups
 from embedded_aws.control_plane.registrations import registrations
+from embedded_aws.protocol import TaskReport
 
 
 def prepare(backend: Any, task: Any) -> None:
@@ -37,7 +38,7 @@ def prepare(backend: Any, task: Any) -> None:
         task.containers.append(container)
 
 
-def take_report(backend: Any, task: Any, said: dict[str, Any]) -> None:
+def take_report(backend: Any, task: Any, said: TaskReport) -> None:
     """Takes over what the data plane says of a task that has not stopped."""
     for container in task.containers:
         of_container = said["containers"].get(container.name)
@@ -107,7 +108,7 @@ def _deregister(backend: Any, service: Any, task: Any) -> list[str]:
     return groups
 
 
-def _stopped(backend: Any, task: Any, said: dict[str, Any]) -> None:
+def _stopped(backend: Any, task: Any, said: TaskReport) -> None:
     service = service_of(backend, task)
     _deregister(backend, service, task)
     task.desired_status = task.last_status = "STOPPED"

@@ -18,6 +18,7 @@ def apply() -> None:
     _scaling_targets_have_what_requests_leave_out()
     _scaling_targets_have_tags()
     _policies_have_the_alarms_of_their_metric()
+    _policies_aim_at_a_fraction()
     _activities_are_told()
 
 
@@ -53,6 +54,18 @@ def _policies_have_the_alarms_of_their_metric() -> None:
         ]
 
     setattr(FakeApplicationAutoscalingPolicy, "_generate_ecs_alarms", generate)  # noqa: B010 private to moto
+
+
+def _policies_aim_at_a_fraction() -> None:
+    # https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html
+    make = FakeApplicationAutoscalingPolicy.__init__
+
+    def policy(self: Any, *, policy_body: dict[str, Any], **named: Any) -> None:
+        if "TargetValue" in policy_body:
+            policy_body = {**policy_body, "TargetValue": float(policy_body["TargetValue"])}
+        make(self, policy_body=policy_body, **named)
+
+    FakeApplicationAutoscalingPolicy.__init__ = policy
 
 
 def _activities_are_told() -> None:

@@ -2,11 +2,27 @@
 
 from typing import Any
 
-from moto.cloudwatch.models import CloudWatchBackend
+from moto.cloudwatch.models import Alarm, CloudWatchBackend
+
+from embedded_aws.control_plane.alarm_actions import tell_topics
 
 
 def apply() -> None:
     _new_alarms_have_insufficient_data()
+    _alarms_tell_topics()
+
+
+def _alarms_tell_topics() -> None:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-actions.html
+    update = Alarm.update_state
+
+    def update_state(self: Any, reason: str, reason_data: str, state_value: str) -> None:
+        former = self.state_value
+        update(self, reason, reason_data, state_value)
+        if state_value != former:
+            tell_topics(self, former=former)
+
+    Alarm.update_state = update_state
 
 
 def _new_alarms_have_insufficient_data() -> None:

@@ -68,7 +68,7 @@ _REDIRECT = {
 def apply() -> None:
     _load_balancers_face_the_internet_by_default()
     _attributes_have_their_defaults()
-    _listeners_without_tls_have_no_policy()
+    _listeners_say_what_tls_they_speak()
     _actions_and_conditions_are_told_in_both_ways()
     if has_data_plane():
         _targets_are_as_healthy_as_the_load_balancer_finds()
@@ -89,6 +89,7 @@ def _load_balancers_face_the_internet_by_default() -> None:
 
 def _attributes_have_their_defaults() -> None:
     make_balancer, make_group = FakeLoadBalancer.__init__, FakeTargetGroup.__init__
+    create_listener = ELBv2Backend.create_listener
 
     def load_balancer(self: Any, *args: Any, **kwargs: Any) -> None:
         make_balancer(self, *args, **kwargs)
@@ -104,15 +105,23 @@ def _attributes_have_their_defaults() -> None:
         if self.protocol in ("HTTP", "HTTPS"):
             self.attributes.update(_HTTP_TARGET_GROUP_ATTRIBUTES)
 
+    def listener(self: Any, *args: Any, **kwargs: Any) -> Any:
+        listener = create_listener(self, *args, **kwargs)
+        if self.load_balancers[listener.load_balancer_arn].type == "application":
+            # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_ListenerAttribute.html
+            listener.attributes = {"routing.http.response.server.enabled": "true"}
+        return listener
+
     FakeLoadBalancer.VALID_ATTRS = {
         *FakeLoadBalancer.VALID_ATTRS,
         *_APPLICATION_LOAD_BALANCER_ATTRIBUTES,
     }
     FakeLoadBalancer.__init__ = load_balancer
     FakeTargetGroup.__init__ = target_group
+    ELBv2Backend.create_listener = listener
 
 
-def _listeners_without_tls_have_no_policy() -> None:
+def _listeners_say_what_tls_they_speak() -> None:
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_Listener.html
     make = FakeListener.__init__
 
@@ -120,6 +129,8 @@ def _listeners_without_tls_have_no_policy() -> None:
         make(self, *args, **kwargs)
         if self.protocol not in ("HTTPS", "TLS"):
             self.ssl_policy = None
+        if self.protocol == "HTTPS":
+            self.mutual_authentication = {"Mode": "off"}
         self.alpn_policy = self.alpn_policy or None
 
     FakeListener.__init__ = listener

@@ -1,21 +1,27 @@
 """CloudWatch Logs."""
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.exceptions import ServiceException
 from moto.logs import models
+from moto.logs.metric_filters import MetricFilters
 from moto.logs.responses import LogsResponse
 
 from embedded_aws.control_plane import insights
+from embedded_aws.control_plane.filter_patterns import PatternError, compile_pattern
 
 
 def apply() -> None:
     _logs_keeps_query_definitions()
     _logs_answers_queries()
     _log_groups_have_a_class()
+    _metric_filters_count()
 
 
 def _logs_answers_queries() -> None:
@@ -83,6 +89,7 @@ def _logs_keeps_query_definitions() -> None:
             "name": self._get_param("name"),
             "queryString": self._get_param("queryString"),
             "logGroupNames": self._get_param("logGroupNames") or [],
+            "lastModified": int(time.time() * 1000),
         }
         return json.dumps({"queryDefinitionId": id})
 
@@ -108,3 +115,62 @@ def _log_groups_have_a_class() -> None:
         return {**describe(self), "logGroupClass": "STANDARD"}
 
     models.LogGroup.to_describe_dict = to_describe_dict
+
+
+class _InvalidParameterError(ServiceException):  # type: ignore[misc]
+    code = "InvalidParameterException"
+
+
+def _metric_filters_count() -> None:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/MonitoringLogData.html
+    add, put = MetricFilters.add_filter, models.LogStream.put_log_events
+
+    def add_filter(self: Any, name: str, pattern: str, log_group: str, metrics: Any) -> None:
+        try:
+            compile_pattern(pattern)
+        except PatternError as error:
+            raise _InvalidParameterError(f"Invalid metric filter pattern: {error}") from None
+        self.delete_filter(name, log_group)
+        add(self, name, pattern, log_group, metrics)
+        self.metric_filters[-1]["creationTime"] = int(datetime.now(UTC).timestamp() * 1_000)
+
+    def put_log_events(self: Any, log_events: list[dict[str, Any]]) -> Any:
+        token = put(self, log_events)
+        group = self.log_group
+        backend = models.logs_backends[group.account_id][group.region]
+        for each in backend.filters.get_matching_filters(log_group_name=group.name):
+            _count(each, log_events, account_id=group.account_id, region=group.region)
+        return token
+
+    MetricFilters.add_filter = add_filter
+    models.LogStream.put_log_events = put_log_events
+
+
+def _count(
+    metric_filter: dict[str, Any],
+    log_events: list[dict[str, Any]],
+    *,
+    account_id: str,
+    region: str,
+) -> None:
+    """Puts a value into the filter's metric for each event that it matches."""
+    matches = compile_pattern(metric_filter["filterPattern"])
+    found = [event for event in log_events if matches(event["message"])]
+    for transformation in metric_filter["metricTransformations"] if found else ():
+        cloudwatch_backends[account_id][region].put_metric_data(
+            transformation["metricNamespace"],
+            [
+                {
+                    "MetricName": transformation["metricName"],
+                    "Value": float(transformation["metricValue"]),
+                    "Unit": transformation.get("unit", "None"),
+                    "Timestamp": _moment(event["timestamp"]),
+                }
+                for event in found
+            ],
+        )
+
+
+def _moment(milliseconds: int) -> datetime:
+    """As moto's metrics have it: UTC, which it does not say."""
+    return datetime.fromtimestamp(milliseconds / 1_000, UTC).replace(tzinfo=None)

@@ -13,6 +13,7 @@ from moto.rds.models import (
 )
 from moto.rds.responses import RDSResponse
 
+from embedded_aws.control_plane.database_changes import defer
 from embedded_aws.control_plane.exchange import has_data_plane
 
 # What a major version alone stands for, and the newest minor version of each.
@@ -25,6 +26,10 @@ _POSTGRESQL_VERSIONS = {
     "17": "17.7",
     "18": "18.1",
 }
+
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.SSL.html
+_FORCES_TLS_FROM = 15
+"""From which major version on `rds.force_ssl` is 1 by default, and no static parameter."""
 
 # The baseline of gp3 volumes, and of those that are striped because of their size, from 400 GiB on.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage
@@ -43,6 +48,8 @@ def apply() -> None:
     _subnet_groups_say_which_networks_they_support()
     _parameters_say_who_set_them()
     _parameters_are_told_by_name()
+    _parameter_groups_in_use_stay()
+    _changes_wait_for_the_window()
     if has_data_plane():
         _instances_are_servers()
         _instances_restart()
@@ -147,14 +154,32 @@ def _subnet_groups_say_which_networks_they_support() -> None:
 
 
 def _parameters_say_who_set_them() -> None:
-    # The provider takes a parameter without it for one of the engine's defaults.
-    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_Parameter.html
+    # One that is set to the default stays the engine's, whatever its method of applying is to be.
+    # https://github.com/hashicorp/terraform-provider-aws/issues/23335
     update = DBParameterGroup.update_parameters
 
     def update_parameters(self: Any, new_parameters: list[dict[str, Any]]) -> None:
-        update(self, [{**new, "Source": "user", "IsModifiable": True} for new in new_parameters])
+        major = int(str(self.family).removeprefix("postgres") or 0)
+        for parameter in new_parameters:
+            is_tls = parameter["ParameterName"] == "rds.force_ssl"
+            if is_tls and major < _FORCES_TLS_FROM and parameter.get("ApplyMethod") == "immediate":
+                # https://github.com/ministryofjustice/cloud-platform/issues/1197
+                raise InvalidParameterCombinationError(
+                    "cannot use immediate apply method for static parameter"
+                )
+            default = str(int(major >= _FORCES_TLS_FROM)) if is_tls else None
+            told = {"Source": "user", "IsModifiable": True}
+            if parameter["ParameterValue"] == default:
+                told |= {"Source": "system", "ApplyMethod": "pending-reboot"}
+            update(self, [{**parameter, **told}])
 
     DBParameterGroup.update_parameters = update_parameters
+
+
+class InvalidParameterCombinationError(ServiceException):  # type: ignore[misc]
+    """What RDS refuses to apply in that way."""
+
+    code = "InvalidParameterCombination"
 
 
 def _parameters_are_told_by_name() -> None:
@@ -169,6 +194,38 @@ def _parameters_are_told_by_name() -> None:
         return answer
 
     RDSResponse.describe_db_parameters = describe_db_parameters
+
+
+def _parameter_groups_in_use_stay() -> None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DeleteDBParameterGroup.html
+    delete = RDSBackend.delete_db_parameter_group
+
+    def delete_db_parameter_group(self: Any, db_parameter_group_name: str) -> Any:
+        for instance in self.databases.values():
+            if instance.db_parameter_group_name == db_parameter_group_name:
+                raise InvalidDBParameterGroupStateError(
+                    "One or more database instances are still members of this parameter group"
+                    f" {db_parameter_group_name}, so the group cannot be deleted"
+                )
+        return delete(self, db_parameter_group_name)
+
+    RDSBackend.delete_db_parameter_group = delete_db_parameter_group
+
+
+class InvalidDBParameterGroupStateError(ServiceException):  # type: ignore[misc]
+    code = "InvalidDBParameterGroupState"
+
+
+def _changes_wait_for_the_window() -> None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
+    modify = RDSBackend.modify_db_instance
+
+    def modify_db_instance(self: Any, db_instance_identifier: str, db_kwargs: Any) -> Any:
+        (instance,) = self.describe_db_instances(db_instance_identifier)
+        defer(instance, db_kwargs)
+        return modify(self, db_instance_identifier, db_kwargs)
+
+    RDSBackend.modify_db_instance = modify_db_instance
 
 
 def _instances_are_servers() -> None:

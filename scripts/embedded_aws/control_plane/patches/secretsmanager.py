@@ -8,8 +8,22 @@ from embedded_aws.control_plane.exchange import has_data_plane
 
 
 def apply() -> None:
+    _the_current_version_is_the_one_with_the_label()
     if has_data_plane():
         _managed_secrets_rotate_with_their_database()
+
+
+def _the_current_version_is_the_one_with_the_label() -> None:
+    # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
+    update = SecretsManagerBackend.update_secret_version_stage
+
+    def update_secret_version_stage(self: Any, **asked: Any) -> Any:
+        answer = update(self, **asked)
+        if asked["version_stage"] == "AWSCURRENT" and asked["move_to_version_id"]:
+            self.secrets[asked["secret_id"]].default_version_id = asked["move_to_version_id"]
+        return answer
+
+    SecretsManagerBackend.update_secret_version_stage = update_secret_version_stage
 
 
 def _managed_secrets_rotate_with_their_database() -> None:

@@ -17,6 +17,13 @@ from embedded_aws.certificates import CertificateAuthority
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.database.postgresql import PostgreSqlError, Server, find_programs
 from embedded_aws.data_plane.logs import LogStreams
+from embedded_aws.data_plane.runtimes.task_network import (
+    BEHIND_VIRTUAL_MACHINE,
+    LOOPBACK,
+    SHARED,
+    TaskNetwork,
+)
+from embedded_aws.protocol import DatabaseReport, DatabasesReport, DesiredDatabase
 
 _TAIL_SECONDS = 0.5
 _FAILOVER_SECONDS = 2.0
@@ -29,6 +36,8 @@ class Databases:
     def __init__(
         self, configuration: Configuration, *, authority: CertificateAuthority, logs: LogStreams
     ) -> None:
+        self.network: TaskNetwork = SHARED
+        """From where tasks reach instances."""
         self._configuration = configuration
         self._authority = authority
         self._logs = logs
@@ -37,9 +46,7 @@ class Databases:
         self._databases: dict[str, _Database] = {}
         self._wanted_snapshots: Mapping[str, str] = {}
 
-    def follow(
-        self, desired: Mapping[str, Mapping[str, Any]], snapshots: Mapping[str, str]
-    ) -> None:
+    def follow(self, desired: Mapping[str, DesiredDatabase], snapshots: Mapping[str, str]) -> None:
         """Follows the instances that are desired, by resource id, and their snapshots."""
         self._wanted_snapshots = snapshots
         for id, wanted in desired.items():
@@ -50,6 +57,7 @@ class Databases:
                     authority=self._authority,
                     logs=self._logs,
                     snapshots=self._snapshots,
+                    network=self.network,
                 )
             self._databases[id].desired = wanted
             self._databases[id].wanted_snapshots = self._missing_snapshots(id)
@@ -63,7 +71,7 @@ class Databases:
                 if folder.name not in snapshots and not folder.name.endswith(".partial"):
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> DatabasesReport:
         """What is: `instances` by resource id, and the `snapshots` that are there."""
         return {
             "instances": {id: each.as_json() for id, each in self._databases.items()},
@@ -98,6 +106,7 @@ class _Database:
         authority: CertificateAuthority,
         logs: LogStreams,
         snapshots: Path,
+        network: TaskNetwork,
     ) -> None:
         self.desired: Mapping[str, Any] = {}
         self.wanted_snapshots: list[str] = []
@@ -109,10 +118,11 @@ class _Database:
         self._authority = authority
         self._logs = logs
         self._snapshots = snapshots
+        self._network = network
         self._status = "creating"
         self._known: dict[str, Any] = {"restarts": 0, "password_digest": None}
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> DatabaseReport:
         """For the report."""
         is_up = self._status != "creating"
         return {
@@ -165,7 +175,7 @@ class _Database:
                 await asyncio.to_thread(_keep, self._snapshots / origin, server.data)
             else:
                 await server.initialise()
-            address, port = _place(int(self.desired["port"]))
+            address, port = _place(int(self.desired["port"]), self._network)
             self._known |= {
                 "address": address,
                 "port": port,
@@ -181,6 +191,7 @@ class _Database:
     def _configure(self, server: Server) -> None:
         server.configure(
             address=self._known["address"],
+            listens_on=LOOPBACK if self._network is BEHIND_VIRTUAL_MACHINE else None,
             port=self._known["port"],
             parameters=self.desired["parameters"],
             authority=self._authority,
@@ -249,21 +260,23 @@ class _Database:
                 await asyncio.sleep(_TAIL_SECONDS)
 
 
-def _place(port: int) -> tuple[str, int]:
-    """An address of this machine that has the port free, so that instances keep the one they have.
+def _place(port: int, network: TaskNetwork) -> tuple[str, int]:
+    """An address that reaches this machine and has the port free, so that instances keep theirs.
 
     Where all of 127.0.0.0/8 is this machine, as on Linux, each instance has an address of its own;
-    elsewhere the first has the port, and others any.
+    elsewhere, and for tasks that do not share this machine's network, the first has the port, and
+    others any.
     """
-    for _ in range(100 if sys.platform == "linux" else 0):
+    for _ in range(100 if network.is_shared and sys.platform == "linux" else 0):
         address = ".".join(["127", *(str(1 + secrets.randbelow(253)) for _ in range(3))])
         if _is_free(address, port):
             return address, port
-    if _is_free("127.0.0.1", port):
-        return "127.0.0.1", port
+    here = network.gateway or LOOPBACK
+    if _is_free(here, port):
+        return network.machine, port
     with socket.socket() as any_port:
-        any_port.bind(("127.0.0.1", 0))
-        return "127.0.0.1", int(any_port.getsockname()[1])
+        any_port.bind((here, 0))
+        return network.machine, int(any_port.getsockname()[1])
 
 
 def _is_free(address: str, port: int) -> bool:

@@ -87,17 +87,22 @@ class Server:
         self,
         *,
         address: str,
+        listens_on: str | None,
         port: int,
         parameters: Mapping[str, str],
         authority: CertificateAuthority,
     ) -> None:
-        """Writes its configuration. `parameters`: those of a DB parameter group."""
+        """Writes its configuration.
+
+        `address`: what clients call it. `listens_on`: None if that is an address of this machine.
+        `parameters`: those of a DB parameter group.
+        """
         if not (self.folder / "server.pem").exists():
             names = ("localhost", "127.0.0.1", address)
             authority.sign(self.folder, names=dict.fromkeys(names))
         forces_tls = parameters.get("rds.force_ssl", "1") == "1"
         settings = {
-            "listen_addresses": address,
+            "listen_addresses": listens_on or address,
             "port": str(port),
             "unix_socket_directories": str(self.folder),
             "ssl": "on",

@@ -7,14 +7,15 @@ import socket
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from embedded_aws import protocol
 from embedded_aws.data_plane.load_balancer.figures import Figures
 from embedded_aws.data_plane.load_balancer.proxy import Proxy
 from embedded_aws.data_plane.load_balancer.targets import AddressOfTask, TargetGroup
+from embedded_aws.protocol import Listener, ListenerReport, LoadBalancer, TargetReport
 
 _HOST = "127.0.0.1"
 _ABOVE_PRIVILEGED = 8000
@@ -46,7 +47,7 @@ class Balancers:
         self._session: aiohttp.ClientSession | None = None
 
     async def follow(
-        self, balancers: list[Mapping[str, Any]], groups: Mapping[str, Mapping[str, Any]]
+        self, balancers: list[LoadBalancer], groups: Mapping[str, protocol.TargetGroup]
     ) -> None:
         """Starts and stops servers and checks until they are what is desired."""
         session = self._session = self._session or aiohttp.ClientSession(
@@ -101,7 +102,7 @@ class Balancers:
                     of, arn, healthy=states.count("healthy"), unhealthy=states.count("unhealthy")
                 )
 
-    def target_report(self) -> dict[str, dict[str, Any]]:
+    def target_report(self) -> dict[str, TargetReport]:
         """The states of all registrations, by their ids."""
         return {
             id: target.as_json()
@@ -109,7 +110,7 @@ class Balancers:
             for id, target in group.targets.items()
         }
 
-    def listener_report(self) -> dict[str, dict[str, Any]]:
+    def listener_report(self) -> dict[str, ListenerReport]:
         """Where each listener is, by its ARN."""
         return {arn: server.as_json() for arn, server in self._servers.items()}
 
@@ -123,16 +124,14 @@ class Balancers:
 class _Server:
     """The server of a listener, on the port of loopback that is nearest to its own."""
 
-    def __init__(self, proxy: Proxy, listener: Mapping[str, Any]) -> None:
+    def __init__(self, proxy: Proxy, listener: Listener) -> None:
         self.port: int = listener["port"]
         self.protocol: str = listener["protocol"]
         self.port_here = 0
         self._proxy = proxy
         self._runner: web.ServerRunner | None = None
 
-    def follow(
-        self, balancer: Mapping[str, Any], listener: Mapping[str, Any], ports: Mapping[int, int]
-    ) -> None:
+    def follow(self, balancer: LoadBalancer, listener: Listener, ports: Mapping[int, int]) -> None:
         self._proxy.balancer, self._proxy.listener, self._proxy.ports = balancer, listener, ports
 
     async def start(self, tls: ssl.SSLContext, *, known_port: int | None) -> None:
@@ -148,7 +147,7 @@ class _Server:
         if self._runner:
             await self._runner.cleanup()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> ListenerReport:
         scheme = "https" if self.protocol == "HTTPS" else "http"
         return {
             "load_balancer": self._proxy.balancer["name"],
@@ -178,7 +177,7 @@ def _listen(port: int, known_port: int | None) -> socket.socket:
     raise AssertionError
 
 
-def _groups_of(listener: Mapping[str, Any]) -> set[str]:
+def _groups_of(listener: Listener) -> set[str]:
     found = set()
     actions = [*listener["default_actions"]]
     for rule in listener["rules"]:

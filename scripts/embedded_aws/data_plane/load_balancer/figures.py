@@ -18,6 +18,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
+from embedded_aws.protocol import LoadBalancer
 
 _METRIC_SECONDS = 5
 """An ALB publishes every 60 seconds; the sums are the same."""
@@ -29,7 +30,7 @@ _MOST_DATA = 500
 class Exchange:
     """A request and its answer. `status`: what the client got; `target_status`: from the target."""
 
-    balancer: Mapping[str, Any]
+    balancer: LoadBalancer
     protocol: str
     client: str
     request_line: str
@@ -56,7 +57,7 @@ class Figures:
         self._sums: Counter[tuple[str, str, str | None]] = Counter()
         self._times: dict[tuple[str, str | None], list[float]] = defaultdict(list)
         self._lines: dict[str, list[str]] = defaultdict(list)
-        self._balancers: dict[str, Mapping[str, Any]] = {}
+        self._balancers: dict[str, LoadBalancer] = {}
         self._hosts: dict[tuple[str, str], tuple[int, int]] = {}
 
     def add(self, exchange: Exchange) -> None:
@@ -81,7 +82,7 @@ class Figures:
         if exchange.balancer["attributes"].get("access_logs.s3.enabled") == "true":
             self._lines[balancer].append(_line(exchange))
 
-    def follow(self, balancers: Iterable[Mapping[str, Any]]) -> None:
+    def follow(self, balancers: Iterable[LoadBalancer]) -> None:
         """Takes over the load balancers as they are now."""
         self._balancers = {each["arn"]: each for each in balancers}
 
@@ -161,7 +162,8 @@ class Figures:
     def _put_logs(self) -> None:
         lines, self._lines = self._lines, defaultdict(list)
         for arn, of_balancer in lines.items():
-            attributes = self._balancers.get(arn, {}).get("attributes", {})
+            balancer = self._balancers.get(arn)
+            attributes = balancer["attributes"] if balancer else {}
             if attributes.get("access_logs.s3.enabled") != "true":
                 continue
             now = datetime.now(UTC)

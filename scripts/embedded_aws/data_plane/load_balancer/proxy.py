@@ -24,6 +24,7 @@ from embedded_aws.data_plane.load_balancer.routing import (
     target_group_for,
 )
 from embedded_aws.data_plane.load_balancer.targets import Target, TargetGroup
+from embedded_aws.protocol import Listener, LoadBalancer
 
 _HOP_BY_HOP = frozenset(
     [
@@ -68,8 +69,8 @@ class Proxy:
         groups: Mapping[str, TargetGroup],
         figures: Figures,
     ) -> None:
-        self.balancer: Mapping[str, Any] = {}
-        self.listener: Mapping[str, Any] = {}
+        self.balancer: LoadBalancer
+        self.listener: Listener
         self.ports: Mapping[int, int] = {}
         self._session = session
         self._groups = groups

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-Action = Mapping[str, Any]
+from embedded_aws.protocol import Action, Listener
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class RequestHead:
     source_ip: str
 
 
-def action_for(listener: Mapping[str, Any], request: RequestHead) -> Action:
+def action_for(listener: Listener, request: RequestHead) -> Action:
     """The action of the first rule that the request meets, else the listener's default."""
     for rule in listener["rules"]:
         if all(_meets(condition, request) for condition in rule["conditions"]):

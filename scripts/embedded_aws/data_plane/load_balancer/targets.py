@@ -13,6 +13,9 @@ from typing import Any
 
 import aiohttp
 
+from embedded_aws import protocol
+from embedded_aws.protocol import TargetCheck, TargetReport
+
 Address = tuple[str, int]
 AddressOfTask = Callable[[str, int], Address | None]
 
@@ -39,7 +42,7 @@ class Target:
         """Sets what DescribeTargetHealth says."""
         self.state, self.reason, self.description = state, reason, description
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> TargetReport:
         """For the report."""
         return {"state": self.state, "reason": self.reason, "description": self.description}
 
@@ -48,13 +51,13 @@ class TargetGroup:
     """A target group and its targets."""
 
     def __init__(self, session: aiohttp.ClientSession, address_of_task: AddressOfTask) -> None:
-        self.desired: Mapping[str, Any] = {}
+        self.desired: protocol.TargetGroup
         self.targets: dict[str, Target] = {}
         self._session = session
         self._address_of_task = address_of_task
         self._turn = 0
 
-    def follow(self, desired: Mapping[str, Any], *, is_used: bool) -> None:
+    def follow(self, desired: protocol.TargetGroup, *, is_used: bool) -> None:
         """Follows what is desired. `is_used`: whether a listener leads here."""
         self.desired = desired
         wanted = {each["id"]: each for each in desired["registrations"]}
@@ -161,9 +164,7 @@ class TargetGroup:
             is_new = target.state == "initial"
             await asyncio.sleep(_FIRST_SECONDS if is_new else check["interval_seconds"])
 
-    async def _why_unhealthy(
-        self, target: Target, check: Mapping[str, Any]
-    ) -> tuple[str, str] | None:
+    async def _why_unhealthy(self, target: Target, check: TargetCheck) -> tuple[str, str] | None:
         address = self.address(target)
         if address is None:
             return "Target.FailedHealthChecks", "Health checks failed"

@@ -96,6 +96,20 @@ class DockerEngine:
             if line.startswith("{") and "error" in (said := json.loads(line)):
                 raise DockerError(404, str(said["error"]))
 
+    async def import_image(self, layer: bytes, *, labels: Mapping[str, str]) -> str:
+        """Makes an image without a name of one layer; returns its id."""
+        changes = [("changes", f"LABEL {name}={value}") for name, value in labels.items()]
+        async with self._session.post(
+            f"{self._base}/images/create", params=[("fromSrc", "-"), *changes], data=layer
+        ) as answer:
+            text = await answer.text()
+            if answer.status not in _OK:
+                raise DockerError(answer.status, _message(text))
+            last: dict[str, str] = json.loads(text.strip().splitlines()[-1])
+            if "error" in last:
+                raise DockerError(500, last["error"])
+            return last["status"]
+
     async def image(self, reference: str) -> dict[str, Any] | None:
         """What the daemon knows of an image; None if it does not have it."""
         try:

@@ -1,13 +1,9 @@
-"""Containers of a Docker daemon, on the network of this machine.
-
-Tasks share this machine's network: each has its own ports in place of its own address.
-"""
+"""Containers of a Docker daemon."""
 
 import asyncio
 import base64
 import contextlib
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,43 +13,73 @@ import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
-from embedded_aws.data_plane.configuration import Configuration
-from embedded_aws.data_plane.kept_process import KeptProcess, Spec
+from embedded_aws.data_plane.configuration import Configuration, DockerNetwork
+from embedded_aws.data_plane.runtimes.container_body import (
+    container_body,
+    joined,
+    published,
+    volume_name,
+)
 from embedded_aws.data_plane.runtimes.docker_engine import DockerEngine, DockerError
+from embedded_aws.data_plane.runtimes.docker_watch import (
+    DockerWatch,
+    labels,
+    remove_left_overs,
+)
 from embedded_aws.data_plane.runtimes.runtime import Ended, LogLine, Start, StartError, Usage
+from embedded_aws.data_plane.runtimes.support_image import PAUSE, layer
+from embedded_aws.data_plane.runtimes.task_network import (
+    BEHIND_VIRTUAL_MACHINE,
+    TaskNetwork,
+    network_of,
+)
 
-LABEL = "embedded-aws.state-folder"
-"""On every container, so that what watches over them finds them."""
-
+_CONFLICT = 409
 _ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
-_MIB = 1024 * 1024
-_SWEEP = Path(__file__).with_name("docker_sweep.py")
 
 
 class DockerRuntime:
-    """Runs images as task definitions ask."""
+    """Runs images as task definitions ask. `network`: what their containers are on."""
 
     def __init__(
-        self, engine: DockerEngine, configuration: Configuration, clients: Clients
+        self,
+        engine: DockerEngine,
+        configuration: Configuration,
+        clients: Clients,
+        *,
+        network: TaskNetwork,
     ) -> None:
+        self.network = network
         self._engine = engine
         self._configuration = configuration
         self._clients = clients
-        self._watch = KeptProcess(configuration.state_folder / "docker-watch")
+        self._watch = DockerWatch(engine, configuration)
+        self._support_image: str | None = None
+        self._lock = asyncio.Lock()
 
     @classmethod
-    async def connect(cls, configuration: Configuration, clients: Clients) -> "DockerRuntime":
+    async def connect(
+        cls, configuration: Configuration, clients: Clients, *, asked: DockerNetwork
+    ) -> "DockerRuntime":
         """Raises `OSError` if no daemon answers, or tasks could not be reached on it."""
-        if sys.platform != "linux":
-            raise OSError("containers share this machine's network, which needs Docker on Linux")
-        runtime = cls(await DockerEngine.connect(), configuration, clients)
-        await runtime._start_watch()
-        return runtime
+        engine = await DockerEngine.connect()
+        try:
+            network = await network_of(engine, asked)
+        except BaseException:
+            await engine.close()
+            raise
+        return cls(engine, configuration, clients, network=network)
 
     async def start(self, start: Start, *, log: LogLine) -> "DockerContainer":
         image, digest = await self._image(start)
-        body = self._body(start, image)
         try:
+            body = container_body(
+                start,
+                image=image,
+                labels=labels(self._configuration),
+                readable_files=[str(self._configuration.certificate_authority_file)],
+                network=await self._network(start),
+            )
             created = await self._engine.call(
                 "POST",
                 "/containers/create",
@@ -66,7 +92,7 @@ class DockerRuntime:
         try:
             await self._engine.call("POST", f"/containers/{created['Id']}/start")
             found = await self._engine.call("GET", f"/containers/{created['Id']}/json")
-            container.process_id = found["State"]["Pid"]
+            container.process_id = self._process_id(found["State"]["Pid"])
         except DockerError as error:
             await container.remove()
             raise StartError(f"CannotStartContainerError: {error}") from None
@@ -85,42 +111,69 @@ class DockerRuntime:
         except DockerError:
             return None
         container = DockerContainer(self._engine, known["id"], known["digest"], start)
-        container.process_id = found["State"]["Pid"]
+        container.process_id = self._process_id(found["State"]["Pid"])
         container.follow(log, since="0")
         return container
 
+    async def forget_task(self, task_id: str) -> None:
+        with contextlib.suppress(DockerError, aiohttp.ClientError):
+            await self._engine.call(
+                "DELETE", f"/containers/{_pause_name(task_id)}", query={"force": "1"}
+            )
+
     async def close(self) -> None:
-        """Ends what watches over the containers; what is left of them goes with it."""
-        self._watch.stop()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._watch.wait(), 10)
+        """Waits for the end of what watches over the containers; what is left goes with it."""
+        if self._support_image:
+            await self._watch.end()
+            with contextlib.suppress(DockerError, aiohttp.ClientError):
+                await self._engine.call("DELETE", f"/images/{self._support_image}")
         await self._engine.close()
+
+    async def _begin(self) -> str:
+        """Before the first container: has what watches over all; returns the support image."""
+        async with self._lock:
+            if self._support_image is None:
+                await remove_left_overs(self._engine)
+                info = await self._engine.call("GET", "/info")
+                image = await self._engine.import_image(
+                    layer(info["Architecture"]), labels=labels(self._configuration)
+                )
+                await self._watch.start(image)
+                self._support_image = image
+            return self._support_image
+
+    async def _network(self, start: Start) -> dict[str, Any]:
+        image = await self._begin()
+        if self.network.is_shared:
+            return joined("host")
+        if not start.has_neighbours:
+            return published(start.task_ports)
+        # As in ECS: the network is there before the first container and after the last.
+        name = _pause_name(start.task_id)
+        body = {
+            "Image": image,
+            "Entrypoint": [PAUSE],
+            "Labels": labels(self._configuration),
+            **published(start.task_ports),
+        }
+        try:
+            await self._engine.call("POST", "/containers/create", body=body, query={"name": name})
+        except DockerError as error:
+            if error.status != _CONFLICT:
+                raise
+        else:
+            await self._engine.call("POST", f"/containers/{name}/start")
+        return joined(f"container:{name}")
+
+    def _process_id(self, told: int) -> int | None:
+        """A process number of the daemon's, where that is one of this machine."""
+        return None if self.network is BEHIND_VIRTUAL_MACHINE else told
 
     def _folder(self, start: Start) -> Path:
         return self._configuration.state_folder / "tasks" / start.task_id / start.name
 
     def _record(self, start: Start) -> Path:
         return self._folder(start) / "docker.json"
-
-    async def _start_watch(self) -> None:
-        """Starts a process that removes the containers when no data plane is left."""
-        if self._watch.folder.exists() and self._watch.exit_status() is None:
-            return
-        state_folder = str(self._configuration.state_folder)
-        self._watch = await KeptProcess.start(
-            self._watch.folder,
-            Spec(
-                argv=None,
-                cwd="/",
-                output="/dev/null",
-                heartbeat=str(self._configuration.heartbeat),
-                cleanup=[
-                    *(sys.executable, "-I", "-S", str(_SWEEP)),
-                    *(self._engine.endpoint, f"{LABEL}={state_folder}"),
-                ],
-            ),
-            environment={"PATH": "/usr/bin:/bin"},
-        )
 
     async def _image(self, start: Start) -> tuple[str, str | None]:
         """Has the image here; returns what to run, and its digest in the registry."""
@@ -167,68 +220,9 @@ class DockerRuntime:
         login = {"username": user, "password": password, "serveraddress": host}
         return reference, base64.urlsafe_b64encode(json.dumps(login).encode()).decode()
 
-    def _body(self, start: Start, image: str) -> dict[str, Any]:
-        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
-        definition = start.definition
-        linux = definition.get("linuxParameters") or {}
-        capabilities = linux.get("capabilities") or {}
-        memory_mib = definition.get("memory") or start.task_memory_mib
-        authority = str(self._configuration.certificate_authority_file)
-        host_configuration = {
-            "NetworkMode": "host",
-            "ReadonlyRootfs": bool(definition.get("readonlyRootFilesystem")),
-            "CapAdd": capabilities.get("add") or [],
-            "CapDrop": capabilities.get("drop") or [],
-            "Init": bool(linux.get("initProcessEnabled")),
-            "SecurityOpt": ["no-new-privileges"]
-            if "ALL" in (capabilities.get("drop") or ())
-            else [],
-            "Binds": [f"{authority}:{authority}:ro", *_mounts(start)],
-            "Ulimits": [
-                {"Name": each["name"], "Soft": each["softLimit"], "Hard": each["hardLimit"]}
-                for each in definition.get("ulimits") or ()
-            ],
-            "LogConfig": {"Type": "json-file", "Config": {"max-size": "20m"}},
-            **(
-                {"Memory": memory_mib * _MIB, "MemorySwap": memory_mib * _MIB} if memory_mib else {}
-            ),
-            **({"CpuQuota": start.task_cpu * 100_000 // 1024} if start.task_cpu else {}),
-        }
-        body: dict[str, Any] = {
-            "Image": image,
-            "Env": [f"{name}={value}" for name, value in start.environment.items()],
-            "Labels": {
-                LABEL: str(self._configuration.state_folder),
-                "embedded-aws.task": start.task_arn,
-                **(definition.get("dockerLabels") or {}),
-            },
-            "StopTimeout": int(start.stop_timeout_seconds),
-            # ECS ignores the image's own.
-            "Healthcheck": {"Test": ["NONE"]},
-            "HostConfig": host_configuration,
-        }
-        for key, name in (
-            ("command", "Cmd"),
-            ("entryPoint", "Entrypoint"),
-            ("user", "User"),
-            ("workingDirectory", "WorkingDir"),
-        ):
-            if definition.get(key):
-                body[name] = definition[key]
-        return body
 
-
-def _mounts(start: Start) -> list[str]:
-    """The task's volumes, each of which all its containers share."""
-    return [
-        f"{_volume(start, each['sourceVolume'])}:{each['containerPath']}"
-        f"{':ro' if each.get('readOnly') else ''}"
-        for each in start.definition.get("mountPoints") or ()
-    ]
-
-
-def _volume(start: Start, name: str) -> str:
-    return f"embedded-aws-{start.task_id}-{name}"
+def _pause_name(task_id: str) -> str:
+    return f"embedded-aws-{task_id}-pause"
 
 
 class DockerContainer:
@@ -237,8 +231,8 @@ class DockerContainer:
     def __init__(self, engine: DockerEngine, id: str, digest: str | None, start: Start) -> None:
         self.image_digest: str | None = digest
         self.runtime_id = id
-        self.process_id = 0
-        """Of its first process, on this machine."""
+        self.process_id: int | None = None
+        """Of its first process, on this machine; None where it is on another."""
         self._engine = engine
         self._start = start
         self._following: asyncio.Task[None] | None = None
@@ -258,7 +252,7 @@ class DockerContainer:
     @property
     def is_running(self) -> bool:
         # The daemon takes a moment to tell of an end, and requests would be lost in it.
-        return self._is_running and psutil.pid_exists(self.process_id)
+        return self._is_running and (self.process_id is None or psutil.pid_exists(self.process_id))
 
     async def wait(self) -> Ended:
         try:
@@ -326,5 +320,5 @@ class DockerContainer:
         for each in self._start.definition.get("mountPoints") or ():
             with contextlib.suppress(DockerError, aiohttp.ClientError):
                 await self._engine.call(
-                    "DELETE", f"/volumes/{_volume(self._start, each['sourceVolume'])}"
+                    "DELETE", f"/volumes/{volume_name(self._start, each['sourceVolume'])}"
                 )

@@ -1,12 +1,16 @@
 """Removes a data plane's containers when nobody looks after them any more.
 
-A script of its own that needs nothing but Python: `python docker_sweep.py <endpoint> <label>`.
+A script of its own that needs nothing but Python. `python docker_sweep.py <endpoint> <label>` does
+so at once; with `<heartbeat> <patience>` too when that file has not changed for so many seconds, or
+is gone, and ends with that.
 """
 
 import http.client
 import json
 import socket
 import sys
+import time
+from pathlib import Path
 from urllib.parse import quote
 
 
@@ -33,14 +37,36 @@ def _call(endpoint: str, method: str, path: str) -> bytes:
     return connection.getresponse().read()
 
 
+def _sweep(endpoint: str, label: str) -> None:
+    filters = quote(json.dumps({"label": [label]}))
+    found = json.loads(_call(endpoint, "GET", f"/containers/json?all=1&filters={filters}"))
+    # This program's own container, where it runs in one, last: nothing is done after that.
+    found.sort(key=lambda container: container["Id"].startswith(socket.gethostname()))
+    for container in found:
+        _call(endpoint, "DELETE", f"/containers/{container['Id']}?force=1&v=1")
+
+
+def _watch(heartbeat: str, patience_seconds: int) -> None:
+    """Returns when there is nobody any more."""
+    beat, still_seconds = -1, 0
+    while still_seconds < patience_seconds:
+        try:
+            last, beat = beat, Path(heartbeat).stat().st_mtime_ns
+        except OSError:
+            return
+        still_seconds = still_seconds + 1 if beat == last else 0
+        # Seconds in which this process ran: a machine that slept is no reason to end anything.
+        time.sleep(1)
+
+
 def main() -> None:
     """Removes all containers with the label."""
-    endpoint, label = sys.argv[1:]
-    filters = quote(json.dumps({"label": [label]}))
-    for container in json.loads(
-        _call(endpoint, "GET", f"/containers/json?all=1&filters={filters}")
-    ):
-        _call(endpoint, "DELETE", f"/containers/{container['Id']}?force=1&v=1")
+    endpoint, label, *watched = sys.argv[1:]
+    if watched:
+        _call(endpoint, "GET", "/_ping")
+        print("watching", flush=True)
+        _watch(watched[0], int(watched[1]))
+    _sweep(endpoint, label)
 
 
 if __name__ == "__main__":

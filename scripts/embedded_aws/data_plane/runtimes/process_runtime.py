@@ -1,8 +1,8 @@
 """Containers as plain processes of a source folder, where there is no Docker daemon.
 
 What the definition says of user, root file system, capabilities, CPU and memory limits, volumes
-and the image's own command is not enforced: the process is the script `start` of the source folder,
-and may do what this user may.
+and the image's own command is not enforced: the process is the definition's own entry point and
+command, or else the script `start` of the source folder, and may do what this user may.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.kept_process import KeptProcess, Spec
 from embedded_aws.data_plane.runtimes.runtime import Ended, LogLine, Start, StartError, Usage
 from embedded_aws.data_plane.runtimes.sources import BuildError, Sources
+from embedded_aws.data_plane.runtimes.task_network import SHARED, TaskNetwork
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TERM")
 _TAIL_SECONDS = 0.1
@@ -34,6 +35,8 @@ def repository_of(image: str) -> str:
 
 class ProcessRuntime:
     """Runs the source folders of the configuration."""
+
+    network: TaskNetwork = SHARED
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -57,7 +60,10 @@ class ProcessRuntime:
         except (BuildError, OSError) as error:
             raise StartError(f"CannotPullContainerError: {folder}: {error}") from None
         image_digest = start.image_digest or build.digest
-        command = start.definition.get("command")
+        command = (
+            *(start.definition.get("entryPoint") or ()),
+            *(start.definition.get("command") or ()),
+        )
         environment = {
             **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             **start.environment,
@@ -66,7 +72,7 @@ class ProcessRuntime:
         kept = await KeptProcess.start(
             here,
             Spec(
-                argv=tuple(command) if command else build.command,
+                argv=command or build.command,
                 cwd=str(build.folder),
                 output=str(here / "output"),
                 heartbeat=str(self._configuration.heartbeat),
@@ -88,6 +94,9 @@ class ProcessRuntime:
         return ProcessContainer(
             KeptProcess(here), known["digest"], Path(known["cwd"]), environment, log
         )
+
+    async def forget_task(self, task_id: str) -> None:
+        """There is nothing."""
 
     def _folder(self, start: Start) -> Path:
         return self._configuration.state_folder / "tasks" / start.task_id / start.name

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-Definition = Mapping[str, Any]
-"""A ContainerDefinition of ECS."""
+from embedded_aws.data_plane.runtimes.task_network import TaskNetwork
+from embedded_aws.protocol import Definition, Volume
 
 
 class StartError(Exception):
@@ -26,8 +26,9 @@ class Start:
 
     `task_id`: of its task. `image_digest`: what its tag named when the deployment began, if the
     registry knows. `source_key`: the same for all tasks that must run the same content.
-    `ports`: the port of this machine for each container port. `task_cpu`, `task_memory_mib`: of the
-    whole task.
+    `ports`: the port of this machine for each container port; `task_ports`: for those of the whole
+    task. `has_neighbours`: whether the task has other containers. `task_cpu`, `task_memory_mib`: of
+    the whole task.
     """
 
     task_id: str
@@ -37,10 +38,12 @@ class Start:
     image_digest: str | None
     source_key: str
     ports: Mapping[int, int]
+    task_ports: Mapping[int, int]
+    has_neighbours: bool
     task_cpu: int | None = None
     task_memory_mib: int | None = None
     architecture: str = "X86_64"
-    volumes: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    volumes: Sequence[Volume] = field(default_factory=tuple)
 
     @property
     def name(self) -> str:
@@ -93,8 +96,13 @@ LogLine = Callable[[str], None]
 class Runtime(Protocol):
     """Starts containers."""
 
+    network: TaskNetwork
+
     async def start(self, start: Start, *, log: LogLine) -> Container:
         """Starts one; each line that it writes is given to `log`. Raises `StartError`."""
 
     async def adopt(self, start: Start, *, log: LogLine) -> "Container | None":
         """One that an earlier data plane started; None if it is gone."""
+
+    async def forget_task(self, task_id: str) -> None:
+        """Removes what the containers of a task shared, after the last of them."""

@@ -1,20 +1,28 @@
 """In which order a task's containers start and stop: `dependsOn`.
 
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDependency.html
+`startTimeout`: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
-from embedded_aws.data_plane.runtimes.runtime import Definition, StartError
+from embedded_aws.data_plane.runtimes.runtime import StartError
+from embedded_aws.protocol import Definition
 
 
 class State(Protocol):
-    """What is known of a container."""
+    """What is known of a container. `runs_seconds`: since it was started; 0 before."""
+
+    @property
+    def definition(self) -> Definition: ...
 
     status: str
     health: str
     exit_code: int | None
+
+    @property
+    def runs_seconds(self) -> float: ...
 
 
 def start_order(definitions: Iterable[Definition]) -> list[str]:
@@ -65,9 +73,16 @@ def may_start(definition: Definition, states: Mapping[str, State]) -> bool:
                 f"Container {definition['name']} was not started: container {name} did not reach"
                 f" the condition {condition}"
             )
+        # Of the one that is waited for, from its own start on; without it there is no limit.
+        limit = state.definition.get("startTimeout")
+        if not is_met and limit and state.runs_seconds > limit:
+            raise StartError(
+                f"Container {definition['name']} was not started: container {name} did not reach"
+                f" the condition {condition} within its start timeout of {limit} seconds"
+            )
         met = met and is_met
     return met
 
 
-def _depends_on(definition: Mapping[str, Any]) -> set[str]:
+def _depends_on(definition: Definition) -> set[str]:
     return {each["containerName"] for each in definition.get("dependsOn") or ()}

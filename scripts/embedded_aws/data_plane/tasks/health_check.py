@@ -5,8 +5,9 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from embedded_aws.protocol import ContainerCheck
 
 if TYPE_CHECKING:
     from embedded_aws.data_plane.tasks.tasks import ContainerState
@@ -19,7 +20,7 @@ what fails then counts no more often than with the interval."""
 class HealthCheck:
     """A container's health check, in seconds as its definition has them."""
 
-    def __init__(self, definition: Mapping[str, Any]) -> None:
+    def __init__(self, definition: ContainerCheck) -> None:
         kind, *rest = definition["command"]
         # A list without a kind is a command too.
         self.command: list[str] = (

@@ -10,13 +10,14 @@ import re
 import secrets
 import socket
 from collections.abc import Mapping
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
 from embedded_aws.data_plane.configuration import Configuration
-from embedded_aws.data_plane.runtimes.runtime import Definition, StartError
+from embedded_aws.data_plane.runtimes.runtime import StartError
+from embedded_aws.data_plane.runtimes.task_network import LOOPBACK, TaskNetwork
+from embedded_aws.protocol import Definition, Override
 
 _SECRET_ARN_PARTS = 7
 
@@ -46,25 +47,28 @@ class TaskEnvironment:
         definition: Definition,
         *,
         ports: Mapping[int, int],
+        network: TaskNetwork,
         role_arn: str | None,
         token: str | None,
-        overrides: Mapping[str, Any],
+        overrides: Override,
         image_digest: str | None,
     ) -> dict[str, str]:
         """The variables of a container; raises `StartError` if a secret cannot be read.
 
-        `ports`: the port of this machine for each container port; `PORT` becomes the first.
-        `token`: of the task, for its credentials. `image_digest`: see `Start`.
+        `ports`: the port of this machine for each container port; `PORT` becomes the first where
+        tasks share this machine's network. `token`: of the task, for its credentials.
+        `image_digest`: see `Start`.
         """
         own = {each["name"]: each["value"] for each in definition.get("environment") or ()}
         own |= {each["name"]: each["value"] for each in overrides.get("environment") or ()}
         for each in definition.get("secrets") or ():
             own[each["name"]] = await asyncio.to_thread(self._secret, each["valueFrom"])
-        if ports:
+        if ports and network.is_shared:
             own["PORT"] = str(next(iter(ports.values())))
         for name, value in self._configuration.task_environment.items():
             for placeholder, replacement in (
                 ("{free_port}", str(free_port())),
+                ("{listen_address}", LOOPBACK if network.is_shared else "0.0.0.0"),  # noqa: S104
                 (
                     "{certificate_authority_file}",
                     str(self._configuration.certificate_authority_file),
@@ -74,16 +78,19 @@ class TaskEnvironment:
                 value = value.replace(placeholder, replacement)
             own[name] = value
         own |= {
-            "AWS_ENDPOINT_URL": self._configuration.endpoint_url,
+            "AWS_ENDPOINT_URL": self._configuration.endpoint_url.replace(LOOPBACK, network.machine),
             "AWS_REGION": self._configuration.region,
             "AWS_DEFAULT_REGION": self._configuration.region,
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
             "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": "127.0.0.1,localhost",
+            "NO_PROXY": ",".join(dict.fromkeys((LOOPBACK, "localhost", network.machine))),
         }
         if role_arn and token:
             self._roles[token] = role_arn
-            own["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{self.credentials_url}/{token}"
+            if network.is_shared:
+                own["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{self.credentials_url}/{token}"
+            else:
+                own |= await asyncio.to_thread(self._credentials_variables, token)
         return own
 
     def new_token(self) -> str:
@@ -105,6 +112,20 @@ class TaskEnvironment:
             "Token": given["SessionToken"],
             # Exactly so: SDKs read no other form of it.
             "Expiration": f"{given['Expiration']:%Y-%m-%dT%H:%M:%SZ}",
+        }
+
+    def _credentials_variables(self, token: str) -> dict[str, str]:
+        """Credentials of the task role for those who do not share loopback.
+
+        SDKs take a container credentials endpoint over HTTP nowhere else. These do not expire here.
+        """
+        # https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+        given = self.credentials(token)
+        assert given is not None
+        return {
+            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": given["Token"],
         }
 
     def _secret(self, value_from: str) -> str:

@@ -4,7 +4,8 @@ import asyncio
 import json
 import re
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,14 @@ from embedded_aws.data_plane.runtimes.runtime import Container, Runtime, Start, 
 from embedded_aws.data_plane.tasks.container_order import may_start, start_order, stop_waves
 from embedded_aws.data_plane.tasks.health_check import HealthCheck
 from embedded_aws.data_plane.tasks.task_environment import TaskEnvironment, free_port
+from embedded_aws.protocol import (
+    ContainerCheck,
+    ContainerReport,
+    Definition,
+    DesiredTask,
+    Override,
+    TaskReport,
+)
 
 _LOOK_SECONDS = 0.05
 
@@ -23,14 +32,20 @@ _LOOK_SECONDS = 0.05
 class ContainerState:
     """What is reported of a container."""
 
-    definition: Mapping[str, Any]
+    definition: Definition
     status: str = "PENDING"
     health: str = "UNKNOWN"
     exit_code: int | None = None
     reason: str | None = None
     container: Container | None = None
+    started_at: float | None = None
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def runs_seconds(self) -> float:
+        """Since it was started; 0 before."""
+        return time.monotonic() - self.started_at if self.started_at else 0.0
+
+    def as_json(self) -> ContainerReport:
         """For the report."""
         return {
             "status": self.status,
@@ -46,7 +61,7 @@ class ContainerState:
 class Task:
     """A task that the control plane asked for. `desired`: as the control plane has it."""
 
-    desired: Mapping[str, Any]
+    desired: DesiredTask
     folder: Path
     status: str = "PENDING"
     stop_code: str | None = None
@@ -54,9 +69,10 @@ class Task:
     ports: dict[int, int] = field(default_factory=dict)
     containers: dict[str, ContainerState] = field(default_factory=dict)
     stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    runtimes: list[Runtime] = field(default_factory=list)
     runner: "asyncio.Task[None] | None" = None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> TaskReport:
         """For the report."""
         return {
             "status": self.status,
@@ -85,7 +101,7 @@ class Tasks:
         self,
         configuration: Configuration,
         *,
-        runtime_of: Any,
+        runtime_of: Callable[[str], Awaitable[Runtime]],
         environment: TaskEnvironment,
         logs: LogStreams,
     ) -> None:
@@ -95,7 +111,7 @@ class Tasks:
         self._logs = logs
         self._tasks: dict[str, Task] = {}
 
-    def follow(self, desired: Mapping[str, Mapping[str, Any]]) -> None:
+    def follow(self, desired: Mapping[str, DesiredTask]) -> None:
         """Starts and stops tasks until they are what is desired, by ARN."""
         for arn, wanted in desired.items():
             task = self._tasks.get(arn)
@@ -114,7 +130,7 @@ class Tasks:
                 del self._tasks[arn]
                 shutil.rmtree(task.folder, ignore_errors=True)
 
-    def report(self) -> dict[str, dict[str, Any]]:
+    def report(self) -> dict[str, TaskReport]:
         """What is, by ARN."""
         return {arn: task.as_json() for arn, task in self._tasks.items()}
 
@@ -187,7 +203,10 @@ class Tasks:
                 await self._start_container(task, state, token, adopt=was_started)
                 ends[asyncio.ensure_future(self._end_of(state))] = name
                 if check := state.definition.get("healthCheck"):
-                    follow = HealthCheck(_with_ports(check, task.ports)).follow(state)
+                    network = (await self._runtime_of(state.definition["image"])).network
+                    if network.is_shared:
+                        check = _with_ports(check, task.ports)
+                    follow = HealthCheck(check).follow(state)
                     checks.append(asyncio.ensure_future(follow))
             task.status = "RUNNING"
             await self._wait_for_end(task, ends, asked)
@@ -211,7 +230,10 @@ class Tasks:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _wait_for_end(
-        self, task: Task, ends: "dict[asyncio.Task[Any], str]", asked: "asyncio.Task[Any]"
+        self,
+        task: Task,
+        ends: "dict[asyncio.Task[Any], str]",
+        asked: "asyncio.Task[Any]",
     ) -> None:
         left = set(ends)
         while left:
@@ -228,9 +250,10 @@ class Tasks:
     async def _start_container(
         self, task: Task, state: ContainerState, token: str, *, adopt: bool
     ) -> None:
-        desired, definition = task.desired, dict(state.definition)
-        override: Mapping[str, Any] = next(
-            (o for o in desired["overrides"] if o["name"] == definition["name"]), {}
+        desired, definition = task.desired, state.definition.copy()
+        nothing: Override = {}
+        override = next(
+            (o for o in desired["overrides"] if o["name"] == definition["name"]), nothing
         )
         if override.get("command"):
             definition["command"] = override["command"]
@@ -239,6 +262,7 @@ class Tasks:
             for mapping in definition.get("portMappings") or ()
         }
         image_digest = desired["image_digests"].get(definition["name"])
+        runtime: Runtime = await self._runtime_of(definition["image"])
         start = Start(
             task_id=task.folder.name,
             task_arn=desired["arn"],
@@ -246,6 +270,7 @@ class Tasks:
             environment=await self._environment.of(
                 definition,
                 ports=ports,
+                network=runtime.network,
                 role_arn=desired["task_role_arn"],
                 token=token,
                 overrides=override,
@@ -254,12 +279,14 @@ class Tasks:
             image_digest=image_digest,
             source_key=desired["source_key"],
             ports=ports,
+            task_ports=task.ports,
+            has_neighbours=len(desired["containers"]) > 1,
             task_cpu=desired["cpu"],
             task_memory_mib=desired["memory"],
             architecture=desired["architecture"],
             volumes=desired["volumes"],
         )
-        runtime: Runtime = await self._runtime_of(definition["image"])
+        task.runtimes.append(runtime)
         log = self._logs.of(definition, task_id=start.task_id)
         if adopt:
             state.container = await runtime.adopt(start, log=log)
@@ -267,7 +294,7 @@ class Tasks:
                 raise StartError("The data plane of the embedded AWS was away for too long.")
         else:
             state.container = await runtime.start(start, log=log)
-        state.status = "RUNNING"
+        state.status, state.started_at = "RUNNING", time.monotonic()
 
     async def _end_of(self, state: ContainerState) -> None:
         assert state.container is not None
@@ -287,9 +314,11 @@ class Tasks:
             if state.container:
                 await state.container.remove()
             state.status = "STOPPED"
+        while task.runtimes:
+            await task.runtimes.pop().forget_task(task.folder.name)
 
 
-def _with_ports(health_check: Mapping[str, Any], ports: Mapping[int, int]) -> dict[str, Any]:
+def _with_ports(health_check: ContainerCheck, ports: Mapping[int, int]) -> ContainerCheck:
     """A health check that asks the container's port, where it is on this machine."""
     command = list(health_check["command"])
     for port, here in ports.items():

@@ -264,8 +264,11 @@ class _Reader:
             storage=f"{instance['allocated_storage']}{f' to {maximum}' if maximum else ''} GiB "
             f"{instance['storage_type']}",
             traits=tuple(trait for trait, holds in traits.items() if holds),
-            encrypted_connections={"name": "rds.force_ssl", "value": "1"}
-            in self._of("aws_db_parameter_group")[parameters]["parameter"],
+            encrypted_connections=("rds.force_ssl", "1")
+            in [
+                (parameter["name"], parameter["value"])
+                for parameter in self._of("aws_db_parameter_group")[parameters]["parameter"]
+            ],
             managed_password=instance.get("manage_master_user_password", False),
         )
 

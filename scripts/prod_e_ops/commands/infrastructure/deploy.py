@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from prod_e_ops.analysis.database_changes import waiting_changes
 from prod_e_ops.commands.arguments import (
     EnvironmentArgument,
     EnvironmentOption,
@@ -22,8 +24,14 @@ from prod_e_ops.stacks.apply import apply_plan
 from prod_e_ops.stacks.image_apply import apply_images
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
-from prod_e_ops.stacks.refusals import data_loss, refuse_data_loss, refuse_skipped
+from prod_e_ops.stacks.refusals import (
+    data_loss,
+    refuse_data_loss,
+    refuse_late_upgrades,
+    refuse_skipped,
+)
 from prod_e_ops.stacks.render import show_plans
+from prod_e_ops.stacks.repository_images import delete_images, images_lost
 from prod_e_ops.stacks.results import DeployResult
 from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terraform.parallel import for_each
@@ -101,6 +109,8 @@ async def deploy_environment(
         if any(not plan.is_empty for plan in plans):
             await _Deployment(prepared=prepared, options=options).make(plans)
             await verify_services(prepared.environment, context.terminal)
+            for waiting in _what_waits(plans):
+                terminal.say(waiting)
         else:
             terminal.say(f"{name} is up to date.")
             for line in _what_is_not_followed(plans):
@@ -179,6 +189,7 @@ class _Deployment:
         if plan.images:
             await apply_images(self.prepared, plan, self.options.images, yes=self.options.yes)
         else:
+            await delete_images(self.prepared, plan)
             await apply_plan(self.prepared, plan, agree=self._agree)
 
     async def _agree(self, plan: StackPlan) -> None:
@@ -186,6 +197,8 @@ class _Deployment:
         left = f"{plan.stack.name} is as it was; what was deployed before it stays."
         self._show([plan])
         self._judge([plan], left=left)
+        for line in await images_lost(self.prepared, [plan]):
+            self.prepared.context.terminal.say(line)
         await self._ask(f"Apply this plan of {plan.stack.name}?", declined=left)
 
     def _show(self, plans: Sequence[StackPlan]) -> None:
@@ -197,12 +210,20 @@ class _Deployment:
             )
 
     def _judge(self, plans: Sequence[StackPlan], *, left: str) -> None:
+        refuse_late_upgrades(plans, left=left)
         if not self.options.allow_data_loss:
             refuse_data_loss(plans, left=left)
 
     async def _ask(self, question: str, *, declined: str) -> None:
         if not self.options.yes:
             await self.prepared.context.terminal.confirm(question, declined=declined)
+
+
+def _what_waits(plans: Sequence[StackPlan]) -> Iterator[str]:
+    """What was asked for and is not done yet."""
+    for plan in plans:
+        for change in waiting_changes(plan.summary, now=datetime.now(UTC)):
+            yield change.sentence
 
 
 def _what_is_not_followed(plans: Sequence[StackPlan]) -> Iterator[str]:

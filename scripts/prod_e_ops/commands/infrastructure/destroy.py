@@ -15,6 +15,7 @@ from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.stacks.refusals import refuse_protected
 from prod_e_ops.stacks.render import show_plans
+from prod_e_ops.stacks.repository_images import delete_images, images_lost
 from prod_e_ops.terraform.parallel import for_each
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ async def destroy_environment(context: Context, environment_name: str | None, *,
         await _ask(prepared, plans, yes=yes, declined="Nothing was changed.")
         for plan in plans:
             if not plan.is_empty:
+                await delete_images(prepared, plan)
                 await apply_plan(prepared, plan, agree=agree)
         context.terminal.say(f"{environment.name} is gone.")
 
@@ -71,7 +73,7 @@ async def _ask(
     environment, terminal = prepared.environment, prepared.context.terminal
     show_plans(prepared.context, plans, saved_by=None if yes else prepared.terraform)
     terminal.result("")
-    for line in _what_stays(environment):
+    for line in (*_what_stays(environment), *await images_lost(prepared, plans)):
         terminal.say(line)
     if not yes:
         await terminal.confirm(
@@ -90,6 +92,7 @@ def _what_stays(environment: "Environment") -> Iterator[str]:
             if database.final_snapshot
             else "The database leaves no final snapshot: its data is lost."
         )
-    yield "ECR refuses to delete a repository with images in it; delete those first."
     if load_balancer.is_made and load_balancer.access_logs:
-        yield "S3 refuses to delete the bucket of the access logs while it holds any."
+        # With deletion protection, S3 would refuse to delete a bucket that holds any; but then the
+        # environment is not destroyed.
+        yield "The load balancer's access logs are deleted with their bucket; copy what you need."

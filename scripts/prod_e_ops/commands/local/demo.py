@@ -1,11 +1,12 @@
 """`prod-e demo`: the life of an environment on an embedded AWS, from its plan to its end."""
 
+import os
 import sys
 import tempfile
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,10 +20,13 @@ from prod_e_ops.demo.life import Life
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report, show
 from prod_e_ops.demo.run import STOP_SECONDS, Run, report_step
-from prod_e_ops.errors import DockerUnavailable
+from prod_e_ops.errors import DockerUnavailable, UserMistake
 from prod_e_ops.images.docker import why_no_docker
 from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terraform.runner import find_terraform
+
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
 
 
 class Runtime(StrEnum):
@@ -73,6 +77,7 @@ async def run_demo(
     `keep`: leaves everything up, once it is checked, until Ctrl-C.
     """
     environment = context.project.environment(environment_name)
+    _refuse_existing(environment)
     report = Report(environment=environment.name)
     try:
         async with AsyncExitStack() as resources:
@@ -110,8 +115,9 @@ async def run_demo(
                 project=project,
                 context=context,
                 report=report,
-                aws=aws,
                 clients=clients_of(aws),
+                variables=aws.environment(os.environ),
+                embedded=aws,
             )
             infrastructure = Infrastructure(
                 run=demo_run,
@@ -139,6 +145,21 @@ async def run_demo(
             context.terminal.result(to_json(report.result()))
         else:
             show(report.result(), context.terminal)
+
+
+def _refuse_existing(environment: "Environment") -> None:
+    """Raises `UserMistake` for settings that name what only the user's account has."""
+    balancer = environment.load_balancer
+    named = [
+        *environment.existing,
+        *(["load_balancer.hosted_zone_id"] if balancer.hosted_zone_id else []),
+        *(["load_balancer.certificate_arn"] if balancer.certificate_arn else []),
+    ]
+    if named:
+        raise UserMistake(
+            f"{environment.file} names what the embedded AWS does not have: {', '.join(named)}.",
+            next_step="Copy the file under another name without these, and run the demo of that.",
+        )
 
 
 async def _remove_images(context: Context, aws: EmbeddedAws) -> None:

@@ -114,7 +114,12 @@ async def plan_push(
     check_release(options.release)
     for tag in options.tags:
         check_tag(tag)
-    build = Build.of(context, architecture=architecture, image_tag=service.image_tag)
+    build = Build.of(
+        context,
+        architecture=architecture,
+        image_tag=service.image_tag,
+        immutable_tags=service.immutable_tags,
+    )
     fits = architecture == service.architecture
     plan = PushPlan(
         environment=environment,

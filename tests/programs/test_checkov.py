@@ -1,0 +1,127 @@
+"""What checkov says of the plans, and that `docs/security.md` has a reason for each of it.
+
+checkov reads Terraform's JSON as CDKTF writes it not at all: `terraform.required_version` is a text
+there, and its parser takes only objects ("this method receives only dicts"), so that it says of
+every file that nothing failed. It reads plans.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from embedded_aws import EmbeddedAws
+from tests.support.project_folder import PROJECT, make_project, prod_e
+from tests.support.terraform_program import needs_aws_provider
+
+pytestmark = [pytest.mark.slow, needs_aws_provider]
+
+VERSION = "3.3.30"
+FOLDER = PROJECT / ".cache" / f"checkov-{VERSION}"
+STRICT = """
+name = "strict-e"
+[network]
+flow_log_retention_days = 365
+[services.backend]
+build = "external"
+image_tag = "content"
+immutable_tags = true
+database = true
+[database]
+multi_az = true
+[load_balancer]
+domain_name = "api.example.com"
+hosted_zone_id = "Z0123456789ABCDEFGHIJ"
+waf = true
+[monitoring]
+log_retention_days = 365
+"""
+PASSED = {"seed": 170, "strict": 180}
+"""How many checks pass at the least: a scan that reads nothing passes none."""
+
+
+@pytest.fixture(scope="module")
+def checkov() -> Path:
+    """The program, in a virtual environment of its own: it holds boto3 at a version of its own."""
+    program = FOLDER / "bin" / "checkov"
+    if not program.exists():
+        subprocess.run([sys.executable, "-m", "venv", FOLDER], check=True)
+        installed = subprocess.run(
+            [FOLDER / "bin" / "pip", "install", "--quiet", f"checkov=={VERSION}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if installed.returncode:
+            pytest.skip(f"checkov cannot be installed: {installed.stderr[-500:]}")
+    return program
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Path]]:
+    """Terraform's plans as JSON, of the seed system and of the strictest settings."""
+    seed = (PROJECT / "environments" / "prod-e.toml").read_text()
+    folder = make_project(
+        tmp_path_factory.mktemp("scanned") / "project",
+        seed=seed.replace('build = "terraform"', 'build = "external"'),
+        strict=STRICT.replace("[network]\n", '[network]\ncidr = "10.9.0.0/16"\n'),
+    )
+    stacks = folder / "cdktf.out" / "stacks"
+    found = {}
+    with EmbeddedAws() as aws:
+        for key, name in (("seed", "prod-e"), ("strict", "strict-e")):
+            planned = prod_e(folder, "plan", name, variables=aws.environment())
+            assert planned.returncode == 0, planned.stderr
+            found[key] = sorted(stacks.glob(f"{name}*/prod-e.tfplan.json"))
+            assert len(found[key]) == 2
+    return found
+
+
+def scan(checkov: Path, plan: Path) -> tuple[int, set[str]]:
+    """How many checks passed, and which failed."""
+    finished = subprocess.run(
+        [
+            *(checkov, "-f", plan, "--framework", "terraform_plan"),
+            *("--skip-download", "--compact", "-o", "json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = json.loads(finished.stdout)
+    assert report["summary"]["parsing_errors"] == 0, finished.stderr
+    return report["summary"]["passed"], {
+        each["check_id"] for each in report["results"]["failed_checks"]
+    }
+
+
+def documented(heading: str) -> Iterator[str]:
+    """The checks in the table below a heading, each of which has its reason."""
+    page = (PROJECT / "docs" / "security.md").read_text()
+    _, _, below = page.partition(f"\n### {heading}\n")
+    assert below, heading
+    for line in below.partition("\n#")[0].splitlines():
+        row = re.fullmatch(r"\| `(CKV2?_AWS_\d+)` \| (.+) \| (.+) \|", line)
+        if row:
+            assert len(row[3]) > 40, f"{row[1]} has no reason"
+            yield row[1]
+
+
+def test_what_fails_is_what_has_a_reason_in_the_documentation(
+    checkov: Path, plans: Mapping[str, list[Path]]
+) -> None:
+    everywhere = set(documented("checkov: whatever the settings"))
+    by_settings = set(documented("checkov: by the settings of the seed system"))
+    of_strict = set(documented("checkov: of what strict settings add"))
+    assert everywhere
+    for key, expected in (
+        ("seed", everywhere | by_settings),
+        ("strict", everywhere | of_strict),
+    ):
+        scanned = [scan(checkov, plan) for plan in plans[key]]
+        assert sum(passed for passed, _ in scanned) >= PASSED[key], key
+        assert set().union(*(failed for _, failed in scanned)) == expected, key

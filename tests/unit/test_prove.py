@@ -1,0 +1,242 @@
+"""A proof's own parts: its settings, its price, what it takes out of AWS's answers, its report."""
+
+import json
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prod_e.settings import load_environment
+from prod_e_ops.analysis.prices import hourly_prices, total
+from prod_e_ops.demo.report import DemoStepResult, Report
+from prod_e_ops.errors import UserMistake
+from prod_e_ops.project.project import Project
+from prod_e_ops.prove.environment import ProofFolder, proof_settings
+from prod_e_ops.prove.leftovers import leftovers
+from prod_e_ops.prove.redaction import Redaction
+from prod_e_ops.prove.report import Proof, write
+
+PROJECT = Path(__file__).resolve().parents[2]
+SEED = PROJECT / "environments" / "prod-e.toml"
+RICH = """
+name = "rich-e"
+[tags]
+Team = "us"
+[services.backend]
+repository = "theirs"
+database = true
+log_group = "/theirs"
+[services.jobs]
+source = "backend"
+database = false
+host = "jobs.example.com"
+[database]
+multi_az = true
+[load_balancer]
+domain_name = "example.com"
+hosted_zone_id = "Z0123"
+[monitoring]
+alarm_emails = ["one@example.com"]
+[delivery]
+github_repository = "us/app"
+[state]
+kind = "s3"
+bucket = "ours"
+"""
+
+
+def settings_of(toml: str) -> dict[str, Any]:
+    return tomllib.loads(
+        proof_settings(toml, name="prove-abc123", account="111122223333", external=False)
+    )
+
+
+def test_a_proof_has_names_of_its_own_and_nothing_that_keeps_it_from_being_destroyed(
+    tmp_path: Path,
+) -> None:
+    settings = settings_of(RICH)
+    assert (settings["name"], settings["account"]) == ("prove-abc123", "111122223333")
+    assert settings["tags"] == {"Team": "us", "Prove": "prove-abc123"}
+    assert settings["services"]["backend"] == {"database": True, "source": "backend"}
+    assert "host" not in settings["services"]["jobs"]
+    assert settings["state"] == {"kind": "local"}
+    assert settings["database"] == {
+        "multi_az": True,
+        "deletion_protection": False,
+        "final_snapshot": False,
+    }
+    assert settings["load_balancer"] == {"deletion_protection": False}
+    assert settings["monitoring"]["alarm_emails"] == []
+    assert "delivery" not in settings
+    file = tmp_path / "environments" / "prove-abc123.toml"
+    file.parent.mkdir()
+    file.write_text(
+        proof_settings(
+            RICH.replace('host = "jobs', 'path = "/jobs/*"\nhost = "jobs'),
+            name="prove-abc123",
+            account="111122223333",
+            external=True,
+        )
+    )
+    environment = load_environment(file)
+    assert {service.build for service in environment.services.values()} == {"external"}
+
+
+@pytest.mark.parametrize("name", ["prod-e", "staging-e"])
+def test_each_environment_of_the_project_can_be_proved(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "environments" / "prove-abc123.toml"
+    file.parent.mkdir()
+    toml = (SEED.parent / f"{name}.toml").read_text()
+    file.write_text(
+        proof_settings(toml, name="prove-abc123", account="111122223333", external=False)
+    )
+    environment = load_environment(file)
+    assert environment.names.cluster == "prove-abc123-cluster"
+    assert not environment.load_balancer.deletion_protection
+
+
+def test_what_is_there_already_is_not_proved_with(tmp_path: Path) -> None:
+    file = tmp_path / "environments" / "given.toml"
+    file.parent.mkdir()
+    file.write_text(
+        'name = "given"\n[services.backend]\n[cluster]\n'
+        'arn = "arn:aws:ecs:us-west-2:111122223333:cluster/company"\n'
+    )
+    kept = ProofFolder.new(Project(tmp_path, tmp_path / "cdktf.out"))
+    with pytest.raises(UserMistake, match=r"cluster\.arn"):
+        kept.copy(
+            Project(tmp_path, tmp_path / "cdktf.out"),
+            load_environment(file),
+            account="111122223333",
+            external=False,
+        )
+    assert not kept.folder.exists()
+
+
+def test_a_proof_that_is_not_there_cannot_be_removed(tmp_path: Path) -> None:
+    project = Project(tmp_path, tmp_path / "cdktf.out")
+    with pytest.raises(UserMistake, match="prove-gone"):
+        ProofFolder.of(project, "prove-gone")
+
+
+def test_the_seed_costs_what_the_table_says() -> None:
+    items = {each.item: each.dollars_per_hour for each in hourly_prices(load_environment(SEED))}
+    assert items["2 NAT gateways"] == pytest.approx(2 * (0.045 + 0.005))
+    assert items["2 tasks of backend"] == pytest.approx(
+        2 * (0.25 * 0.04048 + 0.5 * 0.004445), abs=1e-4
+    )
+    assert items["A db.t4g.small database"] == pytest.approx(
+        2 * (0.032 + 20 * 0.115 / 730), abs=1e-4
+    )
+    assert 0.2 < total(hourly_prices(load_environment(SEED))) < 0.35
+
+
+def test_a_class_of_instance_without_a_price_is_said_to_have_none(tmp_path: Path) -> None:
+    file = tmp_path / "environments" / "large.toml"
+    file.parent.mkdir()
+    file.write_text(
+        'name = "large"\n[services.backend]\n[database]\ninstance_class = "db.r7g.16xlarge"\n'
+    )
+    items = {each.item: each.dollars_per_hour for each in hourly_prices(load_environment(file))}
+    assert items["A db.r7g.16xlarge database"] is None
+
+
+ANSWER = {
+    "ResponseMetadata": {"RequestId": "1f0e"},
+    "Owner": {"DisplayName": "jane.doe", "ID": "0" * 40 + "abcdefabcdefabcdefabcdef"},
+    "Arn": "arn:aws:ecs:us-west-2:998877665544:service/prove-abc123-cluster/prove-abc123-backend",
+    "Caller": "arn:aws:sts::998877665544:assumed-role/Admin/jane.doe@corp.example",
+    "Image": "998877665544.dkr.ecr.us-west-2.amazonaws.com/prove-abc123-backend:latest",
+    "DNSName": "prove-abc123-alb-1234567890.us-west-2.elb.amazonaws.com",
+    "Endpoint": {"Address": "prove-abc123-database.cz7xk2lqp9ab.us-west-2.rds.amazonaws.com"},
+    "SecretArn": "arn:aws:secretsmanager:us-west-2:998877665544:secret:api-Xy12Zz",
+    "SecretString": '{"username": "postgres", "password": "hunter2hunter2"}',
+    "MasterUserPassword": "hunter2hunter2",
+    "authorizationToken": "ey.abc.def",
+    "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
+    "Subnets": ["subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719", "subnet-0a1b2c3d4e5f60718"],
+    "PrivateIpAddress": "10.3.4.5",
+    "PublicIp": "54.201.33.7",
+    "Block": "10.0.0.0/16",
+    "Ipv6": "2600:1f14:0abc:de00:1:2:3:4",
+    "Mail": "jane.doe@corp.example",
+    "Tags": [{"Key": "DbPassword", "Value": "hunter2hunter2"}, {"Key": "Team", "Value": "us"}],
+    "Created": datetime(2026, 3, 4, tzinfo=UTC),
+    "KeyId": "5c0c1f2e-6a0b-4d6e-9a57-0d7d3c9e1f10",
+    "DbName": "prove_abc123",
+    "Port": 5432,
+    "Enabled": True,
+}
+SOMEBODYS = (
+    "998877665544",
+    "abc123",
+    "jane",
+    "corp",
+    "hunter2",
+    "ey.abc",
+    "AKIA",
+    "0a1b2c3d",
+    "10.3.4.5",
+    "54.201",
+    "2600:",
+    "1234567890.us-west-2",
+    "cz7xk2lqp9ab",
+    "Xy12Zz",
+    "5c0c1f2e",
+    "RequestId",
+    "2026-03-04",
+    "abcdefabcdef",
+)
+
+
+def test_answers_are_kept_without_what_is_anybodys() -> None:
+    redacted = Redaction(environment="prove-abc123")(ANSWER)
+    text = json.dumps(redacted)
+    assert [each for each in SOMEBODYS if each in text] == []
+    # What matters to whoever reads it stays, and equal things stay equal.
+    assert redacted["Arn"] == (
+        "arn:aws:ecs:us-west-2:123456789012:service/recorded-e-cluster/recorded-e-backend"
+    )
+    assert redacted["Subnets"][0] == redacted["Subnets"][2] != redacted["Subnets"][1]
+    assert redacted["Block"] == "10.0.0.0/16"
+    assert redacted["SecretArn"].endswith(":123456789012:secret:api-AbCdEf")
+    assert redacted["Tags"] == [
+        {"Key": "DbPassword", "Value": "REDACTED"},
+        {"Key": "Team", "Value": "us"},
+    ]
+    assert (redacted["Port"], redacted["Enabled"], redacted["DbName"]) == (5432, True, "recorded_e")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(SEED.parent.glob("*.toml"))])
+def test_an_account_with_nothing_of_the_environment_has_no_leftovers(name: str) -> None:
+    environment = load_environment(SEED.parent / f"{name}.toml")
+    assert leftovers(environment, lambda _: NothingThere()) == []
+
+
+class NothingThere:
+    """A client of a service that has nothing."""
+
+    def can_paginate(self, _: str) -> bool:
+        return False
+
+    def __getattr__(self, action: str) -> Any:
+        return lambda **_: {"clusters": [], "taskDefinitionArns": [], "Addresses": []}
+
+
+def test_the_report_says_what_went_wrong_and_not_whose_account_it_was(tmp_path: Path) -> None:
+    steps = Report(environment="prove-abc123")
+    steps.steps.append(DemoStepResult(step="Plan", result="93 to create", seconds=1.0))
+    proof = Proof(region="us-west-2", embedded=False, prices=[], steps=steps)
+    proof.versions.append("prod-e 0.1.0")
+    proof.failed.append("AccessDenied in 998877665544 | for jane.doe@corp.example")
+    proof.left = ["role: prove-abc123-alarms"]
+    for file in write(proof.result(), tmp_path):
+        text = file.read_text()
+        assert "998877665544" not in text
+        assert "jane" not in text
+        assert "recorded-e-alarms" in text
+        assert "93 to create" in text
+    assert "did not pass" in (tmp_path / "report.md").read_text()
+    assert json.loads((tmp_path / "report.json").read_text())["passed"] is False
