@@ -3,11 +3,13 @@
 import json
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from embedded_aws import EmbeddedAws
+from tests.faults.proxy import answered_after, faulty_aws, one_of_a_kind
 from tests.support.aws_clients import client_of
 from tests.support.project_folder import TINY, make_project, prod_e
 from tests.support.running_command import running
@@ -67,12 +69,15 @@ def test_ctrl_c_during_a_plan_changes_nothing_and_gives_the_lock_back(
 
 
 @needs_aws_provider
-def test_ctrl_c_during_a_deployment_keeps_all_that_was_made_and_the_next_plan_goes_on(
+def test_ctrl_c_during_a_deployment_keeps_or_names_all_that_was_made_and_the_next_plan_goes_on(
     tmp_path: Path, temporary: Path
 ) -> None:
     project = make_project(tmp_path / "project", tiny=TINY)
-    with EmbeddedAws() as aws:
-        variables = aws.environment()
+    interrupted = threading.Event()
+    with EmbeddedAws() as aws, faulty_aws(aws.endpoint_url) as slow:
+        # AWS makes the first log group, and its answer is still on its way when Ctrl-C comes.
+        slow.fault = one_of_a_kind("CreateLogGroup", answered_after(interrupted))
+        variables = {**aws.environment(), "AWS_ENDPOINT_URL": slow.url}
         logs = client_of(aws, "logs")
 
         def log_groups() -> set[str]:
@@ -84,10 +89,21 @@ def test_ctrl_c_during_a_deployment_keeps_all_that_was_made_and_the_next_plan_go
             command.wait_for_step("Deploy tiny-e")
             command.wait_for(lambda: bool(log_groups()))
             command.interrupt()
+        interrupted.set()
         said = "".join(command.said)
         assert "Terraform finishes what is under way and saves its state." in said
         assert "changes of tiny-e were made before that, and are in the state." in said
 
+        stack = json.loads(
+            (project / "cdktf.out" / "stacks" / "tiny-e" / "cdk.tf.json").read_text()
+        )
+        names = {
+            f"aws_cloudwatch_log_group.{id}": group["name"]
+            for id, group in stack["resource"]["aws_cloudwatch_log_group"].items()
+        }
+        title = "Under way when it was stopped, so that AWS may have it and the state does not:"
+        assert title in said
+        under_way = {names[line.strip()] for line in said.splitlines() if line.strip() in names}
         state = json.loads((project / "terraform.tiny-e.tfstate").read_text())
         kept = {
             instance["attributes"]["name"]
@@ -95,7 +111,9 @@ def test_ctrl_c_during_a_deployment_keeps_all_that_was_made_and_the_next_plan_go
             if resource["type"] == "aws_cloudwatch_log_group"
             for instance in resource["instances"]
         }
-        assert kept == log_groups()
+        assert under_way, "the one whose answer was on its way"
+        assert not under_way & kept, "named, though the state has it"
+        assert kept <= log_groups() <= kept | under_way
         logs.close()
         assert not list(project.rglob("*.lock.info"))
 

@@ -1,10 +1,10 @@
 """Applies the plan of a stack that was shown, and no other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
 from prod_e_ops import next_commands
-from prod_e_ops.errors import PlanIsStale
+from prod_e_ops.errors import OpsError, PlanIsStale
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terraform.runner import Event
@@ -38,31 +38,63 @@ async def _apply(prepared: PreparedStacks, plan: StackPlan) -> None:
     terminal, name = prepared.context.terminal, plan.stack.name
     total = plan.summary.change_count
     done = 0
+    begun: set[str] = set()
     with terminal.step(f"{'Destroy' if plan.destroy else 'Deploy'} {name}") as step:
 
         def on_event(event: Event) -> None:
             nonlocal done
             done += event.completes_change
+            if event.begins_creation:
+                begun.add(event.address)
+            elif event.completes_change:
+                begun.discard(event.address)
             step.update(f"{done} of {total}: {event.message}")
 
         try:
             await prepared.terraform.apply(plan.stack, change_count=total, on_event=on_event)
         except asyncio.CancelledError:
-            for line in _what_is_left(prepared, name, done, total):
+            unsure = await _not_in_state(prepared, plan, begun)
+            for line in _what_is_left(prepared, name, done, total, unsure):
                 terminal.say(line)
             raise
         step.outcome = "1 change" if done == 1 else f"{done} changes"
 
 
-def _what_is_left(prepared: PreparedStacks, stack: str, done: int, total: int) -> Sequence[str]:
+async def _not_in_state(
+    prepared: PreparedStacks, plan: StackPlan, begun: Collection[str]
+) -> Sequence[str]:
+    """What Terraform was making when it stopped, and does not know to be there.
+
+    Where it is told to stop, providers drop the requests that are on their way; AWS carries them
+    out all the same. That the old one of what is replaced is in the state says nothing of the new.
+    """
+    if not begun:
+        return ()
+    try:
+        kept = await prepared.terraform.addresses(plan.stack)
+    except OpsError:
+        return sorted(begun)
+    replaced = {change.address for change in plan.summary.replaced}
+    return sorted(address for address in begun if address not in kept or address in replaced)
+
+
+def _what_is_left(
+    prepared: PreparedStacks, stack: str, done: int, total: int, unsure: Sequence[str]
+) -> Iterator[str]:
     if prepared.context.processes.stopped_at_once:
-        return (
+        yield (
             f"Terraform was stopped in the middle of {stack}: AWS may hold what its state does not"
-            " know of.",
-            f"Look with `{next_commands.plan(prepared.environment.name)}` before you run the"
-            " command again.",
+            " know of."
         )
-    return (
-        f"{done} of {total} changes of {stack} were made before that, and are in the state.",
-        "Run the command again to go on from there.",
-    )
+    else:
+        yield f"{done} of {total} changes of {stack} were made before that, and are in the state."
+    if unsure:
+        yield "Under way when it was stopped, so that AWS may have it and the state does not:"
+        yield from (f"  {address}" for address in unsure)
+    if prepared.context.processes.stopped_at_once or unsure:
+        yield (
+            f"Look with `{next_commands.plan(prepared.environment.name)}` before you run the"
+            " command again."
+        )
+    else:
+        yield "Run the command again to go on from there."

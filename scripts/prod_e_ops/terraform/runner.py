@@ -31,17 +31,26 @@ _PARALLELISM = "-parallelism=30"
 
 @dataclass(frozen=True)
 class Event:
-    """Something that Terraform does to a resource: `kind` is its JSON output's `type`."""
+    """Something that Terraform does to a resource: `kind` is its JSON output's `type`.
+
+    `action`: what it does to it, such as "create"; empty for what is no change.
+    """
 
     stack: str
     kind: str
     address: str
     message: str
+    action: str = ""
 
     @property
     def completes_change(self) -> bool:
         """Whether it is the end of a change; data that is read while a plan is applied is none."""
         return self.kind == "apply_complete" and not self.address.startswith("data.")
+
+    @property
+    def begins_creation(self) -> bool:
+        """Whether AWS is asked for something new from here on."""
+        return self.kind == "apply_start" and self.action == "create"
 
 
 def _ignore(_: Event) -> None:
@@ -226,6 +235,13 @@ class Terraform:
             name: str(output["value"]) for name, output in values.items() if not output["sensitive"]
         }
 
+    async def addresses(self, stack: Stack) -> frozenset[str]:
+        """The addresses in the stack's state, unfinished resources included."""
+        finished = await self._call(stack, "state", "list")
+        if finished.status:
+            raise self.failure(stack, "state list", finished)
+        return frozenset(finished.stdout.splitlines())
+
     async def resources(self, stack: Stack) -> Sequence[Mapping[str, Any]]:
         """The managed resources in the stack's state."""
         finished = await self._call(stack, "show", "-json")
@@ -303,9 +319,14 @@ class Terraform:
                 if values["diagnostic"]["severity"] == "error":
                     errors.append(Diagnostic.of(values["diagnostic"]))
                 return
-            resource = (values.get("hook") or values.get("change") or {}).get("resource", {})
-            address = resource.get("addr", "")
-            event = Event(stack.name, values.get("type", ""), address, values.get("@message", ""))
+            change = values.get("hook") or values.get("change") or {}
+            event = Event(
+                stack.name,
+                values.get("type", ""),
+                change.get("resource", {}).get("addr", ""),
+                values.get("@message", ""),
+                change.get("action", ""),
+            )
             completed += event.completes_change
             on_event(event)
 

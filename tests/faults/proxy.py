@@ -1,0 +1,154 @@
+"""A proxy in front of the embedded AWS that lets one request go wrong."""
+
+import http.client
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a client asks of AWS. `action`: such as `CreateVpc`, or method and path."""
+
+    action: str
+    headers: Message
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What is sent back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+Ask = Callable[[], Answer]
+Fault = Callable[[Request, Ask], Answer | None]
+"""Answers a request, having asked AWS or not; None: the connection is cut without an answer."""
+
+
+class FaultyAws:
+    """Hands requests on, those apart that the fault of the moment takes.
+
+    `fault`: gets every request; absent: all go through.
+    """
+
+    def __init__(self, endpoint_url: str) -> None:
+        self._host = urlsplit(endpoint_url).netloc
+        self.fault: Fault | None = None
+        self.url = ""
+
+    def answer(self, request: Request, ask: Ask) -> Answer | None:
+        """What the client gets."""
+        fault = self.fault
+        return fault(request, ask) if fault else ask()
+
+    def ask(self, method: str, path: str, request: Request) -> Answer:
+        """What the embedded AWS answers."""
+        connection = http.client.HTTPConnection(self._host, timeout=120)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in request.headers.items():
+                if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                    connection.putheader(name, value)
+            connection.putheader("Content-Length", str(len(request.body)))
+            connection.endheaders(request.body)
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        dropped = ("transfer-encoding", "connection", "content-length")
+        headers = {k: v for k, v in answer.getheaders() if k.lower() not in dropped}
+        return Answer(status=answer.status, headers=headers, body=body)
+
+
+@contextmanager
+def faulty_aws(endpoint_url: str) -> Iterator[FaultyAws]:
+    """A proxy on a free port of the loopback interface, in front of `endpoint_url`."""
+    faulty = FaultyAws(endpoint_url)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _handle(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            action = _action(self.command, self.path, self.headers, body)
+            request = Request(action=action, headers=self.headers, body=body)
+            answer = faulty.answer(request, lambda: faulty.ask(self.command, self.path, request))
+            if answer is None:
+                self.close_connection = True
+                return
+            self.send_response_only(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(answer.body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nobody wants to read of each request."""
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except OSError:
+                self.close_connection = True  # Its client was killed.
+
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler._handle)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    faulty.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield faulty
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _action(method: str, path: str, headers: Message, body: bytes) -> str:
+    if target := headers.get("X-Amz-Target"):
+        return target.rpartition(".")[2]
+    if "x-www-form-urlencoded" in headers.get("Content-Type", ""):
+        return parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+    if found := re.search(r"[?&]Action=(\w+)", path):
+        return found[1]
+    return f"{method} {path}"
+
+
+def one_of_a_kind(action: str, fault: Fault) -> Fault:
+    """A fault of the first request of an action, and of none after it."""
+    lock = threading.Lock()
+    left = [action]
+
+    def answer(request: Request, ask: Ask) -> Answer | None:
+        with lock:
+            is_it = request.action in left
+            if is_it:
+                left.remove(action)
+        return fault(request, ask) if is_it else ask()
+
+    return answer
+
+
+def answered_after(event: threading.Event) -> Fault:
+    """AWS does what it is asked at once, and its answer arrives after an event."""
+
+    def answer(_: Request, ask: Ask) -> Answer:
+        made = ask()
+        event.wait()
+        return made
+
+    return answer
