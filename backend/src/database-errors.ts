@@ -35,10 +35,11 @@ export function whyUnavailable(error: unknown): string | undefined {
     const code = error.code ?? '';
     return REASON_OF_CODE[code] ?? REASON_OF_CODE[code.slice(0, 2)];
   }
-  const { code, message, $metadata } = error as {
+  const { code, message, $metadata, cause } = error as {
     code?: string;
     message?: string;
     $metadata?: unknown;
+    cause?: unknown;
   };
   if ($metadata) {
     return 'the secret with the password cannot be read';
@@ -58,7 +59,7 @@ export function whyUnavailable(error: unknown): string | undefined {
   if (message && /connection (terminated|ended)|not queryable/i.test(message)) {
     return 'the connection to the database was lost';
   }
-  return undefined;
+  return cause instanceof Error ? whyUnavailable(cause) : undefined;
 }
 
 const REASON_OF_CODE: Readonly<Record<string, string>> = {

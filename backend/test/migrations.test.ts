@@ -3,6 +3,7 @@ import pino from 'pino';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Database } from '../src/database';
+import { DatabaseUnavailableError } from '../src/database-errors';
 import { migrate } from '../src/migrations';
 import { eventually, migrate as runMigrationsWith, PostgreSql } from './support';
 
@@ -33,19 +34,38 @@ describe('migrations', () => {
     await server.remove();
   });
 
-  test('steps that take too long are taken back and end the task', async () => {
-    // A table of this name that may yet come to be makes the step wait.
-    const other = server.query('BEGIN; CREATE TABLE notes (id int); SELECT pg_sleep(3); ROLLBACK');
+  /** Makes the step wait for so long: a table of its name may yet come to be. */
+  async function hold(seconds: number) {
+    const held = server.query(
+      `BEGIN; CREATE TABLE notes (id int); SELECT pg_sleep(${seconds}); ROLLBACK`,
+    );
     await eventually('the table', async () => {
       const sleeping = `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'`;
       return (await server.query(sleeping)).rowCount === 1;
     });
+    return { released: held };
+  }
+
+  test('a step that a failover ends is no fault of the step', async () => {
+    const { released } = await hold(1);
+    const ended = assert.rejects(migrate(database, 'reader'), DatabaseUnavailableError);
+    await eventually('the step waits', async () => {
+      const end = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock'`;
+      return (await server.query(end)).rowCount === 1;
+    });
+    await ended;
+    await released;
+  });
+
+  test('steps that take too long are taken back and end the task', async () => {
+    const { released } = await hold(3);
     await assert.rejects(migrate(database, 'reader', 500), (error: Error) => {
       const { cause } = error as { cause?: Error };
       assert.match(String(cause ?? error), /up to 0001-notes took longer than 0\.5 seconds/);
       return true;
     });
-    await other;
+    await released;
     const { rows } = await server.query(
       'SELECT tablename FROM pg_tables WHERE schemaname = $$public$$',
     );
