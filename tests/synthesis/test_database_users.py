@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.support.synthesised import MINIMAL, Synthesised
 
 SECRET = "arn:aws:secretsmanager:us-west-2:111122223333:secret:login-AbCdEf"
@@ -146,6 +148,49 @@ def test_ecs_decrypts_secrets_with_a_customers_key_and_only_for_secrets(synthesi
     assert not stack.all("aws_iam_role_policy") or "tiny-e-backend-task" not in {
         each["name"] for each in stack.all("aws_iam_role_policy")
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "served_by"),
+    [('snapshot = "before"', "tiny-e-database"), ("serves = true", "tiny-e-2")],
+)
+def test_while_two_databases_are_there_a_service_keeps_its_user_of_each(
+    synthesised: Any, line: str, served_by: str
+) -> None:
+    stack = synthesised(
+        f'{MINIMAL}[database]\n[database.restored]\nidentifier = "tiny-e-2"\n{line}\n'
+    )["tiny-e"]
+    secrets = {
+        identifier: stack.reference("aws_secretsmanager_secret", "arn", name=name)
+        for identifier, name in (
+            ("tiny-e-database", "tiny-e-backend-database"),
+            ("tiny-e-2", "tiny-e-backend-restored-tiny-e-2"),
+        )
+    }
+    assert stack.variables()["DB_SECRET_ARN"] == secrets[served_by]
+    # A roll-back starts tasks that use the other one.
+    assert sorted(readable(stack, "tiny-e-backend-task")) == sorted(
+        [secret] for secret in secrets.values()
+    )
+    masters = {resource for (resource,) in readable(stack, "tiny-e-backend-execution")}
+    assert len(masters) == 2
+    assert all(MASTER in master for master in masters)
+    assert len([rule for rule in stack.ingress() if rule[2] == 5432]) == 2
+
+
+def test_a_login_that_is_there_reaches_both_databases(synthesised: Any) -> None:
+    stack = synthesised(
+        f'{MINIMAL}database_secret_arn = "{SECRET}"\n[database]\n'
+        '[database.restored]\nidentifier = "tiny-e-2"\nsnapshot = "before"\n'
+    )["tiny-e"]
+    assert not stack.all("aws_secretsmanager_secret")
+    assert len([rule for rule in stack.ingress() if rule[2] == 5432]) == 2
+
+
+def test_a_login_goes_after_the_tasks_that_use_it(seed: Any) -> None:
+    secret = seed["prod-e"].one("aws_secretsmanager_secret")
+    # Else Terraform deletes it before it changes the service.
+    assert secret["lifecycle"]["create_before_destroy"] is True
 
 
 def test_a_deployment_fits_into_the_connections_of_the_database(

@@ -313,6 +313,12 @@ class EnvironmentStack(TerraformStack):
             )
         else:
             database.add_user(service, migration_command=settings.migration_command)
+        for other in self.databases.values():
+            # Tasks that were started with it use it until they end; a roll-back starts some again.
+            if other is not database and settings.database_secret_arn:
+                other.open_to(service)
+            elif other is not database:
+                other.keep_user(service)
         service.add_environment(DB_CONNECTIONS_MAX=str(self._environment.database_connections(key)))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.secretsmanager_secret import SecretsmanagerSecret
 from constructs import Construct
 
@@ -39,6 +40,11 @@ class DatabaseBase(Construct):
     storage_gib: int | None
     security_group: SecurityGroupBase
 
+    def open_to(self, service: Annotated[FargateService, Doc("whose tasks may connect")]) -> None:
+        """Lets a service connect, and tells it nothing."""
+        service.uses_database = True
+        self.security_group.allow_from(service.security_group, port=self.port)
+
     def allow_from(
         self,
         service: Annotated[FargateService, Doc("whose tasks may connect")],
@@ -61,17 +67,15 @@ class DatabaseBase(Construct):
         `DB_SECRET_ARN`, which its task role may read. Raises `ValueError` if a variable has another
         value already.
         """
-        service.uses_database = True
-        self.security_group.allow_from(service.security_group, port=self.port)
-        told = self._place(prefix)
+        self.open_to(service)
+        service.add_environment(**self._place(prefix))
         if secret_arn:
-            told[f"{prefix}SECRET_ARN"] = secret_arn
+            service.add_environment(**{f"{prefix}SECRET_ARN": secret_arn})
             service.add_to_task_policy(
                 Statement(actions=("secretsmanager:GetSecretValue",), resources=(secret_arn,))
             )
             if kms_key_arns:
                 service.add_to_task_policy(decrypt_secrets(Account.of(self), kms_key_arns))
-        service.add_environment(**told)
 
     def add_user(
         self,
@@ -104,26 +108,13 @@ class DatabaseBase(Construct):
                 f"password_lifetime_days = {password_lifetime_days};"
                 f" allowed: 1 to {_LONGEST_LIFETIME_DAYS}"
             )
-        secret = SecretsmanagerSecret(
-            service,
-            f"{self.node.id}-login",
-            name=f"{service.name}-{self.node.id}",
-            description=f"The PostgreSQL login of {service.service_name}",
-            # What is lost with it is made anew by the next task; its name is free at once.
-            recovery_window_in_days=0,
-        )
-        self.allow_from(service, secret_arn=secret.arn, prefix=prefix)
+        secret = self._login(service)
         service.add_environment(
-            **{f"{prefix}PASSWORD_LIFETIME_SECONDS": str(password_lifetime_days * _DAY_SECONDS)}
-        )
-        service.add_to_task_policy(
-            Statement(
-                actions=(
-                    "secretsmanager:PutSecretValue",
-                    "secretsmanager:UpdateSecretVersionStage",
-                ),
-                resources=(secret.arn,),
-            )
+            **self._place(prefix),
+            **{
+                f"{prefix}SECRET_ARN": secret.arn,
+                f"{prefix}PASSWORD_LIFETIME_SECONDS": str(password_lifetime_days * _DAY_SECONDS),
+            },
         )
         service.add_init_container(
             f"{self.node.id}-migration",
@@ -137,6 +128,45 @@ class DatabaseBase(Construct):
                 f"{prefix}MASTER_USER": f"{self.secret_arn}:username::",
                 f"{prefix}MASTER_PASSWORD": f"{self.secret_arn}:password::",
             },
+        )
+        return secret
+
+    def keep_user(
+        self, service: Annotated[FargateService, Doc("whose tasks may connect")]
+    ) -> SecretsmanagerSecret:
+        """Keeps the user of `add_user` for a service that has that of another database now.
+
+        Tasks that were started before use it until they end, and those of a deployment that is
+        rolled back begin with it; the service is told nothing of it. Returns the secret of its
+        login.
+        """
+        service.task.execution_role.allow(
+            Statement(actions=("secretsmanager:GetSecretValue",), resources=(self.secret_arn,))
+        )
+        return self._login(service)
+
+    def _login(self, service: FargateService) -> SecretsmanagerSecret:
+        """Lets a service connect, and read and write the secret of a login of its own."""
+        self.open_to(service)
+        secret = SecretsmanagerSecret(
+            service,
+            f"{self.node.id}-login",
+            name=f"{service.name}-{self.node.id}",
+            description=f"The PostgreSQL login of {service.service_name}",
+            # What is lost with it is made anew by the next task; its name is free at once.
+            recovery_window_in_days=0,
+            # It goes after the tasks that use it.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+        )
+        service.add_to_task_policy(
+            Statement(
+                actions=(
+                    "secretsmanager:GetSecretValue",
+                    "secretsmanager:PutSecretValue",
+                    "secretsmanager:UpdateSecretVersionStage",
+                ),
+                resources=(secret.arn,),
+            )
         )
         return secret
 
