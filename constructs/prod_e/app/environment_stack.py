@@ -57,7 +57,8 @@ class EnvironmentStack(TerraformStack):
         self.account = Account(self, region=environment.region)
         self.network = self._network()
         self.load_balancer = self._load_balancer()
-        original, restored = self._database(), self._restored_database()
+        original = self._database()
+        restored = self._restored_database(original)
         self.databases = {
             id: database
             for id, database in (("database", original), ("restored-database", restored))
@@ -175,7 +176,7 @@ class EnvironmentStack(TerraformStack):
             parameter_group_name=names.parameter_group(settings.engine_version),
         )
 
-    def _restored_database(self) -> Database | None:
+    def _restored_database(self, original: DatabaseBase | None) -> Database | None:
         settings = self._environment.database
         if settings is None or settings.restored is None:
             return None
@@ -187,7 +188,7 @@ class EnvironmentStack(TerraformStack):
             identifier=restored.identifier,
             restore=Restore(
                 snapshot=restored.snapshot,
-                instance=self._names.database if restored.time else None,
+                instance=original.instance.identifier if original and restored.time else None,
                 time=None if restored.time == "latest" else restored.time,
             )
             if restored.snapshot or restored.time
