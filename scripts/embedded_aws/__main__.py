@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import shlex
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from embedded_aws import ACCOUNT_ID, DataPlane, EmbeddedAws, EmbeddedAwsError
@@ -40,18 +42,26 @@ def main(arguments: list[str] | None = None) -> int:
             _show_variables(aws, as_json=given.json)
             told: set[str] = set()
             while not ended.wait(_LOOK_SECONDS):
-                if (runs := aws.tasks_run) and runs not in told:
-                    told.add(runs)
-                    print(f"Tasks run {runs}.", file=sys.stderr, flush=True)
-                for listener in aws.listeners() if data_plane else ():
-                    if listener["url"] not in told:
-                        told.add(listener["url"])
-                        name, port = listener["load_balancer"], listener["port"]
-                        print(f"{name}:{port} is at {listener['url']}", file=sys.stderr, flush=True)
+                for line in _news(aws):
+                    if line not in told:
+                        told.add(line)
+                        print(line, file=sys.stderr, flush=True)
     except EmbeddedAwsError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _news(aws: EmbeddedAws) -> Iterator[str]:
+    """What there is to tell by now."""
+    if runs := aws.tasks_run:
+        yield f"Tasks run {runs}."
+    for listener in aws.listeners() if aws.data_plane else ():
+        yield f"{listener['load_balancer']}:{listener['port']} is at {listener['url']}"
+    for action in aws.unimplemented_calls:
+        yield f"{action} does not exist here."
+    for failure in aws.failed_calls:
+        yield f"The embedded AWS broke on {failure}"
 
 
 def _show_variables(aws: EmbeddedAws, *, as_json: bool) -> None:
@@ -60,7 +70,7 @@ def _show_variables(aws: EmbeddedAws, *, as_json: bool) -> None:
         print(json.dumps(variables), flush=True)
         return
     for name, value in variables.items():
-        print(f"export {name}={value}", flush=True)
+        print(f"export {name}={shlex.quote(value)}", flush=True)
     print("Ctrl-C ends it and all that it runs.", file=sys.stderr, flush=True)
 
 

@@ -102,9 +102,17 @@ class EmbeddedAws:
     ) -> None:
         self._stop()
 
-    def variables(self) -> dict[str, str]:
-        """The environment variables that lead a program here, such as one would export."""
+    def variables(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment variables that lead a program here, such as one would export.
+
+        A proxy that `base` (default: this process's environment) names is not asked for it.
+        """
+        base = os.environ if base is None else base
         return {
+            **{
+                name: ",".join(filter(None, (base.get(name), "127.0.0.1")))
+                for name in ("NO_PROXY", "no_proxy")
+            },
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": "embedded",
             "AWS_SECRET_ACCESS_KEY": "embedded",
@@ -126,9 +134,7 @@ class EmbeddedAws:
         subprocess as it is; merged over the user's environment, a profile would come back.
         """
         kept = _without_any_aws(os.environ if base is None else base)
-        for name in ("NO_PROXY", "no_proxy"):
-            kept[name] = ",".join(filter(None, (kept.get(name), "127.0.0.1")))
-        return {**kept, **self.variables(), "CHECKPOINT_DISABLE": "1"}
+        return {**kept, **self.variables(kept), "CHECKPOINT_DISABLE": "1"}
 
     def take_deployment_steps(self, count: int = 1) -> None:
         """Takes the next steps of every ECS deployment that is under way, at once.

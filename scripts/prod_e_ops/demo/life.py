@@ -1,6 +1,7 @@
 """An environment's life on the embedded AWS, in the order in which the demo goes through it."""
 
 import asyncio
+import shlex
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -190,7 +191,10 @@ class Life:
                 for each in await in_thread(run.aws.listeners)
             ),
             "In another terminal, point AWS's tools at it:",
-            *(f"  export {name}={value}" for name, value in run.aws.variables().items()),
+            *(
+                f"  export {name}={shlex.quote(value)}"
+                for name, value in run.aws.variables().items()
+            ),
             "and look at it, for example with",
             f"  aws ecs describe-services --cluster {names.cluster} --services {services}",
             f"  cd {run.project.folder} && {Path.cwd() / '.venv/bin/prod-e'} status",

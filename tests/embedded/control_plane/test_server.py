@@ -73,6 +73,8 @@ def test_nothing_of_another_aws_gets_into_its_environment(aws: EmbeddedAws) -> N
     environment = aws.environment(users)
     assert environment["PATH"] == "/bin"
     assert environment["NO_PROXY"] == "example.com,127.0.0.1"
+    # So it is where the user exports what is printed.
+    assert aws.variables(users)["NO_PROXY"] == "example.com,127.0.0.1"
     assert environment["AWS_ENDPOINT_URL"] == aws.endpoint_url
     assert not users.keys() & environment.keys() - {"PATH", "NO_PROXY"}
 
