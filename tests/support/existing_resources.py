@@ -110,6 +110,7 @@ def make_existing_resources(aws: EmbeddedAws) -> ExistingResources:
         Engine="postgres",
         DBName=NAME,
         AllocatedStorage=20,
+        StorageEncrypted=True,
         MasterUsername="postgres",
         ManageMasterUserPassword=True,
         DBSubnetGroupName=NAME,

@@ -188,11 +188,14 @@ class EnvironmentStack(TerraformStack):
             identifier=restored.identifier,
             restore=Restore(
                 snapshot=restored.snapshot,
-                instance=original.instance.identifier if original and restored.time else None,
+                instance=original.instance.identifier
+                if restored.time and isinstance(original, Database)
+                else None,
                 time=None if restored.time == "latest" else restored.time,
             )
             if restored.snapshot or restored.time
             else None,
+            is_restored=True,
         )
 
     def _made_database(
@@ -203,6 +206,7 @@ class EnvironmentStack(TerraformStack):
         identifier: str,
         parameter_group_name: str | None = None,
         restore: Restore | None = None,
+        is_restored: bool = False,
     ) -> Database:
         return Database(
             self,
@@ -222,6 +226,7 @@ class EnvironmentStack(TerraformStack):
             final_snapshot=settings.final_snapshot,
             log_retention_days=self._environment.monitoring.log_retention_days,
             restore=restore,
+            is_restored=is_restored,
         )
 
     def _monitoring(self) -> Monitoring:

@@ -89,6 +89,14 @@ class Database(DatabaseBase):
                 " it out does anything; default: empty"
             ),
         ] = None,
+        is_restored: Annotated[
+            bool,
+            Doc(
+                "whether it began with other data, also when restore is not given any more; the"
+                " database in it and its master user are then called as they were; default: with"
+                " restore"
+            ),
+        ] = False,
     ) -> None:
         super().__init__(scope, id)
         _check(storage_gib, max_storage_gib, backup_days)
@@ -102,6 +110,7 @@ class Database(DatabaseBase):
             self, "subnets", name=self.identifier, subnet_ids=network.isolated_subnet_ids
         )
         self.parameter_group = self._parameters(parameter_group_name, engine_version)
+        is_restored = is_restored or restore is not None
         monitoring = monitoring_role(self, name=f"{self.identifier[:53]}-monitoring")
         self.instance = DbInstance(
             self,
@@ -110,8 +119,10 @@ class Database(DatabaseBase):
             engine="postgres",
             engine_version=engine_version,
             instance_class=instance_class,
-            db_name=database_name or self.identifier.replace("-", "_"),
-            username="postgres",
+            # RDS does not rename what it restores: for another name Terraform would make the
+            # instance anew.
+            db_name=None if is_restored else database_name or self.identifier.replace("-", "_"),
+            username=None if is_restored else "postgres",
             manage_master_user_password=True,
             port=PORT,
             allocated_storage=storage_gib,

@@ -13,8 +13,9 @@ _OF_EXISTING = {"name", "port", "secret_arn", "security_group_id"}
 class RestoredDatabase(Section):
     """A second RDS instance, with the data of a snapshot or of a point in time.
 
-    It stands beside the environment's own; all else of it is as `[database]` says. Once it is
-    there, `snapshot` and `time` have no effect any more, and taking them out changes nothing.
+    It stands beside the environment's own; all else of it is as `[database]` says, but `name`: the
+    database in it is called as it was. Once it is there, `snapshot` and `time` have no effect any
+    more, and taking them out changes nothing.
     """
 
     identifier: Annotated[
@@ -36,7 +37,7 @@ class RestoredDatabase(Section):
         ]
         | None
     ) = None
-    """What it begins with: a snapshot."""
+    """What it begins with: a snapshot, which must be encrypted; RDS encrypts a copy of one."""
 
     time: (
         Annotated[
