@@ -125,9 +125,13 @@ export class Database {
 
   private async using(pool: Pool, work: (client: PoolClient) => Promise<unknown>): Promise<void> {
     const client = await this.withLogin(() => pool.connect());
+    // Without a listener, a connection that ends while no statement runs would end the process; the
+    // next statement says so, too.
+    client.on('error', ignore);
     try {
       await work(client);
       client.release();
+      client.off('error', ignore);
     } catch (error) {
       // It may be in the middle of an answer or a transaction: a new one is cheaper than finding out.
       client.release(true);
@@ -202,6 +206,8 @@ export class Database {
     return pool;
   }
 }
+
+function ignore(): void {}
 
 function asUnavailable(error: unknown): unknown {
   const reason = whyUnavailable(error);

@@ -58,6 +58,16 @@ describe('migrations', () => {
     await released;
   });
 
+  test('a connection that ends between two statements ends no process', async () => {
+    const work = database.session(5_000, async (client) => {
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      await server.query(`SELECT pg_terminate_backend(${rows[0]?.pid})`);
+      await sleep(200);
+      await client.query('SELECT 1');
+    });
+    await assert.rejects(work, DatabaseUnavailableError);
+  });
+
   test('steps that take too long are taken back and end the task', async () => {
     const { released } = await hold(3);
     await assert.rejects(migrate(database, 'reader', 500), (error: Error) => {

@@ -152,9 +152,9 @@ def test_a_failover_while_new_tasks_start_rolls_nothing_back(serving: World) -> 
     assert load.broken == 0
     assert rang == {alarms.names[1]}
     eventually("it is over", lambda: serving.deployment()["status"] != "IN_PROGRESS", seconds=240)
+    for task in serving.tasks("STOPPED"):
+        assert task["stoppedReason"].startswith("Scaling activity"), (task, serving.log_lines())
     assert serving.deployment()["status"] == "SUCCESSFUL", serving.events()
     (deployment,) = serving.service()["deployments"]
     assert deployment["failedTasks"] == 0, serving.events()
     assert not before & {task["taskArn"] for task in serving.tasks()}
-    for task in serving.tasks("STOPPED"):
-        assert task["stoppedReason"].startswith("Scaling activity initiated"), task

@@ -85,7 +85,7 @@ def scan(checkov: Path, plans: list[Path]) -> tuple[int, set[str]]:
     """How many checks of the plans passed, and which failed."""
     finished = subprocess.run(
         [
-            *(checkov, "-f", *plans, "--framework", "terraform_plan"),
+            *(str(checkov), "-f", *map(str, plans), "--framework", "terraform_plan"),
             *("--skip-download", "--compact", "-o", "json"),
         ],
         capture_output=True,
