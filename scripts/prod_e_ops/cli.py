@@ -45,7 +45,7 @@ COMMANDS: Mapping[str, Registered] = {
         plan=("plan", "Show what a deployment would do, stack by stack."),
         deploy=("deploy", "Deploy an environment: plan, ask, apply that plan, verify."),
         destroy=("destroy", "Destroy an environment, unless its settings protect it."),
-        prove=("prove", "Take a new environment in your account through its life, and report."),
+        prove=("prove", "Take a new environment in your account through its life."),
         diagram=("diagram", "Draw an environment's architecture as SVG."),
         providers=(
             "lock_providers",

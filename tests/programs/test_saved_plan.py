@@ -5,10 +5,10 @@ import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
+from prod_e.settings import load_environment
 from prod_e_ops.context import Context
 from prod_e_ops.errors import OpsError, PlanIsStale
 from prod_e_ops.project.project import Project
@@ -33,6 +33,8 @@ def with_prepared_stacks(
     folder: TerraformFolder, work: Callable[[PreparedStacks], Awaitable[None]]
 ) -> None:
     """Does the work where the stack is initialised, and plans are kept from others."""
+    settings = folder.folder / "tried-e.toml"
+    settings.write_text('name = "tried-e"\n[services.backend]\n')
 
     async def run(terraform: Terraform) -> None:
         await terraform.init(folder.stack)
@@ -44,7 +46,7 @@ def with_prepared_stacks(
                     terminal=Terminal(),
                     processes=terraform.processes,
                 ),
-                environment=cast("Any", None),
+                environment=load_environment(settings),
                 account="123456789012",
                 terraform=terraform,
                 stacks=[folder.stack],

@@ -134,10 +134,12 @@ STORES_NOTHING = {
     "aws_ecr_lifecycle_policy", "aws_ecs_cluster", "aws_ecs_cluster_capacity_providers",
     "aws_ecs_service", "aws_ecs_task_definition", "aws_eip", "aws_flow_log",
     "aws_iam_openid_connect_provider", "aws_iam_role", "aws_iam_role_policy",
-    "aws_internet_gateway", "aws_lb", "aws_lb_listener", "aws_lb_listener_rule",
-    "aws_lb_target_group", "aws_nat_gateway", "aws_route", "aws_route53_record", "aws_route_table",
-    "aws_route_table_association", "aws_s3_bucket_lifecycle_configuration", "aws_s3_bucket_policy",
-    "aws_s3_bucket_public_access_block", "aws_s3_bucket_server_side_encryption_configuration",
+    "aws_internet_gateway", "aws_kms_alias", "aws_kms_key", "aws_lb", "aws_lb_listener",
+    "aws_lb_listener_rule", "aws_lb_target_group", "aws_nat_gateway", "aws_route",
+    "aws_route53_record", "aws_route_table", "aws_route_table_association",
+    "aws_s3_bucket_lifecycle_configuration", "aws_s3_bucket_policy",
+    "aws_s3_bucket_public_access_block",
+    "aws_s3_bucket_server_side_encryption_configuration", "aws_s3_bucket_versioning",
     "aws_security_group", "aws_sfn_state_machine", "aws_sns_topic_policy",
     "aws_sns_topic_subscription", "aws_subnet", "aws_vpc", "aws_vpc_endpoint",
     "aws_vpc_security_group_egress_rule", "aws_vpc_security_group_ingress_rule",
@@ -172,10 +174,7 @@ STORES: Mapping[str, Callable[[Any, str, Json], bool]] = {
     # With the account's own key for it, unless another is given:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
     "aws_secretsmanager_secret": lambda *_: True,
-    # It keeps an alarm's text, which names a metric, until it is delivered; the default key of SNS
-    # would keep CloudWatch from publishing:
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
-    "aws_sns_topic": lambda *_: True,
+    "aws_sns_topic": lambda _, __, resource: "kms_master_key_id" in resource,
 }
 """What stores data, and how its encryption shows."""
 
@@ -202,7 +201,10 @@ def test_every_kind_of_resource_is_looked_at(every_stack: list[Any]) -> None:
     assert not set(STORES) & STORES_NOTHING
 
 
-@pytest.mark.parametrize("type_name", ["aws_db_instance", "aws_ecr_repository", "aws_s3_bucket"])
+@pytest.mark.parametrize(
+    "type_name",
+    ["aws_db_instance", "aws_ecr_repository", "aws_s3_bucket", "aws_sns_topic"],
+)
 def test_a_store_without_encryption_would_be_found(type_name: str, seed: Any) -> None:
     (stack,) = (each for each in seed.values() if each.all(type_name))
     changed = deepcopy(stack)
@@ -211,6 +213,8 @@ def test_a_store_without_encryption_would_be_found(type_name: str, seed: Any) ->
         resource["storage_encrypted"] = False
     for resource in changed.all("aws_ecr_repository"):
         resource["encryption_configuration"] = [{"encryption_type": "NONE"}]
+    for resource in changed.all("aws_sns_topic"):
+        del resource["kms_master_key_id"]
     (found,) = {address.partition(".")[0] for address in unencrypted(changed)} & {type_name}
     assert found == type_name
 

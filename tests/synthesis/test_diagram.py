@@ -110,7 +110,7 @@ def test_the_seed_is_drawn_with_its_names_addresses_ports_and_sizes(seed: Any) -
         "ecs:updateService",
         "/ecs/prod-e-task",
         "prod-e-alarms",
-        "told by alarms and 1 rule",
+        "told by alarms and 2 rules",
         "some roll back",
     ):
         assert text in shown

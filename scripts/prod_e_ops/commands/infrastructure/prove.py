@@ -66,11 +66,12 @@ def prove(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Take a new environment through its life in your account, and report what was found.
+    """Take a new environment in your account through its life.
 
     It gets a name of its own and the settings of the one that is named; the cost is said and asked
     about first. It is planned, deployed, planned again, used, updated, broken, repaired, and
-    destroyed, and nothing may be left. The report can be attached to a bug report.
+    destroyed, and nothing may be left. A report says what was found; it can be attached to a bug
+    report.
 
     Example: npm run prove -- staging-e
     """
