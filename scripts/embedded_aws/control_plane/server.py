@@ -11,9 +11,11 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -106,8 +108,15 @@ def _registry(dispatcher: Any) -> RegistryServer:
     )
 
 
+def _read_descriptions_once() -> None:
+    # moto makes sessions by the dozen, and each would read AWS's own descriptions of its services
+    # anew: a second of the start.
+    botocore.session.create_loader = cache(botocore.session.create_loader)
+
+
 def main() -> None:
     """Serves until standard input closes."""
+    _read_descriptions_once()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     dispatcher = DomainDispatcherApplication(_service_app)
     registry = _registry(dispatcher)
