@@ -1,9 +1,7 @@
 """What is asked about is what is done: real Terraform and AWS provider, on the embedded AWS."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,20 +9,13 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from prod_e_ops.terraform.provider_mirror import find_provider_source
 from tests.support.asked import Asked
 from tests.support.aws_clients import client_of
 from tests.support.project_folder import TINY, make_project, prod_e
 from tests.support.service_on_aws import MANIFEST_TYPE
+from tests.support.terraform_program import needs_aws_provider
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("terraform") is None, reason="Terraform is not installed"),
-    pytest.mark.skipif(
-        find_provider_source(os.environ).origin == "from Terraform's registry"
-        and os.environ.get("PROD_E_TEST_WITH_REGISTRY") != "1",
-        reason="no mirror has the AWS provider; PROD_E_TEST_WITH_REGISTRY=1 asks the registry",
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_aws_provider]
 
 WORKER = '[services.worker]\nsource = "backend"\npath = "/jobs/*"\nbuild = "external"\n'
 

@@ -189,6 +189,7 @@ def test_terraforms_own_files_stay_and_a_removed_environment_goes(
     assert not gone.exists()
 
 
+@pytest.mark.slow
 def test_fast_synthesis_writes_what_stock_cdktf_writes(
     synthesised_once: Synthesised, tmp_path: Path
 ) -> None:
