@@ -21,7 +21,7 @@ from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import follow_deployment
 from prod_e_ops.service.model import Deployment, Task
 from prod_e_ops.terminal.terminal import Terminal
-from tests.support.project_folder import PROD_E
+from tests.support.forked_command import PROD_E
 from tests.support.service_on_aws import ServiceOnAws
 
 FAILS = ("sh", "-c", "exit 3")

@@ -12,7 +12,8 @@ from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.project.project import Project
 from prod_e_ops.prove.environment import ProofFolder
 from tests.support.aws_clients import client_of
-from tests.support.project_folder import PROD_E, PROJECT, TINY, make_project, prod_e
+from tests.support.forked_command import PROD_E
+from tests.support.project_folder import PROJECT, TINY, make_project, prod_e
 from tests.support.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.forked_command import run_prod_e
 from tests.support.json_output import check_json_output
 
 PROJECT = Path(__file__).resolve().parents[2]
-PROD_E = Path(sys.executable).with_name("prod-e")
 
 # Without what makes AWS slow to create: its database, and the load balancer's logs.
 TINY = """
@@ -44,15 +44,11 @@ def prod_e(
     variables: Mapping[str, str] | None = None,
     timeout_seconds: float = 500,
 ) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [PROD_E, *arguments],
-        cwd=folder,
-        env={**(variables or os.environ), "VIRTUAL_ENV": sys.prefix},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout_seconds,
+    done = run_prod_e(
+        *arguments,
+        folder=folder,
+        variables={**(variables or os.environ), "VIRTUAL_ENV": sys.prefix},
+        timeout_seconds=timeout_seconds,
     )
     check_json_output(arguments, done.stdout)
     return done

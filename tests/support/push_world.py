@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prod_e.delivery.build_context import read_build_context
-from tests.support.project_folder import PROD_E
+from tests.support.forked_command import PROD_E, run_prod_e
 from tests.support.project_world import ProjectWorld
 from tests.support.registry import (
     Network,
@@ -50,10 +50,16 @@ class World(ProjectWorld):
         return sum(line.startswith("build ") for line in self.docker_log.splitlines())
 
     def push(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        with self.pushing(*arguments, **variables) as process:
-            stdout, stderr = process.communicate(timeout=PUSH_SECONDS)
-        assert "Traceback" not in stderr, stderr
-        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+        done = run_prod_e(
+            "push",
+            "api",
+            *arguments,
+            folder=self.project,
+            variables={**self.variables, **variables},
+            timeout_seconds=PUSH_SECONDS,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
 
     def pushed(self, *arguments: str, **variables: str) -> dict[str, Any]:
         done = self.push(*arguments, "--json", **variables)

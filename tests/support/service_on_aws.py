@@ -12,8 +12,8 @@ from uuid import uuid4
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from tests.support.asked import Asked
 from tests.support.aws_clients import client_of
+from tests.support.forked_command import PROD_E, run_prod_e
 from tests.support.json_output import check_json_output
-from tests.support.project_folder import PROD_E
 
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 
@@ -196,15 +196,8 @@ class ServiceOnAws:
                 asked.type(typed)
                 status = asked.end()
             return subprocess.CompletedProcess([PROD_E, *arguments], status, asked.said, asked.said)
-        done = subprocess.run(
-            [PROD_E, *arguments],
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
+        done = run_prod_e(
+            *arguments, folder=self.folder, variables=environment, timeout_seconds=120
         )
         check_json_output(arguments, done.stdout)
         return done

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.asked import Asked
-from tests.support.project_folder import PROD_E, PROJECT
+from tests.support.forked_command import PROD_E
+from tests.support.project_folder import PROJECT
 from tests.support.push_world import PUSH_SECONDS, REPOSITORY, World
 from tests.support.terraform_program import needs_aws_provider
 
