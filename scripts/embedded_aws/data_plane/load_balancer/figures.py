@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -94,7 +94,8 @@ class Figures:
         """Hands over what was counted until it is cancelled."""
         logged = time.monotonic()
         while True:
-            await asyncio.sleep(_METRIC_SECONDS)
+            # On the clock, so that an alarm's period has what happened in it.
+            await asyncio.sleep(_METRIC_SECONDS - time.time() % _METRIC_SECONDS)
             is_time = time.monotonic() - logged >= _LOG_SECONDS
             logged = time.monotonic() if is_time else logged
             await self.flush(with_logs=is_time)
@@ -119,7 +120,7 @@ class Figures:
         sums: Mapping[tuple[str, str, str | None], int],
         times: Mapping[tuple[str, str | None], list[float]],
     ) -> None:
-        now = datetime.now(UTC)
+        middle = datetime.now(UTC) - timedelta(seconds=_METRIC_SECONDS / 2)
         data: list[dict[str, Any]] = [
             {"MetricName": name, "Value": float(count), "Unit": "Count", **_at(balancer, group)}
             for (name, balancer, group), count in sums.items()
@@ -155,7 +156,7 @@ class Figures:
             self._clients("cloudwatch").put_metric_data(
                 Namespace="AWS/ApplicationELB",
                 MetricData=[
-                    {**each, "Timestamp": now} for each in data[begin : begin + _MOST_DATA]
+                    {**each, "Timestamp": middle} for each in data[begin : begin + _MOST_DATA]
                 ],
             )
 
