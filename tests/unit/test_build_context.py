@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -237,3 +238,15 @@ def test_a_source_that_cannot_be_built_is_told_with_its_file_and_key(
     (message,) = raised.value.messages
     assert message.startswith(f"environments/given.toml: services.api.source: {told}")
     assert not (tmp_path / "out").exists()
+
+
+def test_stars_that_could_match_in_many_ways_take_no_time(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").touch()
+    (tmp_path / ("a" * 200)).touch()
+    (tmp_path / f"{'a' * 200}b").touch()
+    (tmp_path / ".dockerignore").write_text(f"{'*a' * 12}*b\n")
+    begun = time.monotonic()
+    files = included_files(tmp_path)
+    assert time.monotonic() - begun < 5
+    assert "a" * 200 in files
+    assert f"{'a' * 200}b" not in files

@@ -140,6 +140,9 @@ _PART = re.compile(
 )
 
 
+_STAR = "[^/]*"
+
+
 def _expression(pattern: str) -> str:
     """A regular expression for the paths that a pattern names, and for all below them.
 
@@ -151,22 +154,35 @@ def _expression(pattern: str) -> str:
     if ending := re.fullmatch(r"\*\*([^/*?\[\]\\][^*?\[\]\\]*)", pattern):
         return f".*{re.escape(ending[1])}(?:/.*)?"
     expression, position = "", 0
+    since_star: str | None = None
     while position < len(pattern):
         part = _PART.match(pattern, position)
         if part is None:
             raise ValueError(pattern)
         position = part.end()
         if part["folders"]:
+            expression += _STAR + since_star if since_star is not None else ""
             expression += "(?:.*/)?" if position < len(pattern) else ".*"
-        elif part["some"]:
-            expression += "[^/]*"
-        elif part["one"]:
-            expression += "[^/]"
+            since_star = None
+            continue
+        if part["some"]:
+            # What lies between two stars is looked for once, at its first place: further ones
+            # would be of no use, and trying them all takes forever for *a*a*a*a*b.
+            expression += f"(?>{_STAR}?{since_star})" if since_star is not None else ""
+            since_star = ""
+            continue
+        if part["one"]:
+            one = "[^/]"
         elif part["members"]:
             members = re.sub(r"[\[&|~]", r"\\\g<0>", part["members"])
-            expression += f"[{part['negated']}{members}]"
+            one = f"[{part['negated']}{members}]"
         else:
-            expression += re.escape(part["escaped"] or part["plain"])
+            one = re.escape(part["escaped"] or part["plain"])
+        if since_star is None:
+            expression += one
+        else:
+            since_star += one
+    expression += _STAR + since_star if since_star is not None else ""
     return f"{expression}(?:/.*)?"
 
 

@@ -26,6 +26,9 @@ from prod_e.service.route import Route
 from prod_e.service.scaling import Scaling, TaskScaling
 from prod_e.service.task_definition import FargateTaskDefinition
 
+_LONGEST_DESCRIPTION = 255
+"""Of a security group."""
+
 
 class FargateService(Construct):
     """Tasks of one container in the private subnets, replaced when they fail.
@@ -81,7 +84,9 @@ class FargateService(Construct):
         self.routes: list[Route] = []
         self.uses_database = False
         self.security_group = network.security_group(
-            self, name=f"{network.name}-{id}", description=f"Tasks of {self.service_name}"
+            self,
+            name=f"{network.name}-{id}",
+            description=f"Tasks of {self.service_name}"[:_LONGEST_DESCRIPTION],
         )
         network.allow_egress(self.security_group)
         execute_command = task.get("execute_command", False)

@@ -12,7 +12,7 @@ class Cluster(Section):
         Annotated[
             str,
             matching(
-                r"^arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:cluster/[A-Za-z0-9_-]{1,255}$",
+                r"^arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[A-Za-z0-9_-]{1,255}$",
                 "the ARN of an ECS cluster in the environment's region",
             ),
         ]

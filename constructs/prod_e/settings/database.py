@@ -94,7 +94,9 @@ class Database(Section):
 
     engine_version: Annotated[
         str,
-        matching(r"^1[3-9](\.\d{1,2})?$", "a version of PostgreSQL from 13 on, such as 16 or 16.4"),
+        matching(
+            r"^1[3-9](\.[0-9]{1,2})?$", "a version of PostgreSQL from 13 on, such as 16 or 16.4"
+        ),
     ] = "16"
     """A major version such as `16`, which RDS keeps at its newest minor version, or `16.4` to hold
     a minor one. `plan` says what one costs whose standard support has ended."""
@@ -138,7 +140,7 @@ class Database(Section):
         Annotated[
             str,
             matching(
-                r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:db:[a-z][a-z0-9-]{0,62}$",
+                r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:db:[a-z][a-z0-9-]{0,62}$",
                 "the ARN of an RDS instance in the environment's region",
             ),
         ]
@@ -160,7 +162,7 @@ class Database(Section):
         Annotated[
             str,
             matching(
-                r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+-\w{6}$",
+                r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9_/+=.@!-]+-[A-Za-z0-9]{6}$",
                 "the whole ARN of a Secrets Manager secret, which ends in six random characters",
             ),
         ]
@@ -208,7 +210,7 @@ class Database(Section):
             yield key, "has no meaning without arn or host; leave it out"
         if self.restored and self.restored.time and not self.backup_days:
             yield "restored.time", "needs backups, and backup_days = 0 keeps none"
-        if self.max_storage_gib is not None and self.max_storage_gib < self.storage_gib * 1.1:
+        if self.max_storage_gib is not None and 10 * self.max_storage_gib < 11 * self.storage_gib:
             yield (
                 "max_storage_gib",
                 f"{self.max_storage_gib} is less than 10 % above storage_gib = {self.storage_gib};"

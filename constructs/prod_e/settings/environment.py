@@ -20,7 +20,9 @@ from prod_e.settings.providers import Providers
 from prod_e.settings.service import Service
 from prod_e.settings.state import State, bucket_problems
 
-_TAG = re.compile(r"[\w\s.:/=+@-]*")
+_TAG = re.compile(r"[\w .:/=+@-]*")
+_MOST_TAGS = 50
+_MOST_RULES = 100
 
 _OF_ACM = re.compile(r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")
 """https://docs.aws.amazon.com/acm/latest/userguide/acm-certificate-characteristics.html"""
@@ -49,9 +51,9 @@ class Environment(Section):
     region: Region = "us-west-2"
     """The AWS region that everything is made in."""
 
-    account: Annotated[str, matching(r"^\d{12}$", "the twelve digits of an AWS account")] | None = (
-        None
-    )
+    account: (
+        Annotated[str, matching(r"^[0-9]{12}$", "the twelve digits of an AWS account")] | None
+    ) = None
     """The AWS account; deploying with credentials of another one is refused."""
 
     tags: dict[str, str] = Field(default_factory=dict)
@@ -146,6 +148,12 @@ class Environment(Section):
         return self.services[key].source or key
 
     def _mistakes(self) -> Iterator[Mistake]:
+        if len(self.tags) > _MOST_TAGS - 2:
+            # Subnets have two of their own.
+            yield (
+                "tags",
+                f"has {len(self.tags)}; AWS allows {_MOST_TAGS}, two of which are prod-e's",
+            )
         for key, value in self.tags.items():
             if (
                 key.lower().startswith("aws:")
@@ -262,6 +270,12 @@ class Environment(Section):
                     f"services.{key}",
                     "is not a name; allowed: lower-case letters, digits and single hyphens",
                 )
+            if key in self._watched_besides_services:
+                yield (
+                    f"services.{key}",
+                    f"has the name of the environment's own {key.replace('-', ' ')}, whose alarms"
+                    " have it; take another",
+                )
             target_group = self._names(key).target_group
             if len(target_group) > 32:
                 yield (
@@ -293,6 +307,12 @@ class Environment(Section):
                     f"has with host {wildcards} wildcards; the load balancer allows"
                     f" {_MOST_WILDCARDS} in a rule",
                 )
+        if len(self.services) > _MOST_RULES:
+            yield (
+                "services",
+                f"are {len(self.services)}, each with a rule of the load balancer; AWS allows"
+                f" {_MOST_RULES}",
+            )
         for (one, first), (other, second) in combinations(self.services.items(), 2):
             if (first.host, first.path) == (second.host, second.path):
                 yield (
@@ -360,8 +380,11 @@ class Environment(Section):
     @property
     def _watched(self) -> tuple[str, ...]:
         """What follows the environment's name in the names of roles, secrets and alarms."""
+        return (*self.services, *self._watched_besides_services)
+
+    @property
+    def _watched_besides_services(self) -> tuple[str, ...]:
         return (
-            *self.services,
             *(["database"] if self.database else []),
             *(["load-balancer"] if self.load_balancer.is_made else []),
         )

@@ -3,12 +3,30 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, model_validator
-from pydantic_core import core_schema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError, core_schema
 
-LogRetentionDays = Literal[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
-    3288, 3653,
+
+def _no_truth(value: object) -> object:
+    """True and False are the numbers 1 and 0 to Python, and no number in a settings file."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "a whole number")
+    return value
+
+
+LogRetentionDays = Annotated[
+    Literal[
+        1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+        3288, 3653,
+    ],
+    BeforeValidator(_no_truth),
 ]  # fmt: skip
 """What CloudWatch Logs offers:
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
@@ -37,7 +55,7 @@ EcsName = Annotated[
     str,
     matching(r"^[A-Za-z0-9_-]{1,255}$", "letters, digits, underscores and hyphens, at most 255"),
 ]
-Region = Annotated[str, matching(r"^[a-z]{2}(-[a-z]+)+-\d$", "a region such as us-west-2")]
+Region = Annotated[str, matching(r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "a region such as us-west-2")]
 SecurityGroupId = Annotated[
     str, matching(r"^sg-[0-9a-f]{8,17}$", "a security group's id such as sg-0123456789abcdef0")
 ]

@@ -15,7 +15,10 @@ class LoadBalancer(Section):
     """The Application Load Balancer in front of an environment's services."""
 
     domain_name: (
-        Annotated[str, matching(DOMAIN_NAME, "a domain name such as api.example.com")] | None
+        Annotated[
+            str, matching(DOMAIN_NAME, "a domain name such as api.example.com", max_length=253)
+        ]
+        | None
     ) = None
     """With `hosted_zone_id`: HTTPS for this domain with a certificate of ACM, HTTP redirected.
     With `listener_arn`: the name under which people reach that load balancer."""
@@ -32,7 +35,7 @@ class LoadBalancer(Section):
         Annotated[
             str,
             matching(
-                r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]+$",
+                r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:[0-9]{12}:certificate/[0-9a-f-]+$",
                 "the ARN of an ACM certificate in the environment's region",
             ),
         ]
@@ -58,7 +61,7 @@ class LoadBalancer(Section):
         Annotated[
             str,
             matching(
-                r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:listener/app/[\w/-]+$",
+                r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener/app/[A-Za-z0-9_/-]+$",
                 "the ARN of an Application Load Balancer's listener in the environment's region",
             ),
         ]

@@ -61,7 +61,7 @@ def load_environments(folder: Path) -> tuple[Environment, ...]:
 def load_environment(file: Path) -> Environment:
     """Reads one environment's file; raises `SettingsError` with one message per mistake."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = _read(file)
     except FileNotFoundError:
         raise SettingsError([f"{_shown(file)}: this file does not exist"]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -72,6 +72,8 @@ def load_environment(file: Path) -> Environment:
         raise SettingsError([f"{_shown(file)}: is nested too deeply"]) from None
     except ValueError as error:  # A number of thousands of digits is none of tomllib's own errors.
         raise SettingsError([printable(f"{_shown(file)}: is not valid TOML: {error}")]) from None
+    if placeholders := [printable(f"{_shown(file)}: {line}") for line in _placeholders(values)]:
+        raise SettingsError(placeholders)
     try:
         return Environment.model_validate(values, context=_shown(file))
     except ValidationError as error:
@@ -79,7 +81,24 @@ def load_environment(file: Path) -> Environment:
         raise SettingsError([printable(f"{_shown(file)}: {line}") for line in lines]) from None
 
 
+_MOST_BYTES = 1_000_000
+
+
+def _read(file: Path) -> str:
+    """The text of a file; raises `OSError` for what is none, such as a pipe, or has no end."""
+    if file.exists() and not file.is_file():
+        raise OSError("it is no file")
+    with file.open("rb") as stream:
+        content = stream.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise OSError(f"it has more than {_MOST_BYTES:,} bytes")
+    return content.decode("utf-8")
+
+
 _LONGEST_SHOWN = 200
+
+_MAY_BE_SECRET = frozenset({"secrets", "environment", "build_args"})
+"""The tables whose values no message repeats: a mistaken entry may well be a secret."""
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -98,6 +117,21 @@ _EXPECTED = {
     "tuple_type": "a list",
 }
 """What pydantic's types of errors allow, in the words of the file."""
+
+
+def _placeholders(values: object) -> Iterator[str]:
+    """Texts that CDKTF would take for placeholders of its own, and replace or choke on."""
+    left: list[tuple[str, object]] = [("", values)]
+    while left:
+        key, value = left.pop()
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                below = f"{key}.{name}".removeprefix(".")[:_LONGEST_SHOWN]
+                left += [(below, inner), (below, name)]
+        elif isinstance(value, list):
+            left += [(key, inner) for inner in value]
+        elif isinstance(value, str) and "TfToken[" in value:
+            yield f"{key}: has TfToken[ in it, which CDKTF takes for its own"
 
 
 def _explained(details: ErrorDetails) -> Iterator[str]:
@@ -121,10 +155,9 @@ def _explained(details: ErrorDetails) -> Iterator[str]:
             )
         case kind:
             expected = _EXPECTED[kind].format_map(context) if kind in _EXPECTED else details["msg"]
-            # A mistaken entry may well be the secret itself.
             given = details["input"]
             shown = _cut(str(given) if isinstance(given, date | time) else repr(given))
-            value = "" if "secrets" in location else f"{shown} "
+            value = "" if _MAY_BE_SECRET.intersection(location) else f"{shown} "
             yield f"{key}: {value}is not allowed; allowed: {expected}"
 
 

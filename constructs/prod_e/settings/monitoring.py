@@ -6,6 +6,8 @@ from pydantic import Field
 
 from prod_e.settings.fields import LogRetentionDays, Section, matching
 
+_EmailAddress = Annotated[str, matching(r"^[^@\s{}]+@[^@\s{}]+\.[^@\s{}]+$", "an e-mail address")]
+
 
 class Thresholds(Section):
     """Where alarms ring."""
@@ -39,10 +41,7 @@ class Thresholds(Section):
 class Monitoring(Section):
     """Alarms, logs and the dashboard."""
 
-    alarm_emails: Annotated[
-        tuple[Annotated[str, matching(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address")], ...],
-        Field(strict=False),
-    ] = ()
+    alarm_emails: Annotated[tuple[_EmailAddress, ...], Field(strict=False)] = ()
     """Who is told; each address confirms its subscription once."""
 
     log_retention_days: LogRetentionDays = 30

@@ -78,7 +78,9 @@ class Network(Section):
         except ValueError as error:
             yield "cidr", f"{self.cidr!r} is not an IPv4 block ({error}); for example 10.0.0.0/16"
         else:
-            if not 16 <= block.prefixlen <= 23:
+            if str(block) != self.cidr:
+                yield "cidr", f"{self.cidr!r} is not as AWS writes it; allowed: {str(block)!r}"
+            elif not 16 <= block.prefixlen <= 23:
                 yield (
                     "cidr",
                     f"{self.cidr!r} is too {'large' if block.prefixlen < 16 else 'small'}; allowed:"

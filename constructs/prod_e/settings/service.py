@@ -12,6 +12,7 @@ from prod_e.load_balancer.priority import rule_priority
 from prod_e.service.fargate_sizes import FARGATE_MEMORY_MIB
 from prod_e.service.ports import LEAST_PORT
 from prod_e.settings.fields import EcsName, Mistake, Section, listed, matching, parsed_text
+from prod_e.settings.secrecy import looks_secret
 
 RESERVED_VARIABLES = frozenset(
     {
@@ -29,14 +30,19 @@ RESERVED_VARIABLES = frozenset(
 )
 """Environment variables that prod-e itself gives to every container."""
 
-_SECRET_LOOKING = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY)$", re.IGNORECASE)
-_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BYTES_OF_A_VARIABLE = 32
+_MOST_BYTES_OF_VARIABLES = 60_000
+_MOST_BYTES_OF_ARNS = 9_000
+"""Of the 10,240 that a role's inline policies may have:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 _ARN_OF_SECRETS_MANAGER = (
     r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+-[A-Za-z0-9]{6}"
 )
 _ARN_OF_SECRET = re.compile(
     rf"^({_ARN_OF_SECRETS_MANAGER}(:[\w.-]*:[\w.-]*:[\w.-]*)?"
-    r"|arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)$"
+    r"|arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)$",
+    re.ASCII,
 )
 
 
@@ -47,7 +53,7 @@ class Service(Section):
         Annotated[
             str,
             matching(
-                r"^[\w .@+-]+(/[\w .@+-]+)*/?$",
+                r"^[A-Za-z0-9_ .@+-]+(/[A-Za-z0-9_ .@+-]+)*/?$",
                 "a folder of the project, such as backend or apps/web",
             ),
         ]
@@ -309,14 +315,29 @@ class Service(Section):
         elif self.database_secret_arn and "migration_command" in self.model_fields_set:
             yield "migration_command", "has no meaning with database_secret_arn; leave it out"
         yield from self._build_argument_mistakes()
-        for name in self.environment:
+        variables = [*self.environment.items(), *self.secrets.items()]
+        for name, value in self.environment.items():
             yield from _variable_mistakes(f"environment.{name}", name)
-            if _SECRET_LOOKING.search(name):
+            if looks_secret(name, value):
                 yield (
                     f"environment.{name}",
                     "looks like a secret, and environment variables are readable in the plan, the"
                     " state and the console; give its ARN in `secrets` instead",
                 )
+        size = sum(len(f"{n}{v}".encode()) + _BYTES_OF_A_VARIABLE for n, v in variables)
+        if size > _MOST_BYTES_OF_VARIABLES:
+            yield (
+                "environment",
+                f"and secrets have {size:,} bytes; AWS takes a task definition of 64 KiB, which has"
+                f" room for {_MOST_BYTES_OF_VARIABLES:,}",
+            )
+        size = sum(len(arn) + 3 for arn in set(self.secrets.values()))
+        if size > _MOST_BYTES_OF_ARNS:
+            yield (
+                "secrets",
+                f"have ARNs of {size:,} bytes; AWS takes {_MOST_BYTES_OF_ARNS:,} in a role's"
+                " policy: keep several values in one secret",
+            )
         for name, arn in self.secrets.items():
             yield from _variable_mistakes(f"secrets.{name}", name)
             if name in self.environment:
@@ -339,7 +360,7 @@ class Service(Section):
                 yield key, "is set by prod-e itself; leave it out"
             if not value:
                 yield key, "is empty, which Terraform takes for absent; leave it out"
-            if _SECRET_LOOKING.search(name):
+            if looks_secret(name, value):
                 yield (
                     key,
                     "looks like a secret, and build arguments are readable in the image's history,"

@@ -224,7 +224,7 @@ MISTAKES = [
     ),
     (
         with_service("[services.backend.environment]\nLEVEL = 1"),
-        "services.backend.environment.LEVEL: 1 is not allowed; allowed: text in quotes",
+        "services.backend.environment.LEVEL: is not allowed; allowed: text in quotes",
     ),
     (
         with_service("[services.backend.secrets]\nAPI_KEY = 'hunter2'"),

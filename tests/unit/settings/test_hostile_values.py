@@ -1,0 +1,181 @@
+"""What would become an expression, a name twice, or too much for AWS, is answered before it is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from prod_e.settings import SettingsError, load_environment
+from tests.support.settings_mistakes import (
+    SECRET,
+    assert_told,
+    mistakes,
+    with_section,
+    with_service,
+)
+
+
+@pytest.mark.parametrize(
+    ("toml", "expected"),
+    [
+        (
+            with_section("monitoring", 'alarm_emails = ["${aws_vpc.x.id}@a.b"]'),
+            "monitoring.alarm_emails.0: '${aws_vpc.x.id}@a.b' is not allowed",
+        ),
+        (
+            with_section("network", 'cidr = "10.0.0.0/016"'),
+            "network.cidr: '10.0.0.0/016' is not as AWS writes it; allowed: '10.0.0.0/16'",
+        ),
+        (
+            with_section("network", 'cidr = "10.0.0.0/255.255.0.0"'),
+            "network.cidr: '10.0.0.0/255.255.0.0' is not as AWS writes it",
+        ),
+        (
+            'account = "\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660\u0661\u0662"\n'
+            + with_service(""),
+            "account: ",
+        ),
+        ('region = "us-west-\u0662"\n' + with_service(""), "region: "),
+        (
+            with_section("services.backend.environment", 'A = "#{TfToken[TOKEN.1]}"'),
+            "services.backend.environment.A: has TfToken[ in it",
+        ),
+        (
+            with_section("tags", 'Owner = "${TfToken[TOKEN.1]}"'),
+            "tags.Owner: has TfToken[ in it",
+        ),
+        (with_section("tags", 'Owner = "a\\tb"'), "tags.Owner: is refused by AWS"),
+        (
+            with_section("monitoring", "log_retention_days = true"),
+            "monitoring.log_retention_days: True is not allowed; allowed: a whole number",
+        ),
+    ],
+)
+def test_a_value_that_is_not_what_it_seems_is_refused(
+    tmp_path: Path, toml: str, expected: str
+) -> None:
+    assert_told(tmp_path, toml, expected)
+
+
+def test_names_and_arns_that_end_in_a_newline_are_refused(tmp_path: Path) -> None:
+    lines = f'"KEY\\n" = "{SECRET}"\nOTHER = "{SECRET}\\n"'
+    name, arn = mistakes(tmp_path, with_section("services.backend.secrets", lines))
+    assert name == (
+        "services.backend.secrets.KEY\\n: is not a variable's name; allowed: letters, digits and"
+        " underscores"
+    )
+    assert arn.startswith("services.backend.secrets.OTHER: is not the whole ARN")
+
+
+@pytest.mark.parametrize("table", ["environment", "build_args"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_PASS", "x"),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("GITHUB_PAT", "x"),
+        ("CREDENTIALS", "x"),
+        ("DATABASE_URL", "postgres://app:hunter2@db.example.com/app"),
+        ("SETTINGS", "AKIA" + "Q" * 16),
+        ("PEM", "-----BEGIN RSA PRIVATE KEY-----"),
+        ("SESSION", "ghp_" + "a1" * 18),
+    ],
+)
+def test_what_looks_like_a_secret_is_refused_and_never_repeated(
+    tmp_path: Path, table: str, name: str, value: str
+) -> None:
+    toml = with_section(f"services.backend.{table}", f'{name} = "{value}"')
+    (message,) = mistakes(tmp_path, toml)
+    assert message.startswith(f"services.backend.{table}.{name}: looks like a secret")
+    assert value not in message.split(": ", 1)[1] or len(value) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'BYPASS = "1"',
+        'TOKENIZER = "fast"',
+        'COMPASS = "n"',
+        'PATH_PREFIX = "/v1"',
+        'UPSTREAM = "https://api.example.com:8443/v1"',
+        'MONKEY = "1"',
+    ],
+)
+def test_what_only_sounds_like_a_secret_is_taken(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "tiny.toml"
+    file.write_text(with_section("services.backend.environment", line))
+    load_environment(file)
+
+
+@pytest.mark.parametrize("table", ["environment", "secrets", "build_args"])
+def test_a_value_of_the_wrong_type_that_may_be_a_secret_is_not_repeated(
+    tmp_path: Path, table: str
+) -> None:
+    (message,) = mistakes(tmp_path, with_section(f"services.backend.{table}", "PIN = 49512"))
+    assert message == f"services.backend.{table}.PIN: is not allowed; allowed: text in quotes"
+
+
+@pytest.mark.parametrize("key", ["database", "load-balancer"])
+def test_a_service_with_the_name_of_something_else_that_is_watched_is_refused(
+    tmp_path: Path, key: str
+) -> None:
+    toml = f'name = "tiny-e"\n[database]\n[services.{key}]\nbuild = "external"\n'
+    assert_told(tmp_path, toml, f"services.{key}: has the name of the environment's own")
+
+
+def test_a_service_called_database_is_taken_where_there_is_no_database(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.toml"
+    file.write_text('name = "tiny-e"\n[services.database]\nbuild = "external"\n')
+    load_environment(file)
+
+
+def test_more_than_aws_takes_is_refused(tmp_path: Path) -> None:
+    long = with_section("services.backend.environment", f'A = "{"a" * 61_000}"')
+    assert_told(tmp_path, long, "services.backend.environment: and secrets have 61,033 bytes")
+    secrets = "\n".join(
+        f'S{number} = "{SECRET.replace("key", "k" * 60 + str(number))}"' for number in range(90)
+    )
+    told = mistakes(tmp_path, with_section("services.backend.secrets", secrets))
+    assert [message[: message.index(":")] for message in told] == ["services.backend.secrets"]
+    domain = ".".join(["a" * 60] * 5)
+    assert_told(
+        tmp_path,
+        with_section(
+            "load_balancer", f'domain_name = "{domain}.com"\nhosted_zone_id = "Z0123456789ABCDEF"'
+        ),
+        "load_balancer.domain_name: ",
+    )
+    tags = "\n".join(f'T{number} = "a"' for number in range(49))
+    assert_told(tmp_path, with_section("tags", tags), "tags: has 49; AWS allows 50")
+    services = "\n".join(
+        f'[services.s{number}]\nbuild = "external"\npath = "/{number}"\npriority = {number + 1}'
+        for number in range(101)
+    )
+    assert_told(tmp_path, f'name = "tiny-e"\n{services}', "services: are 101, each with a rule")
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        with_section("database", "storage_gib = 100\nmax_storage_gib = 110"),
+        with_section(
+            "services.backend.secrets",
+            'KEY = "arn:aws:secretsmanager:us-west-2:111122223333:secret:rds!db-1-AbCdEf"',
+        ),
+    ],
+    ids=["10 % above 100", "a secret of RDS"],
+)
+def test_what_aws_takes_is_taken(tmp_path: Path, toml: str) -> None:
+    file = tmp_path / "tiny.toml"
+    file.write_text(toml)
+    load_environment(file)
+
+
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    pipe, endless, long = (tmp_path / f"{name}.toml" for name in ("pipe", "endless", "long"))
+    os.mkfifo(pipe)
+    endless.symlink_to("/dev/zero")
+    long.write_text("#" * 1_000_001)
+    for file in (pipe, endless, long):
+        with pytest.raises(SettingsError, match="cannot be read: it "):
+            load_environment(file)
