@@ -232,7 +232,12 @@ class EmbeddedAws:
     def _read_events(self) -> None:
         assert self._process is not None and self._process.stdout is not None
         for line in self._process.stdout:
-            event = json.loads(line)
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # Something else has printed it: a library that warns, say.
+            if not isinstance(event, dict):
+                continue
             if "endpoint_url" in event:
                 self.registry_address = event["registry_address"]
                 self.endpoint_url = event["endpoint_url"]

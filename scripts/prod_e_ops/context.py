@@ -10,6 +10,7 @@ from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Project, find_project
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
+from prod_e_ops.terminal.unforeseen import Unforeseen, unforeseen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +39,6 @@ def run(work: Callable[[Context], Coroutine[Any, Any, None]]) -> None:
     except OpsError as error:
         terminal.error(error)
         raise typer.Exit(error.exit_status) from None
+    except Exception as error:  # noqa: BLE001 - the one place for what nobody foresaw
+        terminal.error(unforeseen(error))
+        raise typer.Exit(Unforeseen.exit_status) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
+from tests.faults.proxy import faulty_aws, web_page
 from tests.support.project_folder import TINY, prod_e
 from tests.support.terraform_program import needs_terraform
 from tests.support.written_project import written
@@ -124,6 +125,29 @@ def test_a_source_folder_that_is_missing_is_told(project: Path) -> None:
     file.write_text(TINY.replace('build = "external"', 'source = "frontend"'))
     said = refused(project, "synth", status=2)
     assert "environments/tiny.toml: services.backend.source: 'frontend'" in said
+
+
+def test_an_output_folder_that_is_a_file_is_told(project: Path) -> None:
+    shutil.rmtree(project / "cdktf.out")
+    (project / "cdktf.out").write_text("kept")
+    told = prod_e(project, "synth")
+    assert told.returncode == 2, told.stderr
+    assert "cdktf.out: is no folder; move it away" in told.stderr
+    assert (project / "cdktf.out").read_text() == "kept"
+
+
+def test_a_missing_node_is_told(project: Path) -> None:
+    said = refused(project, "synth", status=2, variables={**os.environ, "PATH": "/nonexistent"})
+    assert "Node.js is not installed" in said
+
+
+@needs_terraform
+def test_a_web_page_in_place_of_aws_is_told(project: Path, aws: EmbeddedAws) -> None:
+    with faulty_aws(aws.endpoint_url) as faulty:
+        faulty.fault = web_page
+        variables = {**aws.environment(), "AWS_ENDPOINT_URL": faulty.url}
+        said = refused(project, "plan", status=1, variables=variables)
+    assert "The AWS account cannot be told: what answered is not AWS" in said
 
 
 def test_an_option_that_does_not_exist_is_refused(project: Path) -> None:

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+_READS = ("Describe", "List", "Get", "Head", "Validate", "BatchGet")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -19,6 +21,11 @@ class Request:
     action: str
     headers: Message
     body: bytes
+
+    @property
+    def changes(self) -> bool:
+        """Whether it can change anything in AWS."""
+        return not self.action.startswith((*_READS, "GET ", "HEAD "))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +150,12 @@ def one_of_a_kind(action: str, fault: Fault) -> Fault:
     return answer
 
 
+def lost(_: Request, ask: Ask) -> Answer | None:
+    """AWS does what it is asked, and its answer never arrives."""
+    ask()
+    return None
+
+
 def answered_after(event: threading.Event) -> Fault:
     """AWS does what it is asked at once, and its answer arrives after an event."""
 
@@ -152,3 +165,36 @@ def answered_after(event: threading.Event) -> Fault:
         return made
 
     return answer
+
+
+def refused(_: Request, ask: Ask) -> Answer | None:
+    """The connection is cut before AWS has read anything."""
+    return None
+
+
+def unwell(status: int) -> Fault:
+    """AWS answers nothing but a status of 5xx."""
+    return lambda _request, _ask: Answer(status=status, headers={}, body=b"")
+
+
+def web_page(_: Request, _ask: Ask) -> Answer:
+    """Something between answers in AWS's stead, as a captive portal does."""
+    body = b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>"
+    return Answer(status=200, headers={"Content-Type": "text/html"}, body=body)
+
+
+def garbage(_: Request, ask: Ask) -> Answer:
+    """AWS does what it is asked; what arrives of its answer is not what it sent."""
+    return Answer(status=ask().status, headers={}, body=b"\x00\xff{<\x1b[31m not what was sent")
+
+
+def throttled(request: Request, _: Ask) -> Answer:
+    """AWS has had too many requests."""
+    if request.headers.get("X-Amz-Target"):
+        body = b'{"__type":"ThrottlingException","message":"Rate exceeded"}'
+        kind = "application/x-amz-json-1.1"
+    else:
+        error = b"<Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error>"
+        body = b"<ErrorResponse>" + error + b"<RequestId>1</RequestId></ErrorResponse>"
+        kind = "text/xml"
+    return Answer(status=400, headers={"Content-Type": kind}, body=body)

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,15 +43,13 @@ def synthesise(
     leaves what was there; Terraform's own files in the stacks' folders stay, and each stack gets
     its part of the project's dependency lock.
 
-    Raises `SettingsError` if a service's source folder cannot be built, or the dependency lock
-    cannot be read, and `RuntimeError` if a construct's own validation finds something.
+    Raises `SettingsError` if a service's source folder cannot be built, the dependency lock cannot
+    be read or the output cannot be written, and `RuntimeError` if a construct's own validation
+    finds something.
     """
     project_lock = _read_project_lock(project_folder / LOCK_FILE)
     contexts = _read_contexts(environments, project_folder)
-    output_folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{output_folder.name}-", dir=output_folder.parent
-    ) as scratch:
+    with _scratch_beside(output_folder) as scratch:
         # Ids without the stack's name keep Terraform addresses short, and the context is given
         # here so that it is the same however the app is started.
         app = App(
@@ -77,6 +76,38 @@ def synthesise(
         sorted((output_folder / "stacks").iterdir()),
         registry=registry_of(os.environ.get("TERRAFORM_BINARY_NAME")),
     )
+
+
+@contextmanager
+def _scratch_beside(output_folder: Path) -> Iterator[str]:
+    """A folder to write to before all is moved; those that a kill has left are removed."""
+    if output_folder.exists() and not output_folder.is_dir():
+        raise SettingsError([f"{output_folder}: is no folder; move it away, stacks go there"])
+    beginning = f".{output_folder.name}-"
+    try:
+        output_folder.parent.mkdir(parents=True, exist_ok=True)
+        for left in output_folder.parent.glob(f"{beginning}[0-9]*-*"):
+            if not _is_running(int(left.name.removeprefix(beginning).split("-")[0])):
+                shutil.rmtree(left, ignore_errors=True)
+        folder = tempfile.mkdtemp(prefix=f"{beginning}{os.getpid()}-", dir=output_folder.parent)
+    except OSError as error:
+        raise SettingsError(
+            [f"{output_folder}: cannot be written: {error.strerror}: {error.filename}"]
+        ) from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def add_stacks(

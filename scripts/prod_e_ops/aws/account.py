@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from prod_e_ops.aws.clients import aws_client, aws_errors
+from prod_e_ops.aws.clients import aws_client, aws_errors, not_aws
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.errors import WrongAccount
 
@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 async def check_account(environment: "Environment") -> str:
     """The account's number; raises if it cannot be told or is not the settings' `account`."""
-    with aws_errors("The AWS account cannot be told"):
-        account = await in_thread(
-            lambda: str(
-                aws_client("sts", region=environment.region).get_caller_identity()["Account"]
-            )
+    failed = "The AWS account cannot be told"
+    with aws_errors(failed):
+        identity = await in_thread(
+            lambda: aws_client("sts", region=environment.region).get_caller_identity()
         )
+    account = str(identity.get("Account", ""))
+    if not account.isdecimal():
+        raise not_aws(failed)
     if environment.account is not None and account != environment.account:
         raise WrongAccount(
             f"The credentials belong to the AWS account {account}, but the settings of"

@@ -1,5 +1,6 @@
 """How AWS is asked: clients that do not wait for long, and its errors as messages."""
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -51,6 +52,8 @@ def aws_client(service: Literal["events"], *, region: str) -> "EventBridgeClient
 def aws_client(service: Literal["logs"], *, region: str) -> "CloudWatchLogsClient": ...
 @overload
 def aws_client(service: Literal["sts"], *, region: str) -> "STSClient": ...
+@overload
+def aws_client(service: str, *, region: str) -> Any: ...
 def aws_client(service: str, *, region: str) -> Any:
     """A boto3 client that gives up within half a minute; threads may share it.
 
@@ -126,12 +129,32 @@ def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[No
         ) from None
     except BotoCoreError as error:
         raise AwsFailed(f"{failed}: {error}", details=[f"{state}."]) from None
+    except Exception as error:
+        if not _is_of_the_parser(error):
+            raise
+        raise not_aws(failed, left=left) from None
 
 
 def error_code(error: Exception) -> str:
     """AWS's code of a `ClientError`, such as `ImageNotFoundException`."""
     response: dict[str, dict[str, str]] = getattr(error, "response", {})
     return response.get("Error", {}).get("Code", "")
+
+
+def not_aws(failed: str, *, left: str = "nothing was changed") -> AwsFailed:
+    """The error of an answer that AWS does not give. `failed`, `left`: see `aws_errors`."""
+    return AwsFailed(
+        f"{failed}: what answered is not AWS, or its answer was cut.",
+        details=[f"{left[:1].upper()}{left[1:]}."],
+        next_step="Look for a proxy or a sign-in page between here and AWS (and AWS_ENDPOINT_URL,"
+        " if set), and run the command again.",
+    )
+
+
+def _is_of_the_parser(error: Exception) -> bool:
+    """Whether botocore could not read an answer: it then raises whatever comes, a KeyError say."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") == "botocore.parsers" for frame, _ in frames)
 
 
 def _refused(failed: str, error: Exception) -> CredentialsRefused:

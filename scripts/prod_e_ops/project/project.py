@@ -123,7 +123,7 @@ class Project:
         names = EnvironmentNames(environment)
         stacks = [
             Stack(name, self.output_folder / "stacks" / name)
-            for name in (names.registry_stack, names.image_stack, names.main_stack)
+            for name in names.stacks
             if name in manifest["stacks"]
         ]
         if not stacks:

@@ -1,10 +1,11 @@
 """Runs the CDKTF app, as `cdktf synth` and `python main.py` do."""
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 
-from prod_e_ops.errors import OpsError, SettingsMistake
+from prod_e_ops.errors import OpsError, SettingsMistake, UserMistake
 from prod_e_ops.project.project import Project
 from prod_e_ops.terminal.processes import ChildProcesses
 
@@ -18,6 +19,12 @@ async def synthesise(project: Project, processes: ChildProcesses) -> Sequence[st
 
     Raises `SettingsMistake` for wrong settings, `OpsError` if the app fails.
     """
+    if shutil.which("node") is None:
+        raise UserMistake(
+            "Node.js is not installed: there is no `node` on PATH, and CDKTF needs it.",
+            details=["Nothing was written."],
+            next_step="Install Node.js 20 or newer: https://nodejs.org",
+        )
     environment = {**os.environ, "CDKTF_OUTDIR": str(project.output_folder)}
     finished = await processes.call(
         [sys.executable, "main.py"],
@@ -34,7 +41,16 @@ async def synthesise(project: Project, processes: ChildProcesses) -> Sequence[st
     if finished.status:
         raise OpsError(
             "Synthesis failed; cdktf.out is as it was before.",
-            details=finished.stderr.strip().splitlines()[-15:],
+            details=_reason(finished.stderr),
             next_step="`.venv/bin/python main.py` shows all of it.",
         )
     return finished.stderr.splitlines()
+
+
+def _reason(stderr: str) -> Sequence[str]:
+    """What an app wrote that failed: of Python's traceback only the exception."""
+    lines = stderr.strip().splitlines()
+    traced = [number for number, line in enumerate(lines) if line.startswith("  ")]
+    if "Traceback (most recent call last):" in lines and traced:
+        lines = lines[max(traced) + 1 :] or lines[-1:]
+    return lines[-15:]
