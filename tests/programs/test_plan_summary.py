@@ -11,7 +11,7 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.results import StackPlanResult
 from prod_e_ops.terminal.json_output import to_json
-from prod_e_ops.terraform.plan_changes import STATEFUL_TYPES, Change, PlanSummary
+from prod_e_ops.terraform.plan_changes import NETWORK_TYPES, STATEFUL_TYPES, Change, PlanSummary
 from tests.support.project_folder import PROJECT
 from tests.support.terraform_program import TerraformFolder, needs_terraform
 
@@ -195,7 +195,7 @@ def test_the_plan_and_its_json_lie_in_the_stacks_folder(terraform: TerraformFold
     assert (terraform.stack.folder / "prod-e.tfplan").stat().st_size > 0
 
 
-@pytest.mark.parametrize("type_name", sorted(STATEFUL_TYPES))
+@pytest.mark.parametrize("type_name", sorted(STATEFUL_TYPES | NETWORK_TYPES))
 @pytest.mark.parametrize(
     "actions", [("delete",), ("delete", "create"), ("create", "delete")], ids="-".join
 )

@@ -53,3 +53,11 @@ def test_three_zones_have_three_subnets_of_each_tier(synthesised: Any) -> None:
         "private": 3,
         "isolated": 3,
     }
+
+
+def test_zones_stay_what_they_were_whatever_aws_says_of_them_for_a_while(seed: Any) -> None:
+    stack = seed["prod-e"]
+    (zones,) = stack.values["data"]["aws_availability_zones"].values()
+    assert "state" not in zones, "one that is not available would move the numbers of the others"
+    for subnet in stack.all("aws_subnet"):
+        assert subnet["lifecycle"]["ignore_changes"] == ["availability_zone"]

@@ -16,6 +16,7 @@ from prod_e_ops.stacks.refusals import (
 )
 from prod_e_ops.terraform.plan_changes import Change, PlanSummary
 
+SUBNET = Change("aws_subnet.private_1", "aws_subnet")
 DATABASE = Change("aws_db_instance.database", "aws_db_instance")
 ROLE = Change("aws_iam_role.task", "aws_iam_role")
 STACK = Stack("tiny-e-registry", Path("stack"))
@@ -32,11 +33,14 @@ def environment(folder: Path, settings: str) -> Environment:
 
 
 @pytest.mark.parametrize("action", ["replaced", "destroyed"])
-def test_a_plan_that_loses_data_is_refused_by_address(action: str) -> None:
-    plans = [plan(created=(ROLE,)), plan(**{action: (ROLE, DATABASE)})]
+@pytest.mark.parametrize("lost", [DATABASE, SUBNET], ids=lambda change: change.type)
+def test_a_plan_that_loses_data_or_the_network_is_refused_by_address(
+    action: str, lost: Change
+) -> None:
+    plans = [plan(created=(ROLE,)), plan(**{action: (ROLE, lost)})]
     with pytest.raises(PlanRefused) as refused:
         refuse_data_loss(plans, left="Nothing was changed.")
-    assert refused.value.details == (DATABASE.address, "Nothing was changed.")
+    assert refused.value.details == (lost.address, "Nothing was changed.")
 
 
 def test_what_holds_data_and_was_left_unfinished_is_told_with_the_way_to_keep_it() -> None:

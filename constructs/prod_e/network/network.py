@@ -195,7 +195,8 @@ class Network(NetworkBase):
         zones = DataAwsAvailabilityZones(
             self,
             "zones",
-            state="available",
+            # Zones in any state: one that is not available for a while must not change the others'
+            # numbers, and with them in which zone a new subnet is made.
             # Local and wavelength zones, which an account opts into, have no NAT or RDS.
             filter=[
                 DataAwsAvailabilityZonesFilter(name="opt-in-status", values=["opt-in-not-required"])

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Sequence
 
+from cdktf import TerraformResourceLifecycle
 from cdktf_cdktf_provider_aws.eip import Eip
 from cdktf_cdktf_provider_aws.internet_gateway import InternetGateway
 from cdktf_cdktf_provider_aws.nat_gateway import NatGateway
@@ -34,6 +35,9 @@ def add_subnets(
             availability_zone=zone,
             map_public_ip_on_launch=False,
             tags={"Name": f"{name}-{tier}-{number}", "Tier": tier},
+            # A subnet cannot move: were AWS's list of zones another one day, a new subnet would
+            # take its place, and all that is in it would be made anew.
+            lifecycle=TerraformResourceLifecycle(ignore_changes=["availability_zone"]),
         )
         for number, (zone, block) in enumerate(zip(zones, blocks, strict=False), start=1)
     ]

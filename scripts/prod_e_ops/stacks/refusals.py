@@ -39,7 +39,7 @@ def refuse_data_loss(plans: Sequence[StackPlan], *, left: str) -> None:
     """
     if lost := data_loss(plans):
         raise PlanRefused(
-            "This deployment would destroy resources that hold data:",
+            "This deployment would destroy resources that hold data, or in which others run:",
             details=[*lost, left],
             next_step="Take the setting back that asks for it, or repeat the command with"
             " --allow-data-loss.",

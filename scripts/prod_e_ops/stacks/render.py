@@ -94,4 +94,4 @@ def _values(change: Change) -> Iterator[tuple[str, str]]:
 
 
 def _warning(change: Change, summary: PlanSummary) -> str:
-    return " (loses its data)" if change in summary.loses_data else ""
+    return " (loses what is in it)" if change in summary.loses_data else ""

@@ -18,6 +18,11 @@ STATEFUL_TYPES = frozenset(
 )
 """Resources that hold data: replacing or destroying one loses it."""
 
+NETWORK_TYPES = frozenset({"aws_vpc", "aws_subnet"})
+"""What everything else runs in: replacing or destroying one takes that with it."""
+
+_EMPTY_WHEN_UNFINISHED = NETWORK_TYPES | {"aws_cloudwatch_log_group"}
+
 _UNFINISHED = "it was left unfinished"
 
 _REASONS = {
@@ -88,15 +93,16 @@ class PlanSummary:
 
     @property
     def loses_data(self) -> Sequence[Change]:
-        """The stateful resources that it replaces or destroys.
+        """The resources with data, or with others in them, that it replaces or destroys.
 
-        A log group that an interrupted run left unfinished has no logs yet.
+        A log group that an interrupted run left unfinished has no logs yet, and a network nothing
+        that runs in it.
         """
         return [
             change
             for change in (*self.replaced, *self.destroyed)
-            if change.type in STATEFUL_TYPES
-            and not (change.is_unfinished and change.type == "aws_cloudwatch_log_group")
+            if change.type in STATEFUL_TYPES | NETWORK_TYPES
+            and not (change.is_unfinished and change.type in _EMPTY_WHEN_UNFINISHED)
         ]
 
     @property
