@@ -23,11 +23,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 GONE_SECONDS = PATIENCE_SECONDS + 5
 
 SCRIPT = """\
-import json, sys, time
+import json, signal, sys, time
 sys.path.insert(0, sys.argv[1])
 from embedded_aws import DataPlane, EmbeddedAws
 from tests.embedded.world import World
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # Whatever this was started by.
 listens_on = {"LISTEN_ADDRESS": "{listen_address}"}
 with EmbeddedAws(data_plane=DataPlane(runtime="docker", task_environment=listens_on)) as aws:
     world = World(aws, Path(), repository="app")
@@ -105,7 +106,10 @@ class Running:
 
     def wait(self) -> None:
         with self.process:
-            self.process.wait(timeout=30)
+            try:
+                self.process.wait(timeout=60)
+            finally:
+                self.process.kill()
 
 
 def until_gone(what: Callable[[], object], *, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -35,7 +36,17 @@ class Daemon:
             return self._info
         if self._gateway is None:
             raise DockerError(404, "network bridge not found")
-        return {"IPAM": {"Config": [{"Gateway": "fe80::1"}, {"Gateway": self._gateway}]}}
+        return {"IPAM": {"Config": self._configured(self._gateway)}}
+
+    def _configured(self, gateway: str) -> Sequence[Mapping[str, str]]:
+        return [{"Gateway": "fe80::1"}, {"Gateway": gateway}]
+
+
+class FreshDaemon(Daemon):
+    """One that has just made its bridge, and does not tell the gateway."""
+
+    def _configured(self, gateway: str) -> Sequence[Mapping[str, str]]:
+        return [{"Subnet": "fe80::/64"}, {"Subnet": f"{gateway}/8"}]
 
 
 def chosen(daemon: Daemon, asked: DockerNetwork = "auto") -> TaskNetwork:
@@ -58,6 +69,11 @@ def test_the_bridge_is_taken_where_there_is_one(linux: None) -> None:
     assert network.words == (
         f"on Docker's bridge network {HERE}, with ports published on 127.0.0.1"
     )
+
+
+def test_the_bridge_of_a_daemon_that_was_just_installed_is_taken(linux: None) -> None:
+    network = chosen(FreshDaemon(DEBIAN, gateway="127.0.0.0"))
+    assert (network.mode, network.machine) == ("bridge", "127.0.0.1")
 
 
 def test_without_a_bridge_or_if_asked_containers_share_this_machines_network(linux: None) -> None:

@@ -4,11 +4,14 @@ https://docs.docker.com/engine/network/drivers/bridge/
 https://docs.docker.com/desktop/features/networking/
 """
 
-import ipaddress
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Literal, Protocol
+
+import psutil
 
 from embedded_aws.data_plane.configuration import DockerNetwork
 from embedded_aws.data_plane.runtimes.docker_engine import DockerError
@@ -39,7 +42,7 @@ class TaskNetwork:
     def gateway(self) -> str | None:
         """The address of this machine that tasks reach and that is none of loopback."""
         try:
-            address = ipaddress.ip_address(self.machine)
+            address = ip_address(self.machine)
         except ValueError:
             return None
         return None if address.is_loopback else self.machine
@@ -90,8 +93,26 @@ async def _gateway(daemon: Daemon) -> str | None:
         if error.status == _NOT_FOUND:
             return None
         raise
-    gateways = [each.get("Gateway") or "" for each in network["IPAM"].get("Config") or ()]
-    return next((each for each in gateways if "." in each), None)
+    configured = network["IPAM"].get("Config") or ()
+    gateways = [each.get("Gateway") or "" for each in configured]
+    return next((each for each in gateways if "." in each), None) or _address_in(
+        [ip_network(each["Subnet"]) for each in configured if "Subnet" in each]
+    )
+
+
+def _address_in(subnets: Sequence[IPv4Network | IPv6Network]) -> str | None:
+    """This machine's own IPv4 address in one of them.
+
+    A daemon that has just made its bridge does not tell the gateway before it is started again:
+    https://github.com/moby/moby/issues/26799
+    """
+    own = [
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family == socket.AF_INET
+    ]
+    return next((each for each in own if any(ip_address(each) in net for net in subnets)), None)
 
 
 def _is_here(address: str) -> bool:
