@@ -8,17 +8,10 @@ import prod_e
 
 prod_e.enable_fast_imports()  # before anything imports cdktf
 
-from prod_e import (  # noqa: E402
-    EnvironmentStacks,
-    SettingsError,
-    load_environments,
-    synthesise,
-)
-
 PROJECT = Path(__file__).resolve().parent
 
 
-def extend(stacks: EnvironmentStacks) -> None:
+def extend(stacks: "prod_e.EnvironmentStacks") -> None:
     """Your own resources join an environment here, for example a queue that a service sends to.
 
     from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
@@ -35,13 +28,15 @@ def extend(stacks: EnvironmentStacks) -> None:
 def main() -> int:
     """Synthesises every environment; the exit status is 2 if the settings are wrong."""
     try:
-        synthesise(
-            load_environments(PROJECT / "environments"),
+        environments = prod_e.load_environments(PROJECT / "environments")
+        # This imports cdktf, which starts Node: wrong settings are told before.
+        prod_e.synthesise(
+            environments,
             project_folder=PROJECT,
             output_folder=Path(os.environ.get("CDKTF_OUTDIR", PROJECT / "cdktf.out")),
             extend=extend,
         )
-    except SettingsError as error:
+    except prod_e.SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     return 0

@@ -119,6 +119,7 @@ class FargateService(Construct):
             else None
         )
         self._network = network
+        self._addresses: dict[TerraformResource, str] = {}
         self._depend_on_all()
         self.task.changed.append(self._depend_on_all)
         self.security_group.changed.append(self._depend_on_all)
@@ -218,10 +219,13 @@ class FargateService(Construct):
             *(rule.resource for rule in self.security_group.rules),
             *self.security_group.counterparts,
         ]
+        for each in needed:
+            # Each answer of jsii's takes a while, and this is asked again with each change.
+            if isinstance(each, TerraformResource) and each not in self._addresses:
+                address = f"{each.terraform_resource_type}.{each.friendly_unique_id}"
+                self._addresses[each] = address
         self.service.depends_on = [
-            f"{each.terraform_resource_type}.{each.friendly_unique_id}"
-            for each in needed
-            if isinstance(each, TerraformResource)
+            self._addresses[each] for each in needed if isinstance(each, TerraformResource)
         ]
 
     def _ecs_service(
