@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -89,7 +89,21 @@ class Database:
             finally:
                 await connection.close()
 
-        return asyncio.run(run())
+        async def run_and_close() -> Any:
+            try:
+                return await run()
+            finally:
+                await until_closed()
+
+        return asyncio.run(run_and_close())
+
+
+async def until_closed() -> None:
+    """Waits for the end of every connection: asyncpg leaves one that is refused to the loop."""
+    transports: Mapping[int, Any] = vars(asyncio.get_running_loop())["_transports"]
+    async with asyncio.timeout(10):
+        while any(transport._sock for transport in list(transports.values())):
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
