@@ -1,6 +1,8 @@
 """Services on the embedded AWS, and projects, that commands are tried with."""
 
+import math
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,13 @@ from embedded_aws import EmbeddedAws
 from tests.support.project_folder import TINY, make_project, prod_e
 from tests.support.service_on_aws import CONTENT, ServiceOnAws
 from tests.support.written_project import STATE
+
+
+@pytest.fixture(scope="module")
+def slow_aws() -> Iterator[EmbeddedAws]:
+    """One on which a deployment goes on when the test says so."""
+    with EmbeddedAws(deployment_seconds=math.inf) as aws:
+        yield aws
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import re
 import signal
 import subprocess
@@ -33,13 +32,6 @@ def service(aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
     service.push("one", "content-1111111111111111", "v1.0.0", "latest")
     service.create(service.define("latest"))
     return service
-
-
-@pytest.fixture(scope="module")
-def slow_aws() -> Iterator[EmbeddedAws]:
-    """One on which a deployment goes on when the test says so."""
-    with EmbeddedAws(deployment_seconds=math.inf) as aws:
-        yield aws
 
 
 def test_a_deployment_that_succeeded_is_shown_with_its_image(service: ServiceOnAws) -> None:

@@ -1,6 +1,5 @@
 """When `prod-e rollback` leaves a service alone, and what it says then."""
 
-import math
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,21 @@ from tests.support.service_on_aws import CONTENT, ServiceOnAws
 
 
 class TestWhileADeploymentIsUnderWay:
-    def test_one_that_goes_well_is_not_disturbed(self, tmp_path: Path) -> None:
-        with EmbeddedAws(deployment_seconds=math.inf) as aws:
-            service = ServiceOnAws(aws, tmp_path / "project")
-            service.push("one", "v1.0.0", "latest")
-            service.create(service.define("latest"))
-            before = service.state()
-            done = service.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
-            assert done.returncode == 2
-            assert "is under way, and none of its tasks has failed" in done.stderr
-            assert "--wait" in done.stderr
-            assert service.state() == before
+    @pytest.fixture
+    def beginning(self, slow_aws: EmbeddedAws, tmp_path: Path) -> ServiceOnAws:
+        """A service whose first deployment goes on when the test says so."""
+        service = ServiceOnAws(slow_aws, tmp_path / "project")
+        service.push("one", "v1.0.0", "latest")
+        service.create(service.define("latest"))
+        return service
+
+    def test_one_that_goes_well_is_not_disturbed(self, beginning: ServiceOnAws) -> None:
+        before = beginning.state()
+        done = beginning.prod_e("rollback", "backend", "--to", "v1.0.0", "--yes")
+        assert done.returncode == 2
+        assert "is under way, and none of its tasks has failed" in done.stderr
+        assert "--wait" in done.stderr
+        assert beginning.state() == before
 
     def test_one_whose_tasks_fail_is_what_a_rollback_is_for(
         self, aws: EmbeddedAws, tmp_path: Path
@@ -36,19 +39,17 @@ class TestWhileADeploymentIsUnderWay:
         assert service.running() == ({one}, f"{service.family}:1")
         assert service.deployments() == ["SUCCESSFUL", "STOPPED", "SUCCESSFUL"]
 
-    def test_one_that_ecs_is_rolling_back_by_itself_is_left_to_it(self, tmp_path: Path) -> None:
-        with EmbeddedAws(deployment_seconds=math.inf) as aws:
-            service = ServiceOnAws(aws, tmp_path / "project")
-            service.push("one", "v1.0.0", "latest")
-            service.create(service.define("latest"))
-            aws.take_deployment_steps(2)
-            service.deploy(service.define("gone"))
-            aws.take_deployment_steps()
-            assert service.deployments() == ["ROLLBACK_IN_PROGRESS", "SUCCESSFUL"]
-            done = service.prod_e("rollback", "backend", "--yes")
-            assert done.returncode == 2
-            assert "ECS is rolling" in done.stderr
-            assert "--wait" in done.stderr
+    def test_one_that_ecs_is_rolling_back_by_itself_is_left_to_it(
+        self, beginning: ServiceOnAws
+    ) -> None:
+        beginning.aws.take_deployment_steps(2)
+        beginning.deploy(beginning.define("gone"))
+        beginning.aws.take_deployment_steps()
+        assert beginning.deployments() == ["ROLLBACK_IN_PROGRESS", "SUCCESSFUL"]
+        done = beginning.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 2
+        assert "ECS is rolling" in done.stderr
+        assert "--wait" in done.stderr
 
 
 class TestWhatStandsInTheWay:

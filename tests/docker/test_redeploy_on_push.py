@@ -194,16 +194,22 @@ def docker() -> DockerEngine:
     return docker_or_skip()
 
 
-@pytest.fixture
-def pushable(docker: DockerEngine, tmp_path: Path) -> Iterator[ServiceOnAws]:
-    """A service before its first image."""
+@pytest.fixture(scope="module")
+def slow_aws() -> Iterator[EmbeddedAws]:
+    """One on which a deployment takes a while."""
     with EmbeddedAws(deployment_seconds=2) as aws:
-        service = ServiceOnAws(aws, tmp_path / "project")
-        source = service.folder / "backend"
-        (source / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
-        (source / "file").write_text("one")
-        yield service
-        docker.remove_images(f"{aws.registry_address}/{service.repository}")
+        yield aws
+
+
+@pytest.fixture
+def pushable(slow_aws: EmbeddedAws, docker: DockerEngine, tmp_path: Path) -> Iterator[ServiceOnAws]:
+    """A service before its first image."""
+    service = ServiceOnAws(slow_aws, tmp_path / "project")
+    source = service.folder / "backend"
+    (source / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
+    (source / "file").write_text("one")
+    yield service
+    docker.remove_images(f"{slow_aws.registry_address}/{service.repository}")
 
 
 def test_push_waits_until_the_deployment_that_it_started_is_steady(

@@ -37,6 +37,12 @@ class ProjectWorld:
             text=True,
         ).stdout.strip()
 
+    def delete_repositories(self) -> None:
+        client = client_of(self.aws, "ecr")
+        for repository in client.describe_repositories()["repositories"]:
+            client.delete_repository(repositoryName=repository["repositoryName"], force=True)
+        client.close()
+
     def create_repository(self, name: str, **arguments: Any) -> None:
         client = client_of(self.aws, "ecr")
         client.create_repository(repositoryName=name, **arguments)

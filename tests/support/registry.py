@@ -114,6 +114,12 @@ class Network:
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    def forget(self) -> None:
+        """What passed; and everything passes again."""
+        self.on_request = self.on_head = lambda _: None
+        self.requests.clear()
+        self.passwords.clear()
+
     def pass_on(self, client: socket.socket) -> None:
         head = b""
         while b"\r\n\r\n" not in head:

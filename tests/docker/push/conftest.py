@@ -23,9 +23,25 @@ def docker() -> DockerEngine:
     return docker_or_skip()
 
 
+@pytest.fixture(scope="module")
+def network() -> Iterator[Network]:
+    with listening(Network()) as network:
+        yield network
+
+
+@pytest.fixture(scope="module")
+def aws(network: Network) -> Iterator[EmbeddedAws]:
+    """One whose registry is behind the network."""
+    with EmbeddedAws(registry_host=network.host) as aws:
+        network.to_port = Registry(aws=aws).port
+        yield aws
+
+
 @pytest.fixture
-def empty(tmp_path: Path, docker: DockerEngine) -> Iterator[World]:
-    """An account without anything in it; what pushes leave is checked in the end."""
+def empty(
+    tmp_path: Path, docker: DockerEngine, network: Network, aws: EmbeddedAws
+) -> Iterator[World]:
+    """An account without repositories; what pushes leave is checked in the end."""
     project = tmp_path / "project"
     for name in ("project/environments", "project/api", "home", "tmp", "bin"):
         (tmp_path / name).mkdir(parents=True)
@@ -36,27 +52,23 @@ def empty(tmp_path: Path, docker: DockerEngine) -> Iterator[World]:
     # The daemon's cache belongs to all tests: one that builds the same for another platform would
     # make it mix them up, and this one build twice.
     (project / "api" / "of-this-test-alone").write_text(str(tmp_path))
-    with (
-        listening(Network()) as passing,
-        EmbeddedAws(registry_host=passing.host) as aws,
-    ):
-        registry = Registry(aws=aws)
-        passing.to_port = registry.port
-        world = World(
-            folder=tmp_path,
-            registry=registry,
-            network=passing,
-            aws=aws,
-            variables=_variables(tmp_path, docker, aws),
-        )
-        world.settings(SETTINGS)
-        world.change("first")
-        try:
-            yield world
-            world.assert_no_credentials_left()
-            assert aws.failed_calls == ()
-        finally:
-            docker.remove_images(f"{passing.host}/*")
+    network.forget()
+    world = World(
+        folder=tmp_path,
+        registry=Registry(aws=aws),
+        network=network,
+        aws=aws,
+        variables=_variables(tmp_path, docker, aws),
+    )
+    world.settings(SETTINGS)
+    world.change("first")
+    try:
+        yield world
+        world.assert_no_credentials_left()
+        assert aws.failed_calls == ()
+    finally:
+        docker.remove_images(f"{network.host}/*")
+        world.delete_repositories()
 
 
 @pytest.fixture

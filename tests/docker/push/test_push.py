@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from prod_e.app.synthesis import synthesise
+from prod_e.settings import load_environments
 from tests.support.asked import Asked
 from tests.support.forked_command import PROD_E
 from tests.support.project_folder import PROJECT
@@ -134,7 +136,11 @@ def test_terraform_would_build_the_same_and_give_it_the_same_tags(
         world.git("commit", "--quiet", "--message", "one")
     if state == "dirty":
         world.change("not committed")
-    subprocess.run([PROD_E, "synth"], cwd=world.project, env=world.variables, check=True)
+    synthesise(
+        load_environments(world.project / "environments"),
+        project_folder=world.project,
+        output_folder=world.project / "cdktf.out",
+    )
     stack = json.loads((world.project / "cdktf.out/stacks/tiny-e-image/cdk.tf.json").read_text())
     (image,) = stack["resource"]["docker_image"].values()
     pushes = stack["resource"]["docker_registry_image"].values()
