@@ -68,6 +68,7 @@ def test_ctrl_c_during_a_plan_changes_nothing_and_gives_the_lock_back(
     assert not list(project.rglob("*.lock.info"))
 
 
+@pytest.mark.slow
 @needs_aws_provider
 def test_ctrl_c_during_a_deployment_keeps_or_names_all_that_was_made_and_the_next_plan_goes_on(
     tmp_path: Path, temporary: Path

@@ -28,7 +28,7 @@ def main() -> None:
     spec = json.loads((folder / "spec.json").read_text("utf-8"))
     received, sender = os.pipe()
     os.set_blocking(sender, False)
-    signal.set_wakeup_fd(sender, warn_on_full_buffer=False)
+    signal.set_wakeup_fd(sender)
     asked: list[float] = []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(time.monotonic()))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

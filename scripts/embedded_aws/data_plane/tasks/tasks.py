@@ -41,6 +41,12 @@ class ContainerState:
     started_at: float | None = None
 
     @property
+    def is_essential(self) -> bool:
+        """Whether the task ends with it, as with every container that is not said to be else."""
+        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+        return bool(self.definition.get("essential", True))
+
+    @property
     def runs_seconds(self) -> float:
         """Since it was started; 0 before."""
         return time.monotonic() - self.started_at if self.started_at else 0.0
@@ -87,7 +93,7 @@ class Task:
         checked = [
             each.health
             for each in self.containers.values()
-            if each.definition.get("healthCheck") and each.definition.get("essential", True)
+            if each.definition.get("healthCheck") and each.is_essential
         ]
         if "UNHEALTHY" in checked:
             return "UNHEALTHY"
@@ -144,11 +150,7 @@ class Tasks:
         if task is None or task.status != "RUNNING":
             return None
         # A network interface is gone with its task; nobody finds a closed port there.
-        essential = (
-            each.container
-            for each in task.containers.values()
-            if each.definition.get("essential", True)
-        )
+        essential = (each.container for each in task.containers.values() if each.is_essential)
         if not all(each.is_running for each in essential if each):
             return None
         return "127.0.0.1", task.ports.get(port, port)
@@ -220,8 +222,7 @@ class Tasks:
         """Waits for what a container depends on; false if the task ends before."""
         while True:
             has_ended = any(
-                each.status == "STOPPED" and each.definition.get("essential", True)
-                for each in task.containers.values()
+                each.status == "STOPPED" and each.is_essential for each in task.containers.values()
             )
             if task.stop_asked.is_set() or has_ended:
                 return False
@@ -242,7 +243,7 @@ class Tasks:
                 return
             left -= ended
             for each in ended:
-                if task.containers[ends[each]].definition.get("essential", True):
+                if task.containers[ends[each]].is_essential:
                     task.stop_code = "EssentialContainerExited"
                     task.reason = "Essential container in task exited"
                     return
