@@ -205,8 +205,8 @@ def test_the_service_in_an_app_of_ones_own_is_deployed_and_leaves_what_was_there
     assert infrastructure(aws) == before
 
 
-@needs_aws_provider
-def test_the_lines_in_main_py_add_a_queue_that_the_service_may_send_to(tmp_path: Path) -> None:
+def with_the_queue_of_main_py(tmp_path: Path) -> Stack:
+    """The stack of a project whose main.py does what its documentation shows."""
     folder = make_project(
         tmp_path / "project", **{"tiny-e": 'name = "tiny-e"\n[services.backend]\n'}
     )
@@ -219,9 +219,17 @@ def test_the_lines_in_main_py_add_a_queue_that_the_service_may_send_to(tmp_path:
         text.replace('    """\n\n\ndef main', f'    """\n{shown[0]}\n\ndef main')
     )
     run_app("main.py", folder=folder)
-    stack = Stack("tiny-e", folder / "cdktf.out" / "stacks" / "tiny-e")
-    json_text = stack.json_file.read_text()
+    return Stack("tiny-e", folder / "cdktf.out" / "stacks" / "tiny-e")
+
+
+def test_the_lines_in_main_py_add_a_queue_that_the_service_may_send_to(tmp_path: Path) -> None:
+    json_text = with_the_queue_of_main_py(tmp_path).json_file.read_text()
     assert "tiny-e-jobs" in json_text
     assert '\\"JOBS_URL\\", \\"value\\": \\"${aws_sqs_queue.jobs.url}' in json_text
     assert "sqs:SendMessage" in json_text
-    validate(stack, tmp_path)
+
+
+@needs_aws_provider
+@pytest.mark.slow
+def test_the_lines_in_main_py_are_accepted_by_the_real_provider(tmp_path: Path) -> None:
+    validate(with_the_queue_of_main_py(tmp_path), tmp_path)

@@ -1,8 +1,6 @@
 """The diagram shows what the synthesised JSON has, and nothing else."""
 
 import shutil
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from itertools import combinations
 from pathlib import Path
@@ -13,7 +11,7 @@ import pytest
 from prod_e_ops.analysis.diagram.drawing import draw
 from prod_e_ops.analysis.diagram.reading import read_architecture
 from prod_e_ops.analysis.diagram.svg import Box, text_width
-from tests.support.project_folder import PROJECT
+from tests.support.project_folder import PROJECT, prod_e
 
 SVG = "{http://www.w3.org/2000/svg}"
 MINIMAL = """
@@ -250,15 +248,11 @@ def test_the_command_writes_the_diagram_where_it_is_told_to(tmp_path: Path) -> N
     (tmp_path / "cdktf.json").write_text("{}")
     shutil.copy(PROJECT / "main.py", tmp_path)
 
-    def prod_e(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).with_name("prod-e")), "diagram", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    finished = prod_e()
+    finished = prod_e(tmp_path, "diagram")
     assert (finished.returncode, finished.stdout) == (0, "docs/architecture-tiny-e.svg\n")
     written = (tmp_path / "docs" / "architecture-tiny-e.svg").read_text("utf-8")
-    assert prod_e("tiny-e", "--output", "-").stdout == written
-    refused = prod_e("--output", "gone/diagram.svg")
+    assert prod_e(tmp_path, "diagram", "tiny-e", "--output", "-").stdout == written
+    refused = prod_e(tmp_path, "diagram", "--output", "gone/diagram.svg")
     assert refused.returncode == 2
     assert "cannot be written to gone/diagram.svg: No such file or directory" in refused.stderr
     (tmp_path / "environments" / "tiny-e.toml").write_text(
@@ -269,6 +263,6 @@ public_subnet_ids = ["subnet-00000001", "subnet-00000002"]
 private_subnet_ids = ["subnet-00000003", "subnet-00000004"]
 """
     )
-    refused = prod_e()
+    refused = prod_e(tmp_path, "diagram")
     assert refused.returncode == 2
     assert "it uses what is there already (network.vpc_id)" in refused.stderr

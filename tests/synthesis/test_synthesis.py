@@ -105,24 +105,27 @@ def test_the_validations_of_constructs_are_run(tmp_path: Path) -> None:
     assert not (folder / "cdktf.out").exists()
 
 
-def synthesise_with_node(
-    scratch: Path, version: str, **variables: str
-) -> subprocess.CompletedProcess[str]:
-    """Synthesises with this machine's Node, which says that it is another."""
+def pretend(scratch: Path, version: str) -> dict[str, str]:
+    """The variable with which this machine's Node says that it is another."""
     pretending = scratch / "pretending.cjs"
     pretending.write_text(f'Object.defineProperty(process, "version", {{ value: "{version}" }});\n')
-    folder = project(scratch / "project")
-    return synthesise(folder, NODE_OPTIONS=f'--require "{pretending}"', **variables)
+    return {"NODE_OPTIONS": f'--require "{pretending}"'}
+
+
+def start_node(scratch: Path, version: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Does of a synthesis what starts Node."""
+    code = "import prod_e; prod_e.enable_fast_imports(); import constructs"
+    return run_python("-c", code, **pretend(scratch, version), **variables)
 
 
 @pytest.mark.parametrize("version", tested_versions.read().node)
 def test_a_node_that_was_tested_is_no_matter_for_words(tmp_path: Path, version: str) -> None:
-    finished = synthesise_with_node(tmp_path, f"v{version}.0")
+    finished = start_node(tmp_path, f"v{version}.0")
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
 
 
 def test_a_node_that_is_too_new_to_be_known_works_and_is_told_in_one_line(tmp_path: Path) -> None:
-    finished = synthesise_with_node(tmp_path, "v99.1.0")
+    finished = synthesise(project(tmp_path / "project"), **pretend(tmp_path, "v99.1.0"))
     assert (finished.returncode, finished.stdout) == (0, "")
     (line,) = finished.stderr.splitlines()
     assert line.startswith("prod-e: nobody has run this with Node v99.1.0 yet (tested: 20, ")
@@ -130,9 +133,7 @@ def test_a_node_that_is_too_new_to_be_known_works_and_is_told_in_one_line(tmp_pa
 
 def test_what_jsii_says_of_node_can_be_read(tmp_path: Path) -> None:
     # An empty variable is one that the user has set: jsii takes it for unset.
-    finished = synthesise_with_node(
-        tmp_path, "v99.1.0", JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=""
-    )
+    finished = start_node(tmp_path, "v99.1.0", JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION="")
     assert finished.returncode == 0
     lines = finished.stderr.splitlines()
     assert any("has not been tested with node v99.1.0." in line for line in lines)

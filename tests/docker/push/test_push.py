@@ -16,16 +16,19 @@ from tests.support.push_world import PUSH_SECONDS, REPOSITORY, World
 from tests.support.terraform_program import needs_aws_provider
 
 
-@needs_aws_provider
-def test_in_an_empty_account_the_first_push_creates_the_repository_when_agreed(
-    empty: World,
-) -> None:
+def test_in_an_empty_account_nobody_who_has_not_agreed_gets_a_repository(empty: World) -> None:
     asked = empty.push()
     assert asked.returncode == 2
     assert "has no ECR repository tiny-e-api in us-west-2" in asked.stderr
     assert "Repeat it with --yes." in asked.stderr
     assert empty.built == 0
 
+
+@pytest.mark.slow
+@needs_aws_provider
+def test_in_an_empty_account_the_first_push_creates_the_repository_when_agreed(
+    empty: World,
+) -> None:
     done = empty.pushed("--yes")
     assert done["repository"] == f"{empty.network.host}/{REPOSITORY}"
     assert set(empty.tags().values()) == {done["digest"]}
