@@ -78,6 +78,17 @@ class TestPinned:
         assert 'Set image_tag = "content-3333333333333333"' in done.stderr
         assert pinned.state() == before
 
+    def test_where_no_revision_runs_another_image_that_is_told(
+        self, aws: EmbeddedAws, tmp_path: Path
+    ) -> None:
+        service = ServiceOnAws(aws, tmp_path / "project", image_tag=CONTENT)
+        service.push("one", "content-1111111111111111")
+        service.create(service.define("content-1111111111111111"))
+        service.push("two", "content-2222222222222222")
+        done = service.prod_e("rollback", "backend", "--yes")
+        assert done.returncode == 2
+        assert "is named by an active revision of" in done.stderr
+
     @pytest.mark.parametrize(
         ("build", "pin"), [("terraform", "content-1111111111111111"), ("external", "mine-1")]
     )

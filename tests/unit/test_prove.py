@@ -3,16 +3,20 @@
 import json
 import tomllib
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import xform_name
+from botocore.session import get_session
 
 from prod_e.settings import load_environment
 from prod_e_ops.analysis.prices import hourly_prices, total
 from prod_e_ops.demo.report import DemoStepResult, Report
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import Project
+from prod_e_ops.prove.alarm import _policy
 from prod_e_ops.prove.environment import ProofFolder, proof_settings
 from prod_e_ops.prove.leftovers import leftovers
 from prod_e_ops.prove.redaction import Redaction
@@ -223,6 +227,58 @@ class NothingThere:
 
     def __getattr__(self, action: str) -> Any:
         return lambda **_: {"clusters": [], "taskDefinitionArns": [], "Addresses": []}
+
+
+class OneOfEachThere:
+    """A client of a service that has one of everything, whose every text begins with a name."""
+
+    def __init__(self, service: str, name: str) -> None:
+        self._model = get_session().get_service_model(service)
+        self._name = name
+
+    def can_paginate(self, _: str) -> bool:
+        return False
+
+    def __getattr__(self, action: str) -> Any:
+        operation = next(each for each in self._model.operation_names if xform_name(each) == action)
+        shape = self._model.operation_model(operation).output_shape
+        return lambda **_: self._one(shape, "")
+
+    def _one(self, shape: Any, name: str) -> Any:
+        match shape.type_name:
+            case "structure":
+                return {key: self._one(each, key) for key, each in shape.members.items()}
+            case "list":
+                return [self._one(shape.member, name)]
+            case "string":
+                is_arn = name.lower().rstrip("s").endswith("arn")
+                return f"{'arn:aws:wafv2:us-west-2:1:' if is_arn else ''}{self._name}-{name}"
+        return None
+
+
+def test_whatever_aws_has_of_the_environment_is_left_over() -> None:
+    environment = load_environment(SEED)
+    left = leftovers(environment, cache(lambda each: OneOfEachThere(each, "prod-e")))
+    assert {each.partition(":")[0] for each in left} == {
+        *("VPC", "subnet", "NAT gateway", "VPC endpoint", "security group", "network interface"),
+        *("address", "flow log", "load balancer", "target group", "database", "snapshot"),
+        *("subnet group", "parameter group", "role", "bucket", "alarm", "dashboard", "rule"),
+        *("state machine", "log group", "repository", "secret", "key alias", "topic", "queue"),
+        *("cluster", "task definition", "tagged"),
+    }
+    other = cache(lambda each: OneOfEachThere(each, "an-other"))
+    assert not any("load balancer" in each for each in leftovers(environment, other))
+
+
+def test_an_alarms_topic_alone_may_send_to_the_queue_that_hears_it() -> None:
+    (statement,) = json.loads(_policy("arn:queue", "arn:topic"))["Statement"]
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": "arn:queue",
+        "Condition": {"ArnEquals": {"aws:SourceArn": "arn:topic"}},
+    }
 
 
 def test_the_report_says_what_went_wrong_and_not_whose_account_it_was(tmp_path: Path) -> None:

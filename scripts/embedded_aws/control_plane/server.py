@@ -139,7 +139,7 @@ def main() -> None:
         }
     )
     preloaded = (dispatcher, _PRELOADED_SERVICES)
-    threading.Thread(target=_load, args=preloaded, daemon=True).start()
+    threading.Thread(target=_load, args=preloaded).start()
     sys.stdin.read()
     if has_data_plane():
         # Which may still be tidying up.

@@ -54,7 +54,9 @@ def bound(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 def test_a_listener_is_on_the_nearest_port_that_needs_no_privilege_or_where_it_was(
     bound: list[tuple[str, int]], port: int, known_port: int | None, here: int
 ) -> None:
-    _listen(port, known_port).close()
+    with _listen(port, known_port) as listening:
+        # It was there a moment ago where the data plane has started again.
+        assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
     assert bound == [("127.0.0.1", here)]
 
 

@@ -26,6 +26,28 @@ def in_the_vpc(section: str, lines: str) -> str:
     return with_section("network", f"{EXISTING_NETWORK}\n[{section}]\n{lines}")
 
 
+@pytest.mark.parametrize(
+    ("toml", "keys"),
+    [
+        ('name = "tiny-e"\n[services.backend]\n', ()),
+        (in_the_vpc("load_balancer", EXISTING_LOAD_BALANCER), ("load_balancer.listener_arn",)),
+        (in_the_vpc("database", EXISTING_DATABASE), ("database.arn",)),
+        (in_the_vpc("database", OTHER_DATABASE), ("database.host",)),
+        (
+            in_the_vpc("cluster", 'arn = "arn:aws:ecs:us-west-2:111122223333:cluster/company"'),
+            ("cluster.arn",),
+        ),
+    ],
+)
+def test_what_is_there_already_is_known_by_its_keys(
+    tmp_path: Path, toml: str, keys: tuple[str, ...]
+) -> None:
+    file = tmp_path / "given.toml"
+    file.write_text(toml)
+    network = ("network.vpc_id",) if keys else ()
+    assert load_environment(file).existing == (*network, *keys)
+
+
 MISTAKES = [
     (
         with_section("network", 'vpc_id = "vpc-1"'),

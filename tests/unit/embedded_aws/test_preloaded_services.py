@@ -1,0 +1,11 @@
+"""What the control plane loads at its start is there to be loaded."""
+
+import pytest
+from moto.backends import list_of_moto_modules
+
+from embedded_aws.control_plane import server
+
+
+@pytest.mark.parametrize("services", [server._PRELOADED_SERVICES, server._WITH_DATA_PLANE])
+def test_a_service_that_is_loaded_early_is_one_of_motos(services: tuple[str, ...]) -> None:
+    assert set(services) <= set(list_of_moto_modules())
