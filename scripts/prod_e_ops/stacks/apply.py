@@ -1,12 +1,15 @@
 """Applies the plan of a stack that was shown, and no other."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 
 from prod_e_ops import next_commands
 from prod_e_ops.errors import OpsError, PlanIsStale
+from prod_e_ops.service.ecs import Deployments
+from prod_e_ops.service.follow import failure
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
+from prod_e_ops.stacks.service_watch import ServiceWatch, keep_services, watched_services
 from prod_e_ops.terraform.runner import Event
 
 
@@ -39,7 +42,9 @@ async def _apply(prepared: PreparedStacks, plan: StackPlan) -> None:
     total = plan.summary.change_count
     done = 0
     begun: set[str] = set()
+    services = {} if plan.destroy else watched_services(prepared, plan)
     with terminal.step(f"{'Destroy' if plan.destroy else 'Deploy'} {name}") as step:
+        watch = ServiceWatch(services, say=terminal.say, show=step.update)
 
         def on_event(event: Event) -> None:
             nonlocal done
@@ -48,16 +53,38 @@ async def _apply(prepared: PreparedStacks, plan: StackPlan) -> None:
                 begun.add(event.address)
             elif event.completes_change:
                 begun.discard(event.address)
+            watch.note(event)
             step.update(f"{done} of {total}: {event.message}")
 
+        following = asyncio.ensure_future(watch.follow()) if services else None
         try:
-            await prepared.terraform.apply(plan.stack, change_count=total, on_event=on_event)
+            await prepared.terraform.apply(
+                plan.stack, change_count=total, on_event=on_event, stop=watch.stop
+            )
         except asyncio.CancelledError:
+            if not prepared.context.processes.stopped_at_once:
+                await keep_services(prepared, plan)
             unsure = await _not_in_state(prepared, plan, begun)
             for line in _what_is_left(prepared, name, done, total, unsure):
                 terminal.say(line)
             raise
+        except PlanIsStale:
+            raise
+        except OpsError as error:
+            await keep_services(prepared, plan)
+            raise await _why(watch, services) or error from None
+        finally:
+            if following:
+                following.cancel()
         step.outcome = "1 change" if done == 1 else f"{done} changes"
+
+
+async def _why(watch: ServiceWatch, services: Mapping[str, Deployments]) -> OpsError | None:
+    """The error of a service whose deployment ECS did not keep, which is what failed Terraform."""
+    await watch.look()
+    for address, deployment in watch.failed.items():
+        return await failure(services[address], deployment)
+    return None
 
 
 async def _not_in_state(

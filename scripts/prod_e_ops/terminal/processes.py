@@ -114,13 +114,15 @@ class ChildProcesses:
         stop_timeout_seconds: float | None = None,
         finishes: str = "",
         private: bool = False,
+        stop: asyncio.Event | None = None,
     ) -> Finished:
         """Runs one command, handing on its lines as they come.
 
         `stdin`: what it can read, such as a password; absent: nothing.
         `stop_timeout_seconds`: what it may take to end after Ctrl-C; absent: as long as it needs.
         `finishes`: what it does meanwhile, for the user who waits. `private`: nobody else may read
-        the files that it makes.
+        the files that it makes. `stop`: once it is set, the command is told to stop as Ctrl-C would
+        tell it, and its end is waited for.
         """
         process, output = await asyncio.get_running_loop().subprocess_exec(
             lambda: _Output({1: on_stdout, 2: on_stderr}),
@@ -138,18 +140,31 @@ class ChildProcesses:
             assert isinstance(pipe, asyncio.WriteTransport)
             pipe.write(stdin.encode())
             pipe.write_eof()
+        stopping = asyncio.ensure_future(stop.wait()) if stop else None
         try:
-            await asyncio.wait({output.exited, output.broken}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {output.exited, output.broken, *([stopping] if stopping else ())},
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if stop and stop.is_set():
+                child.interrupt()
+                await asyncio.wait(
+                    {output.exited, output.broken}, return_when=asyncio.FIRST_COMPLETED
+                )
             if output.broken.done():
                 await output.broken
             child.kill()  # Helpers that it left behind, and that hold its output open.
             await asyncio.wait({output.closed}, timeout=_LAST_OUTPUT_SECONDS)
             return Finished(process.get_returncode() or 0, output.text(1), output.text(2))
         except asyncio.CancelledError:
-            child.interrupt()
+            # Told twice, Terraform does not save its state.
+            if not (stop and stop.is_set()):
+                child.interrupt()
             await asyncio.wait({output.exited}, timeout=stop_timeout_seconds)
             raise
         finally:
+            if stopping:
+                stopping.cancel()
             child.kill()
             await asyncio.wait({output.exited})
             process.close()

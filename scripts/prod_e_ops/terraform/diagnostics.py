@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prod_e.dependency_lock import LOCK_FILE
@@ -66,10 +67,18 @@ def untaint(stack: str, address: str) -> str:
     return f"terraform -chdir=cdktf.out/stacks/{stack} untaint {shlex.quote(address)}"
 
 
-def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str = "") -> OpsError:
+def explain(
+    action: str,
+    stack: str,
+    errors: Sequence[Diagnostic],
+    *,
+    left: str = "",
+    log: Path | None = None,
+) -> OpsError:
     """Makes one error of what Terraform reports for `action` ("plan") on a stack.
 
-    `left`: a sentence about the state that the failure left behind.
+    `left`: a sentence about the state that the failure left behind. `log`: the file with all that
+    Terraform wrote.
     """
     failed = f"terraform {action} failed for the stack {stack}"
     everything = "\n".join(error.text for error in errors)
@@ -166,7 +175,9 @@ def explain(action: str, stack: str, errors: Sequence[Diagnostic], *, left: str 
         )
     return OpsError(
         f"{failed}.",
-        details=details or ["It gave no reason."],
-        next_step="Put right what the messages name and run the command again: Terraform continues"
-        " from its state.",
+        details=[
+            *(details or ["It gave no reason."]),
+            *([f"All that Terraform wrote: {log}"] if log else []),
+        ],
+        next_step="Fix this and run it again: Terraform continues from its state.",
     )

@@ -46,7 +46,7 @@ def crash_of(
     panic = _PANIC.search(output)
     what = [panic[1]] if panic else [error.line for error in dead[:1]]
     provider = _provider(stack, dead, output)
-    log = _keep(output, logs / f"{stack.name}-{action}.log")
+    log = keep_output(output, logs / f"{stack.name}-{action}.log")
     return ProviderCrashed(
         f"terraform {action} failed for the stack {stack.name}",
         provider=provider,
@@ -79,7 +79,8 @@ def _with_version(stack: Stack, source: str) -> str:
     return " ".join((source, *(folder.name for folder in installed)))
 
 
-def _keep(output: str, log: Path) -> Path:
+def keep_output(output: str, log: Path) -> Path:
+    """Keeps what Terraform wrote in a file for the user alone; gives the file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     # It shows parts of the stack, and with them whatever the stack was given.

@@ -19,7 +19,7 @@ from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
 from prod_e_ops.terraform.plan_changes import PlanSummary
 from prod_e_ops.terraform.program import quiet, read_version, with_providers
-from prod_e_ops.terraform.provider_crash import crash_of
+from prod_e_ops.terraform.provider_crash import crash_of, keep_output
 from prod_e_ops.terraform.provider_mirror import ProviderSource, find_provider_source
 
 PLAN_FILE = "prod-e.tfplan"
@@ -212,18 +212,26 @@ class Terraform:
         *,
         change_count: int | None = None,
         on_event: Callable[[Event], None] = _ignore,
+        stop: asyncio.Event | None = None,
     ) -> None:
         """Applies the saved plan, and nothing else, and removes it.
 
-        `change_count`: how many changes it makes, for the message of a failure.
+        `change_count`: how many changes it makes, for the message of a failure. `stop`: once it is
+        set, Terraform ends what it waits for and saves its state.
 
         Raises `PlanIsStale`, with nothing changed, if the state is not the planned one any more.
         """
         arguments = ["-input=false", "-lock-timeout=5s", _PARALLELISM, str(self.plan_file(stack))]
         try:
-            await self._call_with_events(stack, "apply", arguments, on_event, change_count)
+            await self._call_with_events(stack, "apply", arguments, on_event, change_count, stop)
         finally:
             self.forget_plan(stack)
+
+    async def untaint(self, stack: Stack, address: str) -> None:
+        """Lets the next plan keep a resource which an interrupted run has left unfinished."""
+        finished = await self._call(stack, "untaint", "-lock-timeout=5s", "-no-color", address)
+        if finished.status:
+            raise self.failure(stack, "untaint", finished)
 
     async def outputs(self, stack: Stack) -> Mapping[str, str]:
         """The outputs in the stack's state, sensitive ones left out."""
@@ -265,22 +273,28 @@ class Terraform:
         `left`: a sentence about the state that the failure left behind.
         """
         errors = errors or parse_text(finished.stderr) or parse_text(finished.stdout)
+        output, logs = finished.stdout + finished.stderr, self.logs or stack.folder
         crash = crash_of(
             stack,
             action,
             errors,
-            output=finished.stdout + finished.stderr,
-            logs=self.logs or stack.folder,
+            output=output,
+            logs=logs,
             environment=self.environment,
             left=left,
         )
-        return crash or explain(action, stack.name, errors, left=left)
+        if crash:
+            return crash
+        # A plan shows every value that it sets.
+        log = keep_output(output, logs / f"{stack.name}-apply.log") if action == "apply" else None
+        return explain(action, stack.name, errors, left=left, log=log)
 
     async def _call(
         self,
         stack: Stack,
         *arguments: str,
         on_stdout: Callable[[str], None] | None = None,
+        stop: asyncio.Event | None = None,
     ) -> Finished:
         keep_private(stack)
         return await self.processes.call(
@@ -296,6 +310,7 @@ class Terraform:
             ),
             # A plan holds every value that it sets.
             private=stack.is_private or arguments[0] == "plan",
+            stop=stop,
         )
 
     async def _call_with_events(
@@ -305,6 +320,7 @@ class Terraform:
         arguments: Sequence[str],
         on_event: Callable[[Event], None],
         change_count: int | None = None,
+        stop: asyncio.Event | None = None,
     ) -> None:
         errors: list[Diagnostic] = []
         completed = 0
@@ -330,7 +346,7 @@ class Terraform:
             completed += event.completes_change
             on_event(event)
 
-        finished = await self._call(stack, action, "-json", *arguments, on_stdout=read)
+        finished = await self._call(stack, action, "-json", *arguments, on_stdout=read, stop=stop)
         if finished.status:
             made = str(completed) if change_count is None else f"{completed} of {change_count}"
             left = f"Changes made before that, and kept in the state: {made}."
@@ -368,7 +384,7 @@ async def find_terraform(
             f"Terraform is not installed: there is no `{name}` on PATH.",
             next_step="Install Terraform 1.10 or newer"
             " (https://developer.hashicorp.com/terraform/install), or name OpenTofu in"
-            " TERRAFORM_BINARY_NAME; `npm run synth` and `npm run test:unit` work without them.",
+            " TERRAFORM_BINARY_NAME; `./prod-e synth` and `npm run test:unit` work without them.",
         )
     variables = quiet(given)
     product, version = await read_version(processes, Path(program), variables)
