@@ -11,15 +11,26 @@ from prod_e_ops.images.results import ImagesResult, PruneResult
 from prod_e_ops.prove.report import ProveResult
 from prod_e_ops.service.results import RedeployResult, StatusResult
 from prod_e_ops.service.rollback.results import RollbackResult
-from prod_e_ops.stacks.results import DeployResult, PlanResult
+from prod_e_ops.stacks.results import (
+    DeployResult,
+    DestroyResult,
+    DiagramResult,
+    LockResult,
+    PlanResult,
+    SynthResult,
+)
 from prod_e_ops.terminal.json_output import json_schema
 from reference.docstrings import docstring_text
 
 Schema = dict[str, Any]
 
 RESULTS: Mapping[str, type] = {
+    "synth": SynthResult,
     "plan": PlanResult,
     "deploy": DeployResult,
+    "destroy": DestroyResult,
+    "diagram": DiagramResult,
+    "providers lock": LockResult,
     "push": PushResult,
     "redeploy": RedeployResult,
     "rollback": RollbackResult,

@@ -63,7 +63,8 @@ def test_a_deployment_is_asked_about_again_where_somebody_has_deployed_meanwhile
     variables = aws.environment()
     stack = folder / "cdktf.out" / "stacks" / "tiny-e-registry"
     with Asked(folder, "deploy", variables=variables) as asked:
-        asked.wait_for("Deploy tiny-e to the account")
+        asked.wait_for("Deploy tiny-e to the account 123456789012, us-west-2: ")
+        asked.wait_for(" to create? [y/N]")
         saved = re.search(r"show (\S+tiny-e-registry\.tfplan)", asked.said)
         assert saved is not None
         assert Path(saved[1]).exists()
@@ -107,7 +108,19 @@ def test_what_a_service_may_still_use_is_removed_after_it_and_asked_about_in_its
     assert "would destroy resources that hold data" in refused.stderr
     assert "Nothing was changed." in refused.stderr
 
-    with Asked(folder, "deploy", "--allow-data-loss", variables=variables) as asked:
+    planned = json.loads(prod_e(folder, "plan", "--json", variables=variables).stdout)
+    (refusal,) = planned["refused"]
+    lost = re.findall(r"--allow-data-loss=\S+", refusal["next_step"])
+    assert {each.partition(".")[0] for each in lost} == {
+        "--allow-data-loss=aws_cloudwatch_log_group",
+        "--allow-data-loss=aws_ecr_repository",
+    }
+    assert all(each in refused.stderr for each in lost)
+    of_one = prod_e(folder, "deploy", "--yes", lost[0], variables=variables)
+    assert of_one.returncode == 2
+    assert lost[0].partition("=")[2] not in of_one.stderr.partition("hint:")[0]
+
+    with Asked(folder, "deploy", *lost, variables=variables) as asked:
         asked.wait_for("Deploy tiny-e to the account")
         assert "tiny-e-registry is to lose what tiny-e may still use" in asked.said
         assert "- aws_ecr_repository" not in asked.said
@@ -122,7 +135,7 @@ def test_what_a_service_may_still_use_is_removed_after_it_and_asked_about_in_its
         assert "what was deployed before it stays" in asked.said
     assert repositories(aws) == {"tiny-e-backend", "tiny-e-worker"}
 
-    removed = prod_e(folder, "deploy", "--yes", "--allow-data-loss", variables=variables)
+    removed = prod_e(folder, "deploy", "--yes", *lost, variables=variables)
     assert removed.returncode == 0, removed.stderr
     assert repositories(aws) == {"tiny-e-backend"}
 

@@ -15,6 +15,7 @@ def check_json_output(arguments: Sequence[object], stdout: str) -> None:
     """Fails if what `prod-e` printed with these arguments is JSON that the schema does not know."""
     if "--json" in arguments and stdout:
         command = "images --prune" if "--prune" in arguments else str(arguments[0])
+        command = "providers lock" if command == "providers" else command
         _validator(command).validate(json.loads(stdout))
 
 

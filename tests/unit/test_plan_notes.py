@@ -201,6 +201,31 @@ def test_a_service_that_is_changed_takes_the_newest_image(
     )
 
 
+@pytest.mark.parametrize(
+    ("environment", "now", "told"),
+    [
+        (f"min_tasks = 2\nmax_tasks = 6\ndesired_tasks = 4\n{TOLD}", 3, True),
+        (f"min_tasks = 2\nmax_tasks = 6\ndesired_tasks = 3\n{TOLD}", 3, False),
+        (f"min_tasks = 4\nmax_tasks = 4\ndesired_tasks = 4\n{TOLD}", 3, False),
+    ],
+    indirect=["environment"],
+)
+def test_a_number_of_tasks_that_is_left_to_autoscaling_is_told(
+    environment: Environment, now: int, told: bool
+) -> None:
+    before = {"name": "tiny-e-backend", "desired_count": now}
+    summary = _summary("aws_ecs_service", ["no-op"], before, {})
+    assert summary.is_empty
+    assert notes(summary, environment) == (
+        [
+            "services.backend.desired_tasks = 4 has no effect: it counts when the service is"
+            " created. Autoscaling keeps 2 to 6 tasks, now 3."
+        ]
+        if told
+        else []
+    )
+
+
 @pytest.mark.parametrize("environment", [""], indirect=True)
 def test_alarms_that_ring_at_nobody_are_told_with_the_main_stack(environment: Environment) -> None:
     assert notes(PlanSummary(), environment) == [

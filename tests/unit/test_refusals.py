@@ -1,5 +1,6 @@
 """What is refused before anything is changed, and what is let through."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from prod_e_ops.errors import DestroyRefused, PlanRefused, StackNotDeployable
 from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.refusals import (
+    expected_refusals,
     refuse_data_loss,
     refuse_more_than_create,
     refuse_protected,
@@ -39,19 +41,43 @@ def test_a_plan_that_loses_data_or_the_network_is_refused_by_address(
 ) -> None:
     plans = [plan(created=(ROLE,)), plan(**{action: (ROLE, lost)})]
     with pytest.raises(PlanRefused) as refused:
-        refuse_data_loss(plans, left="Nothing was changed.")
+        refuse_data_loss(plans, environment="tiny-e", left="Nothing was changed.")
     assert refused.value.details == (lost.address, "Nothing was changed.")
+
+
+def test_what_may_be_lost_is_named_by_address_and_nothing_else_is_lost() -> None:
+    group = Change("aws_cloudwatch_log_group.api", "aws_cloudwatch_log_group")
+    plans = [plan(destroyed=(DATABASE, group))]
+    with pytest.raises(PlanRefused) as refused:
+        refuse_data_loss(plans, environment="tiny-e", left="", may_lose=[group.address])
+    assert refused.value.details[0] == DATABASE.address
+    allowed = re.findall(r"--allow-data-loss=(\S+)", str(refused.value.next_step))
+    assert allowed == [group.address, DATABASE.address]
+    refuse_data_loss(plans, environment="tiny-e", left="", may_lose=allowed)
+
+
+def test_a_plan_tells_all_that_its_deployment_is_refused_for() -> None:
+    skipped = [SkippedStack(stack=STACK, reason="no Docker daemon answers")]
+    told = expected_refusals([plan(destroyed=(DATABASE,))], skipped, environment="tiny-e")
+    assert [type(error) for error in told] == [StackNotDeployable, PlanRefused]
+    assert expected_refusals([plan(destroyed=(ROLE,))], [], environment="tiny-e") == []
 
 
 def test_what_holds_data_and_was_left_unfinished_is_told_with_the_way_to_keep_it() -> None:
     unfinished = Change(DATABASE.address, DATABASE.type, reason="it was left unfinished")
     with pytest.raises(PlanRefused) as refused:
-        refuse_data_loss([plan(replaced=(unfinished,))], left="Nothing was changed.")
+        refuse_data_loss(
+            [plan(replaced=(unfinished,))], environment="tiny-e", left="Nothing was changed."
+        )
     assert "untaint aws_db_instance.database" in refused.value.details[0]
 
 
 def test_a_plan_that_keeps_all_data_is_let_through() -> None:
-    refuse_data_loss([plan(created=(DATABASE,), changed=(DATABASE,), destroyed=(ROLE,))], left="")
+    refuse_data_loss(
+        [plan(created=(DATABASE,), changed=(DATABASE,), destroyed=(ROLE,))],
+        environment="tiny-e",
+        left="",
+    )
 
 
 @pytest.mark.parametrize("action", ["changed", "replaced", "destroyed"])

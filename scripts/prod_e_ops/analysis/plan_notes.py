@@ -53,6 +53,8 @@ def plan_notes(
         yield waiting.sentence
     for change in summary.changed:
         yield from _newest_image(change, environment)
+    for change in (*summary.changed, *summary.unchanged):
+        yield from _desired_tasks(change, environment)
     if is_main_stack:
         yield from _of_environment(environment, now)
 
@@ -97,6 +99,24 @@ def _newest_image(change: Change, environment: "Environment") -> Iterator[str]:
             yield (
                 f"The change of {names.service} is a new deployment, of the image that"
                 f" {settings.image_tag.follows} in {names.repository} names by then."
+            )
+
+
+def _desired_tasks(change: Change, environment: "Environment") -> Iterator[str]:
+    """A number of tasks that is left to autoscaling once the service exists."""
+    if change.type != "aws_ecs_service":
+        return
+    now = change.before.get("desired_count")
+    for key, settings in environment.services.items():
+        if (
+            _names(environment, key).service == change.before.get("name")
+            and settings.autoscaling
+            and now not in (None, settings.desired_tasks)
+        ):
+            yield (
+                f"services.{key}.desired_tasks = {settings.desired_tasks} has no effect: it counts"
+                f" when the service is created. Autoscaling keeps {settings.min_tasks} to"
+                f" {settings.max_tasks} tasks, now {now}."
             )
 
 

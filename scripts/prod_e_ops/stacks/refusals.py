@@ -4,13 +4,14 @@ A plan that loses data; a stack that cannot be built here; an environment that i
 repositories whose creation would change more than that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prod_e_ops import next_commands
 from prod_e_ops.analysis.database_changes import waiting_changes
-from prod_e_ops.errors import DestroyRefused, PlanRefused, StackNotDeployable
+from prod_e_ops.errors import DestroyRefused, PlanRefused, StackNotDeployable, UserMistake
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.terraform.diagnostics import untaint
 from prod_e_ops.terraform.plan_changes import Change
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
     from prod_e.settings import Environment
 
 
-def data_loss(plans: Sequence[StackPlan]) -> Sequence[str]:
-    """One line for each resource that holds data and that one of the plans destroys or replaces."""
+def data_loss(plans: Sequence[StackPlan], *, may_lose: Collection[str] = ()) -> Sequence[str]:
+    """One line for each resource that holds data and that one of the plans destroys or replaces.
+
+    `may_lose`: the addresses of those that may be lost.
+    """
     return [
         change.address + (_how_to_keep(plan, change) if change.is_unfinished else "")
+        for plan, change in _lost(plans, may_lose)
+    ]
+
+
+def _lost(
+    plans: Sequence[StackPlan], may_lose: Collection[str]
+) -> Sequence[tuple[StackPlan, Change]]:
+    return [
+        (plan, change)
         for plan in plans
         for change in plan.summary.loses_data
+        if change.address not in may_lose
     ]
 
 
@@ -32,17 +46,21 @@ def _how_to_keep(plan: StackPlan, change: Change) -> str:
     return f" ({change.reason}; to keep it: {untaint(plan.stack.name, change.address)})"
 
 
-def refuse_data_loss(plans: Sequence[StackPlan], *, left: str) -> None:
+def refuse_data_loss(
+    plans: Sequence[StackPlan], *, environment: str, left: str, may_lose: Collection[str] = ()
+) -> None:
     """Raises `PlanRefused` if one of the plans loses data.
 
-    `left`: a sentence about what was done before, such as "Nothing was changed."
+    `left`: a sentence about what was done before, such as "Nothing was changed." `may_lose`: the
+    addresses of what may be lost.
     """
-    if lost := data_loss(plans):
+    if lost := data_loss(plans, may_lose=may_lose):
+        all_lost = sorted({*may_lose, *(change.address for _, change in _lost(plans, may_lose))})
         raise PlanRefused(
             "This deployment would destroy resources that hold data, or in which others run:",
             details=[*lost, left],
-            next_step="Take the setting back that asks for it, or repeat the command with"
-            " --allow-data-loss.",
+            next_step="Take back the setting that asks for it. To lose them:"
+            f" {next_commands.deploy(environment, allow_data_loss=all_lost)}",
         )
 
 
@@ -78,6 +96,24 @@ def refuse_skipped(skipped: Sequence[SkippedStack]) -> None:
             next_step='Put that right, or set build = "external" for its services and push their'
             " images yourself.",
         )
+
+
+def expected_refusals(
+    plans: Sequence[StackPlan], skipped: Sequence[SkippedStack], *, environment: str
+) -> Sequence[UserMistake]:
+    """What a deployment of these plans is refused for, none if it is not."""
+    refused: list[UserMistake] = []
+    left = "Nothing was changed."
+    for refuse in (
+        partial(refuse_skipped, skipped),
+        partial(refuse_late_upgrades, plans, left=left),
+        partial(refuse_data_loss, plans, environment=environment, left=left),
+    ):
+        try:
+            refuse()
+        except UserMistake as error:
+            refused.append(error)
+    return refused
 
 
 def refuse_more_than_create(plan: StackPlan, *, environment: str) -> None:

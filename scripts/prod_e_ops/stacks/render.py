@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from prod_e_ops.context import Context
+from prod_e_ops.errors import UserMistake
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
+from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.plan_changes import Change, PlanSummary
 from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Terraform
 
@@ -47,6 +49,29 @@ def show_plans(
     for skip in skipped:
         terminal.result("")
         terminal.result(f"{skip.stack.name:{width}}  skipped: {skip.reason}", style="yellow")
+
+
+def total_counts(plans: Sequence[StackPlan]) -> str:
+    """One line: what all these plans together do to how many resources and images."""
+    images = sum(bool(image.moves) for plan in plans for image in plan.images)
+    counts = PlanSummary.together(
+        [plan.summary for plan in plans if not plan.images and not plan.is_empty]
+    ).counts
+    pushed = "1 image" if images == 1 else f"{images} images"
+    if not images:
+        return counts
+    return f"{pushed} to push or tag" + ("" if counts == "no changes" else f", {counts}")
+
+
+def show_refusals(terminal: Terminal, refused: Sequence[UserMistake]) -> None:
+    """Prints what a deployment of the shown plans is refused for, and the way on."""
+    for error in refused:
+        terminal.result("")
+        terminal.result(f"A deployment is refused: {error.message}", style="red")
+        for line in error.details:
+            terminal.result(f"  {line}")
+        if error.next_step:
+            terminal.hint(error.next_step)
 
 
 def _lines(summary: PlanSummary) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.results import ImagePlanResult
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.terraform.plan_changes import Change
@@ -91,6 +92,25 @@ class SkippedStackResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefusalResult:
+    """What `prod-e deploy` would refuse these plans for."""
+
+    message: str
+    """What is refused."""
+
+    details: Sequence[str]
+    """The resources that it is about."""
+
+    next_step: str | None
+    """The way on."""
+
+    @classmethod
+    def of(cls, error: UserMistake) -> Self:
+        """The result that shows a refusal."""
+        return cls(message=error.message, details=error.details, next_step=error.next_step)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlanResult:
     """What `prod-e plan` prints."""
 
@@ -102,6 +122,9 @@ class PlanResult:
 
     skipped: Sequence[SkippedStackResult]
     """The stacks that cannot be planned here."""
+
+    refused: Sequence[RefusalResult]
+    """What a deployment is refused for; empty if it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +139,50 @@ class DeployResult:
 
     images: Sequence[ImagePlanResult]
     """What was done to each image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthResult:
+    """What `prod-e synth` prints."""
+
+    output_folder: str
+    """Where the stacks are, each in a folder of its name below `stacks`."""
+
+    stacks: Mapping[str, Sequence[str]]
+    """The names of each environment's stacks, in the order in which they are deployed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DestroyResult:
+    """What `prod-e destroy` prints."""
+
+    environment: str
+    """Its name."""
+
+    stacks: Sequence[StackPlanResult]
+    """What was destroyed, in that order; empty if nothing of the environment existed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagramResult:
+    """What `prod-e diagram` prints."""
+
+    environment: str
+    """Its name."""
+
+    file: str
+    """The SVG's path."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockResult:
+    """What `prod-e providers lock` prints."""
+
+    file: str
+    """The dependency lock."""
+
+    versions: Mapping[str, Sequence[str]]
+    """The versions that it holds of each provider, such as `hashicorp/aws`."""
 
 
 def _addresses(changes: Sequence[Change]) -> Sequence[str]:

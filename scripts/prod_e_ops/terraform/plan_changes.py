@@ -1,7 +1,7 @@
 """What a Terraform plan does, as a value: read from `terraform show -json`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from prod_e_ops.terraform.value_changes import ValueChange, value_changes
@@ -68,7 +68,8 @@ class PlanSummary:
     """A plan's changes, by what happens to the resource, and the outputs that it changes.
 
     `imported`, `moved` and `forgotten` change what Terraform keeps in its state, and nothing in
-    AWS; a resource can be imported or moved and be changed too.
+    AWS; a resource can be imported or moved and be changed too. `unchanged`: what it
+    leaves as it is.
     """
 
     created: tuple[Change, ...] = ()
@@ -78,6 +79,7 @@ class PlanSummary:
     imported: tuple[Change, ...] = ()
     moved: tuple[Change, ...] = ()
     forgotten: tuple[Change, ...] = ()
+    unchanged: tuple[Change, ...] = field(default=(), repr=False, compare=False)
     outputs: tuple[str, ...] = ()
 
     @property
@@ -134,6 +136,16 @@ class PlanSummary:
         )
 
     @staticmethod
+    def together(summaries: Sequence["PlanSummary"]) -> "PlanSummary":
+        """What several plans do, as if it were one plan."""
+        return PlanSummary(
+            **{
+                each.name: sum((getattr(summary, each.name) for summary in summaries), ())
+                for each in fields(PlanSummary)
+            }
+        )
+
+    @staticmethod
     def of(plan: Mapping[str, Any]) -> "PlanSummary":
         """Reads the JSON of a plan.
 
@@ -180,6 +192,8 @@ def _actions(resource: Mapping[str, Any]) -> Iterator[str]:
             yield "replaced"
         case ["forget"]:
             yield "forgotten"
+        case ["no-op"]:
+            yield "unchanged"
     if "importing" in resource["change"]:
         yield "imported"
     if "previous_address" in resource:

@@ -356,6 +356,6 @@ class _Drawing:
             self._links.arrow((x, y - 5), (x + 34, y - 5), style=style)
             self._cards.text(x + 42, y, meaning, style="muted")
             x += 42 + text_width(meaning) + 24
-        source = "drawn from the synthesised JSON: npm run diagram"
+        source = "drawn from the synthesised JSON: ./prod-e diagram"
         right = self._width - _MARGIN
         self._cards.text(right, y, source, style="muted", anchor="end")

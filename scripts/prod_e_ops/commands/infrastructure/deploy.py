@@ -1,6 +1,6 @@
 """`prod-e deploy`: the plan that is shown is the one that is applied."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -30,7 +30,7 @@ from prod_e_ops.stacks.refusals import (
     refuse_late_upgrades,
     refuse_skipped,
 )
-from prod_e_ops.stacks.render import show_plans
+from prod_e_ops.stacks.render import show_plans, total_counts
 from prod_e_ops.stacks.repository_images import delete_images, images_lost
 from prod_e_ops.stacks.results import DeployResult
 from prod_e_ops.terminal.json_output import to_json
@@ -41,13 +41,13 @@ from prod_e_ops.terraform.parallel import for_each
 class DeployOptions:
     """What the user asks of a deployment; see `prod-e deploy --help`.
 
-    `yes`: asks nothing. `allow_data_loss`: goes on where a plan destroys or replaces what holds
-    data. `as_json`: stdout is for the result alone.
+    `yes`: asks nothing. `may_lose`: the addresses of resources that hold data and may be destroyed
+    or replaced. `as_json`: stdout is for the result alone.
     """
 
     images: ImageOptions
     yes: bool = False
-    allow_data_loss: bool = False
+    may_lose: Collection[str] = ()
     as_json: bool = False
 
 
@@ -57,12 +57,14 @@ def deploy(
     yes: Yes = False,
     json: Json = False,
     allow_data_loss: Annotated[
-        bool,
+        list[str] | None,
         typer.Option(
             "--allow-data-loss",
-            help="Go on although the plan replaces or destroys something that holds data.",
+            metavar="ADDRESS",
+            help="Let the plan replace or destroy this resource, which holds data; repeatable.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     rebuild: Rebuild = False,
     move_latest: Annotated[
         bool,
@@ -78,11 +80,11 @@ def deploy(
     Stacks without changes are left alone. What ECR has is not built again. A deployment that ECS
     rolls back fails.
 
-    Example: npm run deploy -- staging-e
+    Example: ./prod-e deploy staging-e
     """
     options = DeployOptions(
         yes=yes,
-        allow_data_loss=allow_data_loss,
+        may_lose=frozenset(allow_data_loss or ()),
         images=ImageOptions(rebuild=rebuild, move_followed=move_latest),
         as_json=json,
     )
@@ -144,7 +146,7 @@ class _Deployment:
         own: the repository of a service that is taken away, say.
         """
         prepared = self.prepared
-        is_refused = bool(data_loss(plans)) and not self.options.allow_data_loss
+        is_refused = bool(data_loss(plans, may_lose=self.options.may_lose))
         now, later = (plans, []) if is_refused else await self._split(plans)
         self._show([plan for plan in now if plan.images or not plan.is_empty])
         self._judge(plans, left="Nothing was changed.")
@@ -154,7 +156,8 @@ class _Deployment:
                 " removal is planned, and asked about, after that is deployed."
             )
         await self._ask(
-            f"Deploy {prepared.environment.name} to the account {prepared.account}?",
+            f"Deploy {prepared.environment.name} to the account {prepared.account},"
+            f" {prepared.environment.region}: {total_counts(now)}?",
             declined="Nothing was changed.",
         )
         for plan in now:
@@ -199,7 +202,9 @@ class _Deployment:
         self._judge([plan], left=left)
         for line in await images_lost(self.prepared, [plan]):
             self.prepared.context.terminal.say(line)
-        await self._ask(f"Apply this plan of {plan.stack.name}?", declined=left)
+        await self._ask(
+            f"Apply this plan of {plan.stack.name}: {total_counts([plan])}?", declined=left
+        )
 
     def _show(self, plans: Sequence[StackPlan]) -> None:
         if not self.options.as_json:
@@ -211,8 +216,12 @@ class _Deployment:
 
     def _judge(self, plans: Sequence[StackPlan], *, left: str) -> None:
         refuse_late_upgrades(plans, left=left)
-        if not self.options.allow_data_loss:
-            refuse_data_loss(plans, left=left)
+        refuse_data_loss(
+            plans,
+            may_lose=self.options.may_lose,
+            left=left,
+            environment=self.prepared.environment.name,
+        )
 
     async def _ask(self, question: str, *, declined: str) -> None:
         if not self.options.yes:

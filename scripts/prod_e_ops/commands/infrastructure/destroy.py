@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from prod_e_ops.commands.arguments import (
     EnvironmentArgument,
     EnvironmentOption,
+    Json,
     Yes,
     named_environment,
 )
@@ -16,6 +17,8 @@ from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.stacks.refusals import refuse_protected
 from prod_e_ops.stacks.render import show_plans
 from prod_e_ops.stacks.repository_images import delete_images, images_lost
+from prod_e_ops.stacks.results import DestroyResult, StackPlanResult
+from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terraform.parallel import for_each
 
 if TYPE_CHECKING:
@@ -23,21 +26,30 @@ if TYPE_CHECKING:
 
 
 def destroy(
-    environment: EnvironmentArgument = None, named: EnvironmentOption = None, yes: Yes = False
+    environment: EnvironmentArgument = None,
+    named: EnvironmentOption = None,
+    yes: Yes = False,
+    json: Json = False,
 ) -> None:
     """Destroy an environment, unless its settings protect it.
 
     It shows what exists, asks, and destroys it.
 
-    Example: npm run destroy -- staging-e
+    Example: ./prod-e destroy staging-e
     """
     run(
-        lambda context: destroy_environment(context, named_environment(environment, named), yes=yes)
+        lambda context: destroy_environment(
+            context, named_environment(environment, named), yes=yes, as_json=json
+        )
     )
 
 
-async def destroy_environment(context: Context, environment_name: str | None, *, yes: bool) -> None:
+async def destroy_environment(
+    context: Context, environment_name: str | None, *, yes: bool, as_json: bool
+) -> None:
     """Shows what exists, says what is protected, asks, and applies what was shown.
+
+    `as_json`: stdout is for the result alone.
 
     Raises `DestroyRefused` if the settings protect something of it.
     """
@@ -48,31 +60,53 @@ async def destroy_environment(context: Context, environment_name: str | None, *,
         stacks = [stack for stack, found in zip(stacks, existing, strict=True) if found]
         if not stacks:
             context.terminal.say(f"Nothing of {environment.name} exists.")
+            if as_json:
+                context.terminal.result(to_json(_result(environment, [])))
             return
         refuse_protected(environment)
 
         async def agree(plan: StackPlan) -> None:
-            await _ask(prepared, [plan], yes=yes, declined=f"{plan.stack.name} is as it was.")
+            await _ask(
+                prepared,
+                [plan],
+                yes=yes,
+                as_json=as_json,
+                declined=f"{plan.stack.name} is as it was.",
+            )
 
         plans = await prepared.plan_stacks(stacks, destroy=True)
-        await _ask(prepared, plans, yes=yes, declined="Nothing was changed.")
+        await _ask(prepared, plans, yes=yes, as_json=as_json, declined="Nothing was changed.")
         for plan in plans:
             if not plan.is_empty:
                 await delete_images(prepared, plan)
                 await apply_plan(prepared, plan, agree=agree)
         context.terminal.say(f"{environment.name} is gone.")
+        if as_json:
+            context.terminal.result(to_json(_result(environment, plans)))
+
+
+def _result(environment: "Environment", plans: Sequence[StackPlan]) -> DestroyResult:
+    return DestroyResult(
+        environment=environment.name, stacks=[StackPlanResult.of(plan) for plan in plans]
+    )
 
 
 async def _ask(
-    prepared: PreparedStacks, plans: Sequence[StackPlan], *, yes: bool, declined: str
+    prepared: PreparedStacks,
+    plans: Sequence[StackPlan],
+    *,
+    yes: bool,
+    as_json: bool,
+    declined: str,
 ) -> None:
     """Shows plans, says what stays, and has the environment's name typed, unless `yes`.
 
     `declined`: what then holds.
     """
     environment, terminal = prepared.environment, prepared.context.terminal
-    show_plans(prepared.context, plans, saved_by=None if yes else prepared.terraform)
-    terminal.result("")
+    if not as_json:
+        show_plans(prepared.context, plans, saved_by=None if yes else prepared.terraform)
+        terminal.result("")
     for line in (*_what_stays(environment), *await images_lost(prepared, plans)):
         terminal.say(line)
     if not yes:

@@ -1,7 +1,7 @@
 """`prod-e diagram`: the diagram of an environment, drawn from its synthesised JSON."""
 
-import json
 import sys
+from json import loads
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +9,18 @@ import typer
 
 from prod_e_ops.analysis.diagram.drawing import draw
 from prod_e_ops.analysis.diagram.reading import read_architecture
-from prod_e_ops.commands.arguments import EnvironmentArgument, EnvironmentOption, named_environment
+from prod_e_ops.commands.arguments import (
+    EnvironmentArgument,
+    EnvironmentOption,
+    Json,
+    named_environment,
+)
 from prod_e_ops.context import Context, run
-from prod_e_ops.errors import UserMistake
+from prod_e_ops.errors import InvalidOption, UserMistake
 from prod_e_ops.project.project import DEFAULT_ENVIRONMENT
+from prod_e_ops.stacks.results import DiagramResult
 from prod_e_ops.stacks.synthesis import synthesise
+from prod_e_ops.terminal.json_output import to_json
 
 STANDARD_OUTPUT = Path("-")
 
@@ -32,16 +39,19 @@ def diagram(
             show_default=False,
         ),
     ] = None,
+    json: Json = False,
 ) -> None:
     """Draw an environment's architecture as SVG.
 
     It is made from the synthesised JSON and shows what the settings give today: run it again after
     a change. AWS is not asked.
 
-    Example: npm run diagram -- staging-e --output staging-e.svg
+    Example: ./prod-e diagram staging-e --output staging-e.svg
     """
     run(
-        lambda context: write_diagram(context, named_environment(environment, named), output=output)
+        lambda context: write_diagram(
+            context, named_environment(environment, named), output=output, as_json=json
+        )
     )
 
 
@@ -50,6 +60,7 @@ async def write_diagram(
     environment_name: str | None,
     *,
     output: Path | None,
+    as_json: bool,
 ) -> None:
     """Synthesises, draws an environment and writes the SVG.
 
@@ -59,6 +70,11 @@ async def write_diagram(
     a load balancer or a database that is there already, or the file cannot be written.
     """
     project, terminal = context.project, context.terminal
+    if as_json and output == STANDARD_OUTPUT:
+        raise InvalidOption(
+            "Stdout is either for the SVG (--output -) or for the result (--json).",
+            next_step="Leave one of them out.",
+        )
     environment = project.environment(environment_name)
     name = environment.name
     if existing := [key for key in environment.existing if not key.startswith("cluster.")]:
@@ -72,7 +88,7 @@ async def write_diagram(
             read_architecture(
                 name,
                 {
-                    stack.name: json.loads(stack.json_file.read_text("utf-8"))
+                    stack.name: loads(stack.json_file.read_text("utf-8"))
                     for stack in project.stacks(name)
                 },
             )
@@ -91,7 +107,10 @@ async def write_diagram(
             f"The diagram cannot be written to {file}: {error.strerror}.",
             next_step="Name another file with --output.",
         ) from None
-    terminal.result(project.shown(file))
+    if as_json:
+        terminal.result(to_json(DiagramResult(environment=name, file=str(file.resolve()))))
+    else:
+        terminal.result(project.shown(file))
 
 
 def _file_name(environment: str) -> str:

@@ -1,10 +1,10 @@
 """`prod-e providers lock`: the checksums of the providers of all stacks, for more platforms."""
 
-import json
 import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +20,13 @@ from prod_e.dependency_lock import (
     write_project_lock,
 )
 from prod_e.version_constraint import VersionConstraint
+from prod_e_ops.commands.arguments import Json
 from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.project.project import Stack
+from prod_e_ops.stacks.results import LockResult
 from prod_e_ops.stacks.synthesis import synthesise
+from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.dependency_lock import DependencyLock, this_platform_only
 from prod_e_ops.terraform.diagnostics import parse_text
@@ -39,11 +42,13 @@ class LockOptions:
     """What is asked for.
 
     `platforms`: as Terraform names them, such as `linux_amd64`; none: this machine's. `upgrade`:
-    takes the newest version in each range instead of the one that is locked.
+    takes the newest version in each range instead of the one that is locked. `as_json`: stdout is
+    for the result alone.
     """
 
     platforms: Sequence[str] = ()
     upgrade: bool = False
+    as_json: bool = False
 
 
 providers = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -72,15 +77,16 @@ def lock(
             "--upgrade", help="Take the newest versions that the settings' [providers] allow."
         ),
     ] = False,
+    json: Json = False,
 ) -> None:
     """Renew the dependency lock: the providers' versions and checksums, for the platforms named.
 
     It writes .terraform.lock.hcl in the project's folder, which is to be committed. No other
     command changes what it says of a provider.
 
-    Example: npm run prod-e -- providers lock --platform linux_amd64 --platform darwin_arm64
+    Example: ./prod-e providers lock --platform linux_amd64 --platform darwin_arm64
     """
-    options = LockOptions(platforms=tuple(platform or ()), upgrade=upgrade)
+    options = LockOptions(platforms=tuple(platform or ()), upgrade=upgrade, as_json=json)
     run(lambda context: lock_providers(context, options=options))
 
 
@@ -132,7 +138,7 @@ async def lock_providers(context: Context, *, options: LockOptions) -> None:
         if renewed:
             lock.replace(_merged([*left, *renewed]))
             hand_out(lock.read(), [stack.folder for stack in stacks], registry=terraform.registry)
-            _report(renewed, terminal)
+            _report(renewed, terminal, file=project.folder / LOCK_FILE, as_json=options.as_json)
     if failures:
         raise OpsError(
             f"{LOCK_FILE} is not complete:",
@@ -178,7 +184,7 @@ async def _lock(
             folder = Path(scratch)
             required = {source.rpartition("/")[2]: {"source": source, "version": constraint}}
             (folder / "main.tf.json").write_text(
-                json.dumps({"terraform": {"required_providers": required}}), "utf-8"
+                dumps({"terraform": {"required_providers": required}}), "utf-8"
             )
             if kept:
                 # Terraform keeps to the version, and computes every checksum.
@@ -205,12 +211,18 @@ async def _lock(
     raise OpsError(f"{source} {constraint} cannot be locked.", details=errors)
 
 
-def _report(renewed: Sequence[LockedProvider], terminal: Terminal) -> None:
+def _report(
+    renewed: Sequence[LockedProvider], terminal: Terminal, *, file: Path, as_json: bool
+) -> None:
     installed: dict[str, frozenset[str]] = {}
     for provider in renewed:
         versions = installed.get(provider.source, frozenset())
         installed[provider.source] = versions | {provider.version}
-    terminal.result(f"{LOCK_FILE} holds {shown(installed)}: commit it.")
+    if as_json:
+        locked = {source: sorted(found) for source, found in sorted(installed.items())}
+        terminal.result(to_json(LockResult(file=str(file), versions=locked)))
+    else:
+        terminal.result(f"{LOCK_FILE} holds {shown(installed)}: commit it.")
     for warning in warnings(installed):
         terminal.say(warning)
     for source in sorted({p.source for p in renewed if not p.is_signed}):

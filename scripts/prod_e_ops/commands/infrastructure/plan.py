@@ -9,8 +9,14 @@ from prod_e_ops.commands.arguments import (
 )
 from prod_e_ops.context import Context, run
 from prod_e_ops.stacks.prepared import prepare_stacks
-from prod_e_ops.stacks.render import show_plans
-from prod_e_ops.stacks.results import PlanResult, SkippedStackResult, StackPlanResult
+from prod_e_ops.stacks.refusals import expected_refusals
+from prod_e_ops.stacks.render import show_plans, show_refusals
+from prod_e_ops.stacks.results import (
+    PlanResult,
+    RefusalResult,
+    SkippedStackResult,
+    StackPlanResult,
+)
 from prod_e_ops.terminal.json_output import to_json
 
 
@@ -24,7 +30,7 @@ def plan(
     What it creates, changes, replaces and destroys. Nothing is changed. Needs AWS credentials that
     may read, and Terraform, or OpenTofu named in TERRAFORM_BINARY_NAME.
 
-    Example: npm run plan -- staging-e
+    Example: ./prod-e plan staging-e
     """
     run(lambda context: plan_stacks(context, named_environment(environment, named), as_json=json))
 
@@ -41,14 +47,17 @@ async def plan_stacks(
         name = prepared.environment.name
         plans = await prepared.plan()
         skipped = prepared.skipped_besides(plans)
+        refused = expected_refusals(plans, skipped, environment=name)
         if as_json:
             result = PlanResult(
                 environment=name,
                 stacks=[StackPlanResult.of(plan) for plan in plans],
                 skipped=[SkippedStackResult.of(skip) for skip in skipped],
+                refused=[RefusalResult.of(error) for error in refused],
             )
             terminal.result(to_json(result))
             return
         show_plans(context, plans, skipped, saved_by=prepared.terraform)
-        if any(not plan.is_empty for plan in plans):
+        show_refusals(terminal, refused)
+        if not refused and any(not plan.is_empty for plan in plans):
             terminal.hint(next_commands.deploy(name))

@@ -73,7 +73,7 @@ def prove(
     destroyed, and nothing may be left. A report says what was found; it can be attached to a bug
     report.
 
-    Example: npm run prove -- staging-e
+    Example: ./prod-e prove staging-e
     """
     options = ProveOptions(embedded=embedded, record=record, yes=yes, as_json=json)
     if remove:
