@@ -37,7 +37,9 @@ class TestTable:
         done = service.prod_e("images", "backend")
         assert done.returncode == 0, done.stderr
         header, *lines = done.stdout.splitlines()
-        assert " ".join(header.split()) == "DIGEST PUSHED SIZE USE DEFINITION FINDINGS TAGS"
+        assert " ".join(header.split()) == (
+            "DIGEST PUSHED (UTC) SIZE USE FINDINGS DEFINITION; TAGS"
+        )
         uses = {line[:19]: line for line in lines}
         assert len(uses) == 3
         running = uses[tagged["latest"][:19]]
@@ -85,7 +87,7 @@ class TestTable:
         service = ServiceOnAws(aws, tmp_path / "project")
         done = service.prod_e("images", "backend")
         assert done.returncode == 0
-        assert "npm run prod-e -- push backend" in done.stderr
+        assert "./prod-e push backend" in done.stderr
 
     def test_images_are_shown_before_anything_is_deployed(
         self, aws: EmbeddedAws, tmp_path: Path
@@ -104,7 +106,7 @@ class TestTable:
         done = service.prod_e("images", "backend")
         assert done.returncode == 2
         assert f"There is no ECR repository {service.repository}" in done.stderr
-        assert "npm run prod-e -- push backend" in done.stderr
+        assert "./prod-e push backend" in done.stderr
 
 
 class TestPrune:

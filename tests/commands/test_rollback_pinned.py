@@ -32,9 +32,8 @@ class TestPinned:
 
     def test_a_declined_question_leaves_all_as_it_was(self, pinned: ServiceOnAws) -> None:
         before = pinned.state()
-        done = pinned.prod_e("rollback", "backend", typed="\nn\n")
+        done = pinned.prod_e("rollback", "backend", typed="n\n")
         assert done.returncode == 1
-        assert '+ image_tag = "content-1111111111111111"' in done.stderr
         assert pinned.state() == before
 
     def test_where_it_runs_already_the_settings_alone_are_changed(

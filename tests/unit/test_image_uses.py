@@ -36,6 +36,7 @@ def use(*tags: str, days_old: int = 0, **known: object) -> ImageUse:
     values = {
         "runs": False,
         "healthy_at": None,
+        "has_failed": False,
         "last_ran_as": None,
         "deployments": (),
         "definitions": (),

@@ -22,7 +22,8 @@ class ImageUse:
     """An image in the repository and what uses it.
 
     `runs`: whether a task runs it. `healthy_at`: when the last deployment of it that succeeded
-    began. `last_ran_as`: the newest task definition that was deployed with it.
+    began. `has_failed`: whether the newest deployment of it that ended failed. `last_ran_as`: the
+    newest task definition that was deployed with it.
     `deployments`: the ids of the deployments of it that succeeded or are under way, newest first.
     `definitions`: the active task definitions that name it by a tag or its digest, newest first.
     """
@@ -30,6 +31,7 @@ class ImageUse:
     image: StoredImage
     runs: bool
     healthy_at: datetime | None
+    has_failed: bool
     last_ran_as: str | None
     deployments: tuple[str, ...]
     definitions: tuple[TaskDefinition, ...]
@@ -165,6 +167,7 @@ def _use(
         image=image,
         runs=bool(image.digests & running),
         healthy_at=next((d.created_at for d in of_image if d.succeeded), None),
+        has_failed=next((d.failed for d in of_image if not d.under_way), False),
         last_ran_as=next((d.revision.task_definition for d in of_image), None),
         deployments=tuple(d.id for d in of_image if d.succeeded or d.under_way),
         definitions=tuple(

@@ -18,25 +18,31 @@ def shown_use(use: ImageUse, found: ServiceImages) -> str:
     """What an image is used for, in a word or two."""
     if use.runs:
         return "runs"
+    if use.has_failed:
+        return "failed"
     if use is found.last_healthy:
         return "last healthy"
     return "was healthy" if use.healthy_at else "-"
 
 
 def image_rows(found: ServiceImages) -> Iterator[tuple[str, ...]]:
-    """For people: a heading, and a row for each image."""
-    yield "DIGEST", "PUSHED", "SIZE", "USE", "DEFINITION", "FINDINGS", "TAGS"
+    """For people: a heading, and a row for each image, within 80 columns but for the last cell."""
+    yield "DIGEST", "PUSHED (UTC)", "SIZE", "USE", "FINDINGS", "DEFINITION; TAGS"
     for use in found.uses:
-        newest = use.last_ran_as or (use.definitions[0].name if use.definitions else "-")
         yield (
             short_digest(use.image.digest),
             shown_minute(use.image.pushed_at),
             shown_size(use.image.size_bytes),
             shown_use(use, found),
-            newest,
             shown_findings(use.image),
-            ", ".join(use.image.tags) or "-",
+            named(use),
         )
+
+
+def named(use: ImageUse) -> str:
+    """What names an image: its newest task definition, then its tags."""
+    newest = use.definitions[0].name if use.definitions else use.last_ran_as
+    return f"{newest or '-'}; {', '.join(use.image.tags) or 'no tag'}"
 
 
 def shown_findings(image: StoredImage) -> str:

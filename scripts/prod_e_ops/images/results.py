@@ -48,6 +48,9 @@ class ImageResult:
     last_healthy: bool
     """Whether it is what the service would be rolled back to."""
 
+    failed: bool
+    """Whether the newest deployment of it that ended failed."""
+
     healthy_at: Moment | None
     """When the last deployment of it that succeeded began; null if none did."""
 
@@ -74,6 +77,7 @@ class ImageResult:
             runs=use.runs,
             last_healthy=use is found.last_healthy,
             healthy_at=use.healthy_at,
+            failed=use.has_failed,
             last_ran_as=use.last_ran_as,
             deployments=use.deployments,
             task_definitions=[definition.name for definition in use.definitions],

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,11 +33,20 @@ class Terminal:
         self.results.print(text, markup=False, style=style)
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Prints rows on stdout, the columns aligned by spaces."""
+        """Prints rows on stdout, the columns aligned by spaces.
+
+        Where a row is wider than the terminal, its last cell stands in lines of its own below it.
+        """
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
-            cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-            self.result("  ".join(cells).rstrip())
+            cells = [f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)]
+            line = "  ".join(cells).rstrip()
+            if not self.results.is_terminal or len(line) <= self.results.width:
+                self.result(line)
+                continue
+            self.result("  ".join(cells[:-1]).rstrip())
+            for part in textwrap.wrap(row[-1], self.results.width - 4):
+                self.result(f"    {part}")
 
     async def confirm(
         self,

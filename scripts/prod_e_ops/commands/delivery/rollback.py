@@ -10,7 +10,12 @@ from prod_e_ops.context import Context, run
 from prod_e_ops.images.inventory import existing_repository
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.rollback.apply import apply_target, verify_target
-from prod_e_ops.service.rollback.render import candidate_rows, next_steps, result_line
+from prod_e_ops.service.rollback.render import (
+    candidate_rows,
+    never_healthy,
+    next_steps,
+    result_line,
+)
 from prod_e_ops.service.rollback.results import RollbackResult
 from prod_e_ops.service.rollback.state import (
     gather_state,
@@ -83,6 +88,7 @@ async def roll_back(
         await refuse_while_under_way(deployments, status)
         state = await gather_state(project, deployments, repository, status)
         step.outcome = f"{len(state.candidates)} of {len(state.found.uses)} images"
+    is_chosen = False
     if to is None:
         proposal = state.proposal
         if not as_json and state.found.uses:
@@ -92,12 +98,15 @@ async def roll_back(
         to = proposal.image.digest
         if not yes:
             chosen = await terminal.choose(
-                f"To which tag, digest or task definition is {deployments.names.service} to go"
-                " back?",
-                proposal=proposal.name,
+                f"Which number, tag, digest or task definition is {deployments.names.service} in"
+                f" the account {account} to run?",
+                proposal=str(state.candidates.index(proposal) + 1),
                 instead=f"--yes takes {proposal.name}; --to names another one.",
             )
-            to = proposal.image.digest if chosen == proposal.name else chosen
+            by_number = dict(enumerate(state.candidates, start=1))
+            listed = by_number.get(int(chosen)) if chosen.isdecimal() else None
+            to = listed.image.digest if listed else chosen
+            is_chosen = True
     target = await resolve_target(project, state, to)
     runs_it = runs_already(state, target)
     if runs_it and target.change is None:
@@ -109,7 +118,10 @@ async def roll_back(
         terminal.say(f"{target.change.file.name} will keep it:")
         for line in target.change.lines():
             terminal.say(f"  {line}")
-    if not yes:
+    if warning := never_healthy(state, target):
+        terminal.say(warning)
+    # Whoever chose from the list has answered the question, unless there is more to know.
+    if not yes and not (is_chosen and warning is None):
         await terminal.confirm(
             f"Let {deployments.names.service} in the account {account} go back to {target.name}?"
         )

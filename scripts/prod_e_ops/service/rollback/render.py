@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from prod_e.delivery.image_tag import commit_in
 from prod_e_ops.images.inventory import short_digest
-from prod_e_ops.images.render import shown_use
+from prod_e_ops.images.render import named, shown_use
 from prod_e_ops.project.settings_edit import SettingsEdit
 from prod_e_ops.service.model import Deployment
 from prod_e_ops.service.render import shown_minute
@@ -15,20 +15,32 @@ _MOST_SHOWN = 15
 
 
 def candidate_rows(state: ServiceState) -> Iterator[tuple[str, ...]]:
-    """For people: what runs, and what can be gone back to."""
-    yield "DIGEST", "PUSHED", "USE", "HEALTHY", "DEFINITION", "TAGS"
+    """For people: what runs, and what can be gone back to with its number in the list."""
+    yield "#", "DIGEST", "PUSHED (UTC)", "HEALTHY (UTC)", "USE", "DEFINITION; TAGS"
     candidates = state.candidates
     shown = [use for use in state.found.uses if use.runs or use in candidates]
     for use in shown[:_MOST_SHOWN]:
-        named = use.definitions[0].name if use.definitions else use.last_ran_as
         yield (
+            str(candidates.index(use) + 1) if use in candidates else "",
             short_digest(use.image.digest),
             shown_minute(use.image.pushed_at),
+            shown_minute(use.healthy_at) if use.healthy_at else "never",
             shown_use(use, state.found),
-            shown_minute(use.healthy_at) if use.healthy_at else "-",
-            named or "-",
-            ", ".join(use.image.tags) or "-",
+            named(use),
         )
+
+
+def never_healthy(state: ServiceState, target: RollbackTarget) -> str | None:
+    """A warning of an image that no deployment is known to have brought to health; None: one has.
+
+    ECS keeps its record for 90 days.
+    """
+    image = target.image
+    use = next((u for u in state.found.uses if image and u.image.digest == image.digest), None)
+    if use is None or use.healthy_at:
+        return None
+    so_far = "its newest deployment failed" if use.has_failed else "ECS has deployed it never"
+    return f"Warning: {use.name} is not known to have been healthy: {so_far}."
 
 
 def result_line(

@@ -58,7 +58,12 @@ async def resolve_target(project: Project, state: ServiceState, to: str) -> Roll
         return _to_image(project, state, tagged)
     if to.startswith("sha256:"):
         fitting = [image for digest, image in images.items() if digest.startswith(to)]
-        if len(fitting) == 1 and len(to) >= len("sha256:") + _SHORTEST_DIGEST:
+        if len(to) < len("sha256:") + _SHORTEST_DIGEST:
+            raise InvalidOption(
+                f"{to} is too short: take {_SHORTEST_DIGEST} digits of a digest or more.",
+                details=[_UNCHANGED],
+            )
+        if len(fitting) == 1:
             return _to_image(project, state, fitting[0])
         problem = "is the beginning of several digests" if fitting else "is not"
         raise _no_such_image(state, f"{to} {problem} in {repository.name}")
