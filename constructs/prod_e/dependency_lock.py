@@ -26,7 +26,7 @@ TERRAFORM_REGISTRY = "registry.terraform.io"
 OPENTOFU_REGISTRY = "registry.opentofu.org"
 
 _HEADER = """\
-# The providers of all stacks, with their checksums. Commit this file. `npm run prod-e -- providers
+# The providers of all stacks, with their checksums. Commit this file. `./prod-e providers
 # lock` renews it, and nothing else changes what it says of a provider.
 """
 _PART_HEADER = f"# This stack's part of {LOCK_FILE} in the project's folder: change that one.\n"

@@ -3,6 +3,7 @@
 A command's module is imported when it is used, so that the help stays fast.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -83,7 +84,10 @@ class CommandGroup(TyperGroup):
         if registered is None:
             return None
         module = import_module(f"prod_e_ops.commands.{registered.module}")
-        return _as_command(cmd_name, getattr(module, registered.function))
+        command = _as_command(cmd_name, getattr(module, registered.function))
+        if "npm_lifecycle_event" in os.environ:
+            _refuse_what_npm_kept(command)
+        return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes a list of commands for each panel."""
@@ -103,6 +107,25 @@ def _as_command(name: str, found: typer.Typer | Callable[..., None]) -> TyperCom
     assert isinstance(command, TyperCommand | TyperGroup)
     command.name = name
     return command
+
+
+def _refuse_what_npm_kept(command: TyperCommand | TyperGroup) -> None:
+    from prod_e_ops.commands.npm_options import refuse_kept_options
+    from prod_e_ops.errors import InvalidOption
+    from prod_e_ops.terminal.terminal import Terminal
+
+    commands = command.commands.values() if isinstance(command, TyperGroup) else [command]
+    try:
+        refuse_kept_options(
+            name
+            for each in commands
+            for parameter in each.params
+            for name in parameter.opts
+            if name.startswith("--")
+        )
+    except InvalidOption as error:
+        Terminal().error(error)
+        raise typer.Exit(error.exit_status) from None
 
 
 _CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

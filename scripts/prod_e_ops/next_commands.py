@@ -1,17 +1,30 @@
-"""The commands that messages tell people to type next, in the project's folder.
+"""The commands that messages tell people to type next.
 
-Every function gives one; a test holds each against the command line.
+They begin as the launcher was called, so that they work where the user is; without it they are for
+the project's folder. Every function gives one; a test holds each against the command line.
 """
+
+import os
+import shlex
+from collections.abc import Sequence
+
+_LAUNCHER = shlex.quote(os.environ.get("PROD_E_LAUNCHER") or "./prod-e")
+
+
+def launched(arguments: str, *options: str) -> str:
+    """Any command. `arguments`: as they are typed."""
+    return " ".join((_LAUNCHER, arguments, *options))
 
 
 def plan(environment: str) -> str:
     """Shows what a deployment of the environment would do."""
-    return f"npm run plan -- {environment}"
+    return f"{_LAUNCHER} plan {environment}"
 
 
-def deploy(environment: str) -> str:
-    """Deploys the environment."""
-    return f"npm run deploy -- {environment}"
+def deploy(environment: str, *, allow_data_loss: Sequence[str] = ()) -> str:
+    """Deploys the environment; `allow_data_loss`: the addresses of what may be lost."""
+    allowed = (f" --allow-data-loss={shlex.quote(address)}" for address in allow_data_loss)
+    return f"{_LAUNCHER} deploy {environment}{''.join(allowed)}"
 
 
 def push(service: str, *, environment: str) -> str:
@@ -41,19 +54,19 @@ def status(service: str | None = None, *, environment: str, wait: bool = False) 
 
 def demo() -> str:
     """Shows the life of an environment on an embedded AWS."""
-    return "npm run demo"
+    return f"{_LAUNCHER} demo"
 
 
 def remove_proof(name: str) -> str:
     """Removes what a proof has left. `name`: its environment's."""
-    return f"npm run prove -- --remove {name}"
+    return f"{_LAUNCHER} prove --remove {name}"
 
 
 def lock_providers() -> str:
     """Renews the dependency lock."""
-    return "npm run prod-e -- providers lock"
+    return f"{_LAUNCHER} providers lock"
 
 
 def _of_service(command: str, service: str | None, environment: str) -> str:
     key = f" {service}" if service else ""
-    return f"npm run prod-e -- {command}{key} --environment {environment}"
+    return f"{_LAUNCHER} {command}{key} -e {environment}"

@@ -107,7 +107,7 @@ def test_another_checksum_is_refused_and_nothing_is_changed(locking: Locking) ->
     with pytest.raises(DependencyLockMismatch) as refusal:
         locking.init("second")
     assert f"{AWS} 5.100.0" in refusal.value.message
-    assert "npm run prod-e -- providers lock" in str(refusal.value.next_step)
+    assert "./prod-e providers lock" in str(refusal.value.next_step)
     assert refusal.value.exit_status == 2
     assert (locking.folder / LOCK_FILE).read_bytes() == text
     assert {file.name for file in locking.folder.iterdir()} == {LOCK_FILE, "first", "second"}
@@ -195,7 +195,7 @@ def test_only_the_command_takes_a_version_of_another_range(
     refused = prod_e(project, "plan", variables=aws.environment(registry))
     assert refused.returncode == 2
     assert f"{LOCK_FILE} has {AWS} 5.100.0" in refused.stderr
-    assert "`npm run prod-e -- providers lock` locks a version in that range" in refused.stderr
+    assert "`./prod-e providers lock` locks a version in that range" in refused.stderr
     assert (project / LOCK_FILE).read_bytes() == before
     taken = prod_e(project, "providers", "lock", variables=registry)
     assert taken.returncode == 0, taken.stderr

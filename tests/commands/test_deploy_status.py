@@ -130,7 +130,7 @@ def test_a_first_deployment_that_fails_says_that_nothing_may_run(
     assert done.returncode == 1
     assert "0 running, 0 pending, 2 desired" in done.stdout
     assert "nothing may be running" in done.stderr
-    assert f"push backend --environment {service.name} --wait" in done.stderr
+    assert f"push backend -e {service.name} --wait" in done.stderr
 
 
 def test_an_unknown_service_is_refused_with_those_there_are(service: ServiceOnAws) -> None:
@@ -145,7 +145,7 @@ def test_a_service_that_is_not_deployed_is_told_with_the_way_there(
     service = ServiceOnAws(aws, tmp_path / "project")
     done = service.prod_e("status")
     assert done.returncode == 2
-    assert f"npm run deploy -- {service.name}" in done.stderr
+    assert f"./prod-e deploy {service.name}" in done.stderr
 
 
 @dataclass(kw_only=True)
@@ -207,7 +207,7 @@ class TestUnderWay:
         assert now.returncode == 0, now.stderr
         assert "under way" in now.stdout
         assert "A deployment is under way." in now.stderr
-        assert "hint: npm run prod-e -- status backend" in now.stderr
+        assert "hint: ./prod-e status backend" in now.stderr
         assert "--wait" in now.stderr
         with following(service, "--wait", "--json") as command:
             command.read_until("has started 2 tasks.")

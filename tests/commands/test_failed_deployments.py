@@ -113,7 +113,7 @@ class TestVerification:
             asyncio.run(
                 verify_service(environment, "backend", digests=[digest], terminal=Terminal())
             )
-        assert f"redeploy backend --environment {service.name}" in str(missed.value.next_step)
+        assert f"redeploy backend -e {service.name}" in str(missed.value.next_step)
 
     def test_an_image_that_runs_is_a_success(
         self, service: ServiceOnAws, environment: Environment

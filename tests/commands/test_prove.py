@@ -115,5 +115,5 @@ def test_ctrl_c_leaves_a_report_and_says_what_removes_the_rest(tmp_path: Path) -
     assert process.returncode == 130
     (kept,) = (folder / ".prove").iterdir()
     assert "costs about" in said
-    assert f"npm run prove -- --remove {kept.name}" in more
+    assert f"./prod-e prove --remove {kept.name}" in more
     assert json.loads((kept / "report.json").read_text())["passed"] is False

@@ -67,7 +67,7 @@ class TestWhatStandsInTheWay:
         service = ServiceOnAws(aws, tmp_path / "project")
         done = service.prod_e("rollback", "backend", "--yes")
         assert done.returncode == 2
-        assert f"npm run deploy -- {service.name}" in done.stderr
+        assert f"./prod-e deploy {service.name}" in done.stderr
 
     def test_another_account_is_refused(self, followed: ServiceOnAws) -> None:
         text = followed.settings.read_text()

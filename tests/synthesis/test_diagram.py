@@ -74,7 +74,7 @@ def links(svg: str) -> list[str]:
 
 def test_the_readme_shows_the_picture_of_what_prod_e_is_today(seed: Any) -> None:
     committed = (PROJECT / "docs" / "architecture.svg").read_text("utf-8")
-    assert committed == diagram(seed), "docs/architecture.svg is stale: run `npm run diagram`"
+    assert committed == diagram(seed), "docs/architecture.svg is stale: run `./prod-e diagram`"
     assert "](docs/architecture.svg)" in (PROJECT / "README.md").read_text("utf-8")
 
 

@@ -13,7 +13,7 @@ PAGE = (PROJECT / "docs" / "deploying.md").read_text()
 DOORS = {
     "./scripts/deployment/build-and-push.sh": "push",
     "./scripts/deployment/rollback.sh": "rollback",
-    "npm run deploy": "deploy",
+    "./prod-e ": "",
 }
 
 
@@ -23,7 +23,6 @@ def typed() -> list[str]:
     for block in re.findall(r"```\n(.*?)```", PAGE, re.DOTALL):
         for line in block.splitlines():
             command = line.split("#")[0].removeprefix("  - run: ").strip()
-            command = command.replace("npm run prod-e -- ", "")
             for door, name in DOORS.items():
                 command = command.replace(door, name)
             if command.split(" ")[0] in {"push", "rollback", "deploy", "status", "images"}:

@@ -154,14 +154,14 @@ def test_an_image_of_the_same_content_that_comes_meanwhile_gets_all_tags() -> No
 @pytest.mark.parametrize(
     ("settings", "options", "moved", "told"),
     [
-        ("", {}, ["latest"], "ECS deploys it by itself now (npm run prod-e -- status api"),
+        ("", {}, ["latest"], "ECS deploys it by itself now (./prod-e status api"),
         ("", {}, [], "`latest` named this image before: nothing is deployed."),
-        ('image_tag = "content"', {}, [], "npm run deploy -- tiny-e deploys exactly this content."),
+        ('image_tag = "content"', {}, [], "./prod-e deploy tiny-e deploys exactly this content."),
         (
             'image_tag = "v1.0.0"',
             {"release": "v1.1.0"},
             [],
-            'Set image_tag = "v1.1.0" in environments/tiny-e.toml, then npm run deploy -- tiny-e',
+            'Set image_tag = "v1.1.0" in environments/tiny-e.toml, then ./prod-e deploy tiny-e',
         ),
         ('image_tag = "git-1"', {}, [], 'Set image_tag = "content-'),
         ("", {"platform": "linux/arm64"}, [], 'Set architecture = "arm64" in environments/tiny-e'),

@@ -135,7 +135,7 @@ def _read_project_lock(file: Path) -> Sequence[LockedProvider]:
         raise SettingsError(
             [
                 f"{file.name}: cannot be read: {error}; take it from the commit before, or delete"
-                " it and let `npm run prod-e -- providers lock` make it"
+                " it and let `./prod-e providers lock` make it"
             ]
         ) from None
 

@@ -154,8 +154,8 @@ def _meant(given: str, known: Iterable[str]) -> str:
 
 
 def find_project() -> Project:
-    """The project around the working directory, or else the one that this program belongs to."""
-    here = Path.cwd()
+    """The launcher's project, the one around the working directory, or else this program's own."""
+    here = Path(os.environ.get("PROD_E_PROJECT") or Path.cwd())
     for folder in (here, *here.parents):
         if (folder / "cdktf.json").is_file():
             # Without its environments it is still the one that is meant: no other may be deployed.

@@ -87,7 +87,7 @@ def test_people_get_a_table_and_the_next_step(world: World) -> None:
         "tags": f"{world.content_tag()}, latest",
         "built": "yes",
     }
-    assert "hint: ECS deploys it by itself now (npm run prod-e -- status api" in done.stderr
+    assert "hint: ECS deploys it by itself now (./prod-e status api" in done.stderr
 
 
 def test_content_that_ecr_has_is_not_built_again_and_only_its_tags_move(world: World) -> None:

@@ -45,5 +45,5 @@ def test_waiting_for_a_service_that_is_not_deployed_is_refused_before_it_builds(
 ) -> None:
     refused = world.push("--wait")
     assert refused.returncode != 0
-    assert "npm run deploy -- tiny-e" in refused.stderr
+    assert "./prod-e deploy tiny-e" in refused.stderr
     assert world.built == 0

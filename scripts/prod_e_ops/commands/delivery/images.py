@@ -45,7 +45,7 @@ def images(
 ) -> None:
     """Show a service's images in ECR, and what uses each.
 
-    Example: npm run prod-e -- images backend --prune --keep 5
+    Example: ./prod-e images backend --prune --keep 5
     """
     run(
         lambda context: show_or_prune(

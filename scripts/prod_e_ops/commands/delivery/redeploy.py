@@ -20,7 +20,7 @@ def redeploy(
     tag and read the secrets again. It is what `aws ecs update-service --force-new-deployment` does,
     and fails if ECS does not keep it.
 
-    Example: npm run prod-e -- redeploy backend
+    Example: ./prod-e redeploy backend
     """
     run(lambda context: deploy_again(context, environment, service, as_json=json))
 

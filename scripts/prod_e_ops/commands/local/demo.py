@@ -59,7 +59,7 @@ def demo(
     Real Terraform with the real AWS provider does it, with the very JSON that would be deployed,
     and the service runs with a real database behind a load balancer. Nothing is left behind.
 
-    Example: npm run demo
+    Example: ./prod-e demo
     """
     run(lambda context: run_demo(context, environment, keep=keep, runtime=runtime, as_json=json))
 

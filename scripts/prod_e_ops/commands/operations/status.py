@@ -40,7 +40,7 @@ def status(
     Its state, tasks, image and events. The exit status is 1 if the last one failed or ECS rolled it
     back, which is told with the reason.
 
-    Example: npm run prod-e -- status backend --wait
+    Example: ./prod-e status backend --wait
     """
     run(lambda context: show_status(context, service, environment, wait=wait, as_json=json))
 

@@ -1,0 +1,52 @@
+"""The launcher in the project's folder, and what npm's scripts make of it."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.project_folder import PROJECT
+
+WITHOUT_AWS = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+}
+
+
+def run(
+    *command: str, folder: Path, variables: Mapping[str, str] = WITHOUT_AWS
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_it_works_on_its_own_project_from_anywhere(tmp_path: Path) -> None:
+    launcher = os.path.relpath(PROJECT / "prod-e", tmp_path)
+    done = run(launcher, "status", "-e", "staging-e", folder=tmp_path)
+    assert done.returncode == 2
+    assert "there are no AWS credentials" in done.stderr
+    # What is to be typed next works where this was typed.
+    assert f"`{launcher} demo` needs none" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_an_option_that_npm_keeps_is_not_dropped_silently() -> None:
+    done = run("npm", "run", "plan", "nowhere-e", "--json", folder=PROJECT)
+    assert done.returncode == 2, done.stderr
+    assert "npm kept --json for itself" in done.stderr
+    assert "./prod-e plan nowhere-e --json" in done.stderr
+    passed_on = run("npm", "run", "plan", "--", "nowhere-e", "--json", folder=PROJECT)
+    assert "There is no environment 'nowhere-e'" in passed_on.stderr
