@@ -14,6 +14,7 @@ from embedded_aws.load import Load
 from tests.embedded.world import write_source
 from tests.support.aws_clients import client_of
 from tests.support.project_folder import TINY, make_project, prod_e
+from tests.support.put_images import put_images
 from tests.support.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider, pytest.mark.timeout(1_800)]
@@ -96,6 +97,7 @@ def test_another_port_loses_no_request(tmp_path: Path, aws: EmbeddedAws) -> None
     variables = aws.environment()
     deployed = prod_e(folder, "deploy", "--yes", variables=variables, timeout_seconds=900)
     assert deployed.returncode == 0, deployed.stderr
+    put_images(aws, "tiny-e-backend")
 
     (folder / "environments" / "tiny.toml").write_text(ANOTHER_PORT)
     (listener,) = aws.listeners()

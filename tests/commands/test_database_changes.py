@@ -11,6 +11,7 @@ import pytest
 from embedded_aws import EmbeddedAws
 from tests.support.aws_clients import client_of
 from tests.support.project_folder import TINY, make_project, prod_e
+from tests.support.put_images import put_images
 from tests.support.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider, pytest.mark.timeout(2_400)]
@@ -20,6 +21,7 @@ class Environment:
     """tiny-e with a database on an embedded AWS without a data plane."""
 
     def __init__(self, folder: Path, aws: EmbeddedAws) -> None:
+        self.aws = aws
         self.folder = make_project(folder, tiny=TINY)
         self.variables = aws.environment()
         self.rds = client_of(aws, "rds")
@@ -57,6 +59,7 @@ def test_a_database_is_upgraded_changed_later_and_kept_in_a_snapshot(
 ) -> None:
     environment.write(engine_version="15", final_snapshot=False)
     environment.run("deploy", "--yes")
+    put_images(environment.aws, "tiny-e-backend")
     assert environment.parameter_groups() == {"tiny-e-postgres15"}
 
     # The window is no time for a major upgrade: the old parameter group would still be in use.
@@ -92,6 +95,7 @@ def test_what_is_restored_keeps_its_data_when_its_origin_is_taken_out(
 ) -> None:
     environment.write()
     environment.run("deploy", "--yes")
+    put_images(environment.aws, "tiny-e-backend")
     environment.rds.create_db_snapshot(
         DBInstanceIdentifier="tiny-e-database", DBSnapshotIdentifier="before"
     )

@@ -12,7 +12,7 @@ from embedded_aws import EmbeddedAws
 from tests.support.asked import Asked
 from tests.support.aws_clients import client_of
 from tests.support.project_folder import TINY, make_project, prod_e
-from tests.support.service_on_aws import MANIFEST_TYPE
+from tests.support.put_images import put_images
 from tests.support.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
@@ -31,20 +31,6 @@ def repositories(aws: EmbeddedAws) -> set[str]:
     found = {r["repositoryName"] for r in ecr.describe_repositories()["repositories"]}
     ecr.close()
     return found
-
-
-def push(aws: EmbeddedAws, repository: str) -> None:
-    """Puts an image into a repository, and another one that no tag names."""
-    ecr = client_of(aws, "ecr")
-    for layers in ([], [{"size": 1, "digest": f"sha256:{'1' * 64}"}]):
-        manifest = {"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "layers": layers}
-        ecr.put_image(
-            repositoryName=repository,
-            imageManifest=json.dumps(manifest),
-            imageManifestMediaType=MANIFEST_TYPE,
-            imageTag="latest",
-        )
-    ecr.close()
 
 
 def active_services(aws: EmbeddedAws) -> set[str]:
@@ -100,7 +86,18 @@ def test_what_a_service_may_still_use_is_removed_after_it_and_asked_about_in_its
     variables = aws.environment()
     deployed = prod_e(folder, "deploy", "--yes", variables=variables)
     assert deployed.returncode == 0, deployed.stderr
-    push(aws, "tiny-e-worker")
+    assert "ECR has no tiny-e-backend:latest, which tiny-e-backend is to run." in deployed.stderr
+    assert "push backend -e tiny-e" in deployed.stderr
+    another_size = TINY.replace('build = "external"', 'build = "external"\nmemory_mib = 1024')
+    (folder / "environments" / "tiny.toml").write_text(another_size + WORKER)
+    without_image = prod_e(folder, "deploy", "--yes", variables=variables)
+    assert without_image.returncode == 2
+    assert "would start tasks without an image" in without_image.stderr
+    assert "ECR has no tiny-e-backend:latest" in without_image.stderr
+    assert "tiny-e-worker" not in without_image.stderr
+    assert "Nothing was changed." in without_image.stderr
+
+    put_images(aws, "tiny-e-worker")
     (folder / "environments" / "tiny.toml").write_text(TINY)
 
     refused = prod_e(folder, "deploy", "--yes", variables=variables)
@@ -139,7 +136,7 @@ def test_what_a_service_may_still_use_is_removed_after_it_and_asked_about_in_its
     assert removed.returncode == 0, removed.stderr
     assert repositories(aws) == {"tiny-e-backend"}
 
-    push(aws, "tiny-e-backend")
+    put_images(aws, "tiny-e-backend")
     destroyed = prod_e(folder, "destroy", "--yes", variables=variables)
     assert destroyed.returncode == 0, destroyed.stderr
     assert "The repository tiny-e-backend goes with 2 images." in destroyed.stderr

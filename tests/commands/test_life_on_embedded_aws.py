@@ -20,6 +20,7 @@ from tests.support.project_folder import (
     make_project,
     prod_e,
 )
+from tests.support.put_images import put_images
 from tests.support.running_command import running
 from tests.support.terraform_program import needs_aws_provider
 
@@ -87,6 +88,7 @@ def test_what_is_deployed_needs_no_more_and_a_change_changes_only_what_it_should
     assert deployed.returncode == 0, deployed.stderr
     outputs = json.loads(deployed.stdout)["outputs"]
     assert outputs["cluster_name"] == "tiny-e-cluster"
+    put_images(aws, "tiny-e-backend")
 
     again = prod_e(folder, "plan", "--json", variables=variables)
     assert again.returncode == 0, again.stderr

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from prod_e_ops import next_commands
 from prod_e_ops.analysis.database_changes import waiting_changes
 from prod_e_ops.errors import DestroyRefused, PlanRefused, StackNotDeployable, UserMistake
+from prod_e_ops.stacks.missing_images import MissingImage, refuse_missing_images
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.terraform.diagnostics import untaint
 from prod_e_ops.terraform.plan_changes import Change
@@ -93,19 +94,27 @@ def refuse_skipped(skipped: Sequence[SkippedStack]) -> None:
     for skip in skipped:
         raise StackNotDeployable(
             f"The stack {skip.stack.name} cannot be deployed: {skip.reason}.",
-            next_step='Put that right, or set build = "external" for its services and push their'
+            next_step='Fix that, or set build = "external" for its services and push their'
             " images yourself.",
         )
 
 
 def expected_refusals(
-    plans: Sequence[StackPlan], skipped: Sequence[SkippedStack], *, environment: str
+    plans: Sequence[StackPlan],
+    skipped: Sequence[SkippedStack],
+    missing: Sequence[MissingImage] = (),
+    *,
+    environment: str,
 ) -> Sequence[UserMistake]:
-    """What a deployment of these plans is refused for, none if it is not."""
+    """What a deployment of these plans is refused for, none if it is not.
+
+    `missing`: the images that ECR does not have.
+    """
     refused: list[UserMistake] = []
     left = "Nothing was changed."
     for refuse in (
         partial(refuse_skipped, skipped),
+        partial(refuse_missing_images, missing, environment=environment),
         partial(refuse_late_upgrades, plans, left=left),
         partial(refuse_data_loss, plans, environment=environment, left=left),
     ):

@@ -22,6 +22,11 @@ from prod_e_ops.images.results import ImagePlanResult
 from prod_e_ops.service.follow import verify_services
 from prod_e_ops.stacks.apply import apply_plan
 from prod_e_ops.stacks.image_apply import apply_images
+from prod_e_ops.stacks.missing_images import (
+    first_pushes,
+    missing_images,
+    refuse_missing_images,
+)
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.stacks.refusals import (
@@ -149,7 +154,12 @@ class _Deployment:
         is_refused = bool(data_loss(plans, may_lose=self.options.may_lose))
         now, later = (plans, []) if is_refused else await self._split(plans)
         self._show([plan for plan in now if plan.images or not plan.is_empty])
+        name = prepared.environment.name
+        missing = await missing_images(prepared, plans)
+        refuse_missing_images(missing, environment=name)
         self._judge(plans, left="Nothing was changed.")
+        for line in first_pushes(missing, environment=name):
+            prepared.context.terminal.say(line)
         for plan in later:
             prepared.context.terminal.say(
                 f"{plan.stack.name} is to lose what {prepared.environment.name} may still use: its"

@@ -8,6 +8,7 @@ from prod_e_ops.commands.arguments import (
     named_environment,
 )
 from prod_e_ops.context import Context, run
+from prod_e_ops.stacks.missing_images import first_pushes, missing_images
 from prod_e_ops.stacks.prepared import prepare_stacks
 from prod_e_ops.stacks.refusals import expected_refusals
 from prod_e_ops.stacks.render import show_plans, show_refusals
@@ -47,7 +48,8 @@ async def plan_stacks(
         name = prepared.environment.name
         plans = await prepared.plan()
         skipped = prepared.skipped_besides(plans)
-        refused = expected_refusals(plans, skipped, environment=name)
+        missing = await missing_images(prepared, plans)
+        refused = expected_refusals(plans, skipped, missing, environment=name)
         if as_json:
             result = PlanResult(
                 environment=name,
@@ -58,6 +60,9 @@ async def plan_stacks(
             terminal.result(to_json(result))
             return
         show_plans(context, plans, skipped, saved_by=prepared.terraform)
+        for line in first_pushes(missing, environment=name):
+            terminal.result("")
+            terminal.result(f"! {line}", style="yellow")
         show_refusals(terminal, refused)
         if not refused and any(not plan.is_empty for plan in plans):
             terminal.hint(next_commands.deploy(name))
