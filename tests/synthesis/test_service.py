@@ -142,6 +142,24 @@ def test_two_services_share_the_load_balancer_and_have_the_rest_to_themselves(
     assert len(stacks["tiny-e-registry"].all("aws_ecr_repository")) == 2
 
 
+@pytest.mark.parametrize(
+    ("path", "patterns"),
+    [
+        ("/api2", ["/api2", "/api2/*"]),
+        ("/api2/", ["/api2/", "/api2/*"]),
+        ("/", ["/", "/*"]),
+        ("/api?", ["/api?"]),
+        ("/jobs/*", ["/jobs/*"]),
+    ],
+)
+def test_a_path_without_wildcards_is_it_and_all_below(
+    synthesised: Any, path: str, patterns: list[str]
+) -> None:
+    stack = synthesised(f'{MINIMAL}path = "{path}"\n')["tiny-e"]
+    (condition,) = stack.one("aws_lb_listener_rule")["condition"]
+    assert condition["path_pattern"]["values"] == patterns
+
+
 def test_a_push_of_the_followed_tag_and_nothing_else_starts_a_deployment(seed: Any) -> None:
     rule = seed["prod-e"].one("aws_cloudwatch_event_rule", name="prod-e-backend-redeploy")
     assert json.loads(rule["event_pattern"]) == {

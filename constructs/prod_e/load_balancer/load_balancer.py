@@ -71,7 +71,9 @@ class LoadBalancerBase(Construct):
         self,
         service: Annotated[FargateService, Doc("with a port")],
         *,
-        path: Annotated[str, Doc("* and ? match anything; default /*")] = "/*",
+        path: Annotated[
+            str, Doc("* and ? match anything; without them it and all below; default /*")
+        ] = "/*",
         host: Annotated[str | None, Doc("* and ? match anything; default: every host")] = None,
         priority: Annotated[
             int | None,

@@ -15,6 +15,7 @@ from cdktf_cdktf_provider_aws.lb_target_group import LbTargetGroup, LbTargetGrou
 from constructs import Construct
 
 from prod_e.doc import Doc
+from prod_e.load_balancer.priority import path_patterns
 
 _LONGEST_NAME = 32
 
@@ -118,7 +119,9 @@ def listener_rule(
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html
     """
     conditions = [
-        LbListenerRuleCondition(path_pattern=LbListenerRuleConditionPathPattern(values=[path]))
+        LbListenerRuleCondition(
+            path_pattern=LbListenerRuleConditionPathPattern(values=[*path_patterns(path)])
+        )
     ]
     if host:
         conditions.append(

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import date, time
+from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
@@ -147,7 +148,10 @@ def _explained(details: ErrorDetails) -> Iterator[str]:
         case "missing":
             yield f"{key}: is missing"
         case "extra_forbidden":
-            yield f"{key}: is not a known key; allowed: {listed(_allowed_keys(location[:-1]))}"
+            allowed = _allowed_keys(location[:-1])
+            close = get_close_matches(location[-1], allowed, n=1, cutoff=0.7)
+            meant = f"did you mean {close[0]}? " if close else ""
+            yield f"{key}: is not a known key; {meant}allowed: {listed(allowed)}"
         case "string_pattern_mismatch":
             yield (
                 f"{key}: {_cut(repr(details['input']))} is not allowed; allowed:"

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from prod_e.delivery.image_build import RESERVED_BUILD_ARGS
 from prod_e.delivery.image_tag import ImageTag
-from prod_e.load_balancer.priority import rule_priority
+from prod_e.load_balancer.priority import LONGEST_PATTERN, path_patterns, rule_priority
 from prod_e.service.fargate_sizes import FARGATE_MEMORY_MIB
 from prod_e.service.ports import LEAST_PORT
 from prod_e.settings.fields import EcsName, Mistake, Section, listed, matching, parsed_text
@@ -94,7 +94,8 @@ class Service(Section):
             max_length=128,
         ),
     ] = "/*"
-    """The route: a path, in which `*` and `?` are the load balancer's wildcards."""
+    """The route: a path, in which `*` and `?` are the load balancer's wildcards. Without them it is
+    the path and all below it: `/api` is `/api` and `/api/*`."""
 
     host: (
         Annotated[
@@ -289,6 +290,12 @@ class Service(Section):
                 "port",
                 f"{self.port} is refused to a container without Linux capabilities; allowed:"
                 f" {LEAST_PORT} to 65535, whatever the load balancer listens on",
+            )
+        if any(len(pattern) > LONGEST_PATTERN for pattern in path_patterns(self.path)):
+            yield (
+                "path",
+                f"{self.path!r} with all below it is too long for the load balancer; allowed: at"
+                f" most {LONGEST_PATTERN - 2} characters without wildcards",
             )
         if self.min_tasks == 0:
             yield (

@@ -12,7 +12,10 @@ MISTAKES = [
     ('name = "tiny-e"\n', "services: is missing"),
     ("[services.backend]\n", "name: is missing"),
     ('name = "tiny-e"\n[services]\n', "services: {} is not allowed; allowed: at least 1"),
-    (with_service("cpu_unit = 256"), "services.backend.cpu_unit: is not a known key; allowed:"),
+    (
+        with_service("cpu_unit = 256"),
+        "services.backend.cpu_unit: is not a known key; did you mean cpu_units? allowed:",
+    ),
     (
         "colour = 1\n" + with_service(""),
         "colour: is not a known key; allowed: account, cluster, database,",

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from prod_e.settings import Environment, SettingsError, load_environment, load_environments
-from tests.support.project_folder import PROJECT
+from tests.support.project_folder import ENVIRONMENTS, PROJECT
 from tests.support.settings_mistakes import (
     EXISTING_NETWORK,
     mistakes,
@@ -18,9 +18,13 @@ from tests.support.settings_mistakes import (
 )
 
 
+def test_the_environments_of_the_project_are_valid() -> None:
+    assert load_environments(PROJECT / "environments")
+
+
 @pytest.mark.parametrize("name", ["prod-e", "staging-e"])
-def test_the_environments_of_the_project_are_valid(name: str) -> None:
-    environments = {e.name: e for e in load_environments(PROJECT / "environments")}
+def test_the_environments_that_are_shipped_are_valid(name: str) -> None:
+    environments = {e.name: e for e in load_environments(ENVIRONMENTS)}
     assert environments[name].services["backend"].memory_mib == 512
 
 
@@ -69,6 +73,23 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     toml = with_service("memory_mib = 1\nunknown = 1") + "[network]\ncidr = 'x'\n"
     found = mistakes(tmp_path, toml)
     assert len(found) >= 2
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "memory_mb = 1024",
+            "services.backend.memory_mb: is not a known key; did you mean memory_mib?",
+        ),
+        ("colour = 1", "services.backend.colour: is not a known key; allowed: "),
+    ],
+)
+def test_a_key_that_is_nearly_one_is_told_with_what_was_meant(
+    tmp_path: Path, line: str, told: str
+) -> None:
+    (message,) = mistakes(tmp_path, with_service(line))
+    assert message.startswith(told)
 
 
 def test_every_file_is_told_of(tmp_path: Path) -> None:

@@ -349,7 +349,8 @@ def _route(rule: Json) -> str:
         for kind in ("host_header", "path_pattern")
         if kind in condition
     }
-    return "".join([*conditions.get("host_header", ()), *conditions.get("path_pattern", ())])
+    # The first pattern is the route as it is written; a second one is all below it.
+    return "".join([*conditions.get("host_header", ()), *conditions.get("path_pattern", ())[:1]])
 
 
 def _image(image: str) -> str:
