@@ -27,18 +27,19 @@ def extend(stacks: "prod_e.EnvironmentStacks") -> None:
 
 def main() -> int:
     """Synthesises every environment; the exit status is 2 if the settings are wrong."""
+    output = Path(os.environ.get("CDKTF_OUTDIR", PROJECT / "cdktf.out"))
     try:
         environments = prod_e.load_environments(PROJECT / "environments")
         # This imports cdktf, which starts Node: wrong settings are told before.
         prod_e.synthesise(
-            environments,
-            project_folder=PROJECT,
-            output_folder=Path(os.environ.get("CDKTF_OUTDIR", PROJECT / "cdktf.out")),
-            extend=extend,
+            environments, project_folder=PROJECT, output_folder=output, extend=extend
         )
     except prod_e.SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    if "CDKTF_OUTDIR" not in os.environ:  # Otherwise whoever set it says so.
+        names = ", ".join(environment.name for environment in environments)
+        print(f"Wrote the stacks of {names} to {output}.")
     return 0
 
 

@@ -13,12 +13,12 @@ from prod_e_ops.project.project import Project
 from prod_e_ops.prove.environment import ProofFolder
 from tests.support.aws_clients import client_of
 from tests.support.forked_command import PROD_E
-from tests.support.project_folder import PROJECT, TINY, make_project, prod_e
+from tests.support.project_folder import ENVIRONMENTS, TINY, make_project, prod_e
 from tests.support.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
 
-SEED = (PROJECT / "environments" / "prod-e.toml").read_text()
+SEED = (ENVIRONMENTS / "prod-e.toml").read_text()
 
 
 def test_a_life_on_the_embedded_aws_is_proved_and_its_report_and_answers_are_nobodys(

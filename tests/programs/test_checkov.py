@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.project_folder import PROJECT, make_project, prod_e
+from tests.support.project_folder import ENVIRONMENTS, PROJECT, make_project, prod_e
 from tests.support.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
@@ -64,7 +64,7 @@ def checkov() -> Path:
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Path]]:
     """Terraform's plans as JSON, of the seed system and of the strictest settings."""
-    seed = (PROJECT / "environments" / "prod-e.toml").read_text()
+    seed = (ENVIRONMENTS / "prod-e.toml").read_text()
     folder = make_project(
         tmp_path_factory.mktemp("scanned") / "project",
         seed=seed.replace('build = "terraform"', 'build = "external"'),

@@ -11,6 +11,8 @@ from tests.support.forked_command import run_prod_e
 from tests.support.json_output import check_json_output
 
 PROJECT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = PROJECT / "tests" / "environments"
+"""The settings of the seed system and of its variant as shipped; the user's may change."""
 
 # Without what makes AWS slow to create: its database, and the load balancer's logs.
 TINY = """

@@ -1,9 +1,6 @@
-"""The synthesised JSON of a stack."""
+"""The synthesised JSON of a stack, and what the tests' environments are made from."""
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from prod_e import testing
 
 MINIMAL = """
 name = "tiny-e"
@@ -12,54 +9,8 @@ name = "tiny-e"
 """The settings of an environment with nothing but defaults."""
 
 
-@dataclass(frozen=True)
-class Synthesised:
+class Synthesised(testing.Synthesised):
     """A stack's JSON, asked by type and meaning."""
-
-    values: Mapping[str, Any]
-
-    @property
-    def text(self) -> str:
-        return json.dumps(self.values)
-
-    def all(self, type_name: str) -> list[dict[str, Any]]:
-        return list(self.values["resource"].get(type_name, {}).values())
-
-    def one(self, type_name: str, **arguments: object) -> dict[str, Any]:
-        found = [
-            resource
-            for resource in self.all(type_name)
-            if all(resource.get(key) == value for key, value in arguments.items())
-        ]
-        assert len(found) == 1, f"{len(found)} of {type_name} with {arguments}"
-        return found[0]
-
-    def reference(self, type_name: str, attribute: str, **arguments: object) -> str:
-        wanted = self.one(type_name, **arguments)
-        named = self.values["resource"][type_name].items()
-        name = next(name for name, resource in named if resource is wanted)
-        return f"${{{type_name}.{name}.{attribute}}}"
-
-    def container(self, **arguments: object) -> dict[str, Any]:
-        """The essential container of the task definition with these arguments."""
-        (found,) = [each for each in self.containers(**arguments) if each["essential"]]
-        return found
-
-    def containers(self, **arguments: object) -> list[dict[str, Any]]:
-        """All containers of the task definition with these arguments."""
-        definition = self.one("aws_ecs_task_definition", **arguments)
-        found: list[dict[str, Any]] = json.loads(definition["container_definitions"])
-        return found
-
-    def role_statements(self, name: str) -> list[dict[str, Any]]:
-        """What the role with this name may do."""
-        policy = json.loads(self.one("aws_iam_role_policy", name=name)["policy"])
-        found: list[dict[str, Any]] = policy["Statement"]
-        return found
-
-    def variables(self, **arguments: object) -> dict[str, str]:
-        """The plain variables of that container."""
-        return {each["name"]: each["value"] for each in self.container(**arguments)["environment"]}
 
     def ingress(self) -> set[tuple[str, str, int]]:
         """Who may connect to whom: source, destination, port, by the security groups' names."""
@@ -84,11 +35,3 @@ class Synthesised:
         }  # fmt: skip
         assert back == {rule for rule in rules if rule[0] != "0.0.0.0/0"}
         return rules
-
-    def policies(self) -> Iterator[dict[str, Any]]:
-        """Every statement of every IAM policy."""
-        for resources in self.values.get("resource", {}).values():
-            for resource in resources.values():
-                for key in ("policy", "assume_role_policy"):
-                    if key in resource and '"Statement"' in resource[key]:
-                        yield from json.loads(resource[key])["Statement"]

@@ -1,11 +1,9 @@
-import json
 from collections.abc import Callable, Mapping
 
 import pytest
 
-from prod_e.app.synthesis import synthesise
-from prod_e.settings import load_environment
-from tests.support.project_folder import PROJECT
+from prod_e.testing import synthesise_settings
+from tests.support.project_folder import ENVIRONMENTS
 from tests.support.synthesised import Synthesised
 
 Stacks = Mapping[str, Synthesised]
@@ -25,13 +23,8 @@ def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Synthesise:
             file = folder / "environments" / "given.toml"
             file.parent.mkdir()
             file.write_text(toml)
-            synthesise(
-                [load_environment(file)], project_folder=folder, output_folder=folder / "out"
-            )
-            known[toml] = {
-                path.parent.name: Synthesised(json.loads(path.read_text()))
-                for path in (folder / "out" / "stacks").glob("*/cdk.tf.json")
-            }
+            stacks = synthesise_settings(file, project_folder=folder)
+            known[toml] = {name: Synthesised(stack.values) for name, stack in stacks.items()}
         return known[toml]
 
     return run
@@ -39,11 +32,11 @@ def synthesised(tmp_path_factory: pytest.TempPathFactory) -> Synthesise:
 
 @pytest.fixture(scope="session")
 def seed(synthesised: Synthesise) -> Stacks:
-    """The stacks of environments/prod-e.toml."""
-    return synthesised((PROJECT / "environments" / "prod-e.toml").read_text())
+    """The stacks of the seed system."""
+    return synthesised((ENVIRONMENTS / "prod-e.toml").read_text())
 
 
 @pytest.fixture(scope="session")
 def staging(synthesised: Synthesise) -> Stacks:
-    """The stacks of environments/staging-e.toml."""
-    return synthesised((PROJECT / "environments" / "staging-e.toml").read_text())
+    """The stacks of its variant."""
+    return synthesised((ENVIRONMENTS / "staging-e.toml").read_text())

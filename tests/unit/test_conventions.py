@@ -17,7 +17,7 @@ CHANGE = {
 BY_POSITION = {
     "Box", "Change", "ContainerImage", "Diagnostic", "Doc", "EnvironmentNames", "Event", "Failure",
     "Finished", "ImageTag", "PlanSummary", "Project", "ProviderSource", "Repository", "Stack",
-    "Terraform", "VersionConstraint", "_Argument", "_Child", "_Pattern", "_Planning",
+    "Synthesised", "Terraform", "VersionConstraint", "_Argument", "_Child", "_Pattern", "_Planning",
 }  # fmt: skip
 """Those whose fields are told apart without their names."""
 

@@ -21,9 +21,10 @@ from prod_e_ops.prove.environment import ProofFolder, proof_settings
 from prod_e_ops.prove.leftovers import leftovers
 from prod_e_ops.prove.redaction import Redaction
 from prod_e_ops.prove.report import Proof, write
+from tests.support.project_folder import ENVIRONMENTS
 
 PROJECT = Path(__file__).resolve().parents[2]
-SEED = PROJECT / "environments" / "prod-e.toml"
+SEED = ENVIRONMENTS / "prod-e.toml"
 RICH = """
 name = "rich-e"
 [tags]
