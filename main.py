@@ -31,9 +31,7 @@ def main() -> int:
     try:
         environments = prod_e.load_environments(PROJECT / "environments")
         # This imports cdktf, which starts Node: wrong settings are told before.
-        prod_e.synthesise(
-            environments, project_folder=PROJECT, output_folder=output, extend=extend
-        )
+        prod_e.synthesise(environments, project_folder=PROJECT, output_folder=output, extend=extend)
     except prod_e.SettingsError as error:
         print(error, file=sys.stderr)
         return 2

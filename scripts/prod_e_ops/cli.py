@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 NAME = "prod-e"
 
@@ -106,7 +106,25 @@ def _as_command(name: str, found: typer.Typer | Callable[..., None]) -> TyperCom
     command = typer.main.get_command(found)
     assert isinstance(command, TyperCommand | TyperGroup)
     command.name = name
+    for parameter in command.params:
+        if isinstance(parameter, TyperArgument) and parameter.required:
+            _make_plain(parameter)
     return command
+
+
+def _make_plain(argument: TyperArgument) -> None:
+    """Shows a required argument without typer's braces, and what it can be where it is missing."""
+    from prod_e_ops.commands.arguments import service_keys
+
+    def shown(ctx: Any) -> list[str]:
+        return [argument.metavar or argument.name or ""]
+
+    def choices(ctx: Any) -> str:
+        keys = service_keys("") if argument.name == "service" else []
+        return f"Name one of {', '.join(keys)}." if keys else ""
+
+    argument.get_usage_pieces = shown  # type: ignore[method-assign]
+    argument.get_missing_message = choices  # type: ignore[method-assign]
 
 
 def _refuse_what_npm_kept(command: TyperCommand | TyperGroup) -> None:

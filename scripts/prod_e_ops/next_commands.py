@@ -8,23 +8,25 @@ import os
 import shlex
 from collections.abc import Sequence
 
-_LAUNCHER = shlex.quote(os.environ.get("PROD_E_LAUNCHER") or "./prod-e")
+
+def _launcher() -> str:
+    return shlex.quote(os.environ.get("PROD_E_LAUNCHER") or "./prod-e")
 
 
 def launched(arguments: str, *options: str) -> str:
     """Any command. `arguments`: as they are typed."""
-    return " ".join((_LAUNCHER, arguments, *options))
+    return " ".join((_launcher(), arguments, *options))
 
 
 def plan(environment: str) -> str:
     """Shows what a deployment of the environment would do."""
-    return f"{_LAUNCHER} plan {environment}"
+    return f"{_launcher()} plan {environment}"
 
 
 def deploy(environment: str, *, allow_data_loss: Sequence[str] = ()) -> str:
     """Deploys the environment; `allow_data_loss`: the addresses of what may be lost."""
     allowed = (f" --allow-data-loss={shlex.quote(address)}" for address in allow_data_loss)
-    return f"{_LAUNCHER} deploy {environment}{''.join(allowed)}"
+    return f"{_launcher()} deploy {environment}{''.join(allowed)}"
 
 
 def push(service: str, *, environment: str) -> str:
@@ -54,19 +56,19 @@ def status(service: str | None = None, *, environment: str, wait: bool = False) 
 
 def demo() -> str:
     """Shows the life of an environment on an embedded AWS."""
-    return f"{_LAUNCHER} demo"
+    return f"{_launcher()} demo"
 
 
 def remove_proof(name: str) -> str:
     """Removes what a proof has left. `name`: its environment's."""
-    return f"{_LAUNCHER} prove --remove {name}"
+    return f"{_launcher()} prove --remove {name}"
 
 
 def lock_providers() -> str:
     """Renews the dependency lock."""
-    return f"{_LAUNCHER} providers lock"
+    return f"{_launcher()} providers lock"
 
 
 def _of_service(command: str, service: str | None, environment: str) -> str:
     key = f" {service}" if service else ""
-    return f"{_LAUNCHER} {command}{key} -e {environment}"
+    return f"{_launcher()} {command}{key} -e {environment}"

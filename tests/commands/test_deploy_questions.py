@@ -66,7 +66,7 @@ def test_a_deployment_is_asked_about_again_where_somebody_has_deployed_meanwhile
         )
         asked.answer("y")
         asked.wait_for("The state of tiny-e-registry has changed since it was planned.")
-        asked.wait_for("Apply this plan of tiny-e-registry?")
+        asked.wait_for("Apply this plan of tiny-e-registry: ")
         shown = asked.said.partition("has changed since it was planned.")[2]
         assert "+ aws_ecr_lifecycle_policy" in shown
         assert "+ aws_ecr_repository" not in shown
@@ -122,7 +122,7 @@ def test_what_a_service_may_still_use_is_removed_after_it_and_asked_about_in_its
         assert "tiny-e-registry is to lose what tiny-e may still use" in asked.said
         assert "- aws_ecr_repository" not in asked.said
         asked.answer("y")
-        asked.wait_for("Apply this plan of tiny-e-registry?")
+        asked.wait_for("Apply this plan of tiny-e-registry: ")
         assert "- aws_ecr_repository" in asked.said
         assert "The repository tiny-e-worker goes with 2 images." in asked.said
         assert repositories(aws) == {"tiny-e-backend", "tiny-e-worker"}

@@ -86,12 +86,15 @@ class TestFollowingLatest:
         assert done.returncode == 0, done.stderr
         assert followed.running()[0] == {one}
         lines = [line.split() for line in done.stdout.splitlines() if line]
-        assert lines[0][0:2] == ["#", "DIGEST"]
+        assert ["#", "DIGEST"] in [line[:2] for line in lines]
         listed = {
             digest: line for line in lines for digest in line[:2] if digest.startswith("sha256:")
         }
         assert set(listed) == {digest[:19] for digest in followed.digests()}
-        assert {"last", "healthy", "v1.0.0"} <= {w.strip(",") for w in listed[one[:19]]}
+        assert {"last", "healthy"} <= {*listed[one[:19]]}
+        table = done.stdout.partition("# ")[2].partition("Which number")[0]
+        assert "v1.0.0" in table
+        assert max(map(len, table.splitlines())) <= 80
         assert listed[one[:19]][0] == "1"
         assert "[1; n for none]" in done.stderr
 
@@ -201,6 +204,7 @@ class TestFollowingLatest:
         ("to", "told"),
         [
             ("v9.9.9", "There is no image with the tag v9.9.9"),
+            ("v1.00", "Did you mean v1.0.0?"),
             ("sha256:" + "0" * 64, "is not in"),
             ("sha256:c42b", "sha256:c42b is too short"),
             ("99", ":99 does not exist"),

@@ -70,6 +70,14 @@ def test_an_unknown_command_is_refused() -> None:
     assert "No such command 'deploy-everything'" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["push", "rollback", "images", "redeploy"])
+def test_a_service_that_is_not_named_is_asked_for_with_those_there_are(command: str) -> None:
+    done = prod_e(command)
+    assert done.returncode == 2
+    assert f"Usage: prod-e {command} [OPTIONS] SERVICE" in done.stderr
+    assert "Missing argument 'SERVICE'. Name one of backend." in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "proposed"),
     [

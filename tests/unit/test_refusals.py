@@ -88,7 +88,7 @@ def test_what_is_not_asked_about_may_only_create(action: str) -> None:
             plan(created=(DATABASE,), **{action: (ROLE,)}), environment="tiny-e"
         )
     assert refused.value.details == (ROLE.address, "Nothing was changed.")
-    assert "deploy -- tiny-e" in str(refused.value.next_step)
+    assert "deploy tiny-e" in str(refused.value.next_step)
 
 
 def test_a_skipped_stack_is_refused_with_its_reason() -> None:

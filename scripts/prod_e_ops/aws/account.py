@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 async def check_account(environment: "Environment") -> str:
     """The account's number; raises if it cannot be told or is not the settings' `account`."""
-    failed = "The AWS account cannot be told"
+    failed = "Cannot determine the AWS account"
     with aws_errors(failed):
         identity = await in_thread(
             lambda: aws_client("sts", region=environment.region).get_caller_identity()

@@ -119,7 +119,7 @@ def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[No
         raise AwsFailed(
             f"{failed}: {error}",
             details=[f"{state}."],
-            next_step="Put right what AWS says, or run the command again later.",
+            next_step="Fix what AWS reports, or try again later.",
         ) from None
     except (NoConnection, HTTPClientError) as error:
         raise AwsUnreachable(

@@ -39,7 +39,7 @@ def service_keys(incomplete: str) -> list[str]:
 EnvironmentArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[ENVIRONMENT]",
+        metavar="ENVIRONMENT",
         help="The name of an environment (default: the only one, or prod-e).",
         show_default=False,
         autocompletion=environment_names,

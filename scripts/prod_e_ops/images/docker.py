@@ -267,9 +267,7 @@ class Docker:
             if found is None
             else f"Docker built {folder} for {found} instead of {platform}.",
             details=[*(said[-_LINES_SHOWN:] if found is None else ()), "Nothing was pushed."],
-            next_step=_OTHER_PLATFORM
-            if cannot
-            else "Correct what it says and run the command again.",
+            next_step=_OTHER_PLATFORM if cannot else "Fix this and run it again.",
         )
 
     async def login(self, host: str, *, user: str, password: str) -> None:

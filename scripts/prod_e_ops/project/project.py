@@ -112,7 +112,7 @@ class Project:
         if name not in found:
             raise UnknownEnvironment(
                 f"There is no environment {name!r} in {self.folder / 'environments'}.",
-                next_step=f"{_meant(name, found)}Name one of {', '.join(found)}, or add"
+                next_step=f"{did_you_mean(name, found)}Name one of {', '.join(found)}, or add"
                 f" environments/{name}.toml.",
             )
         return found[name]
@@ -141,13 +141,13 @@ def service_settings(environment: "Environment", key: str) -> "Service":
     if key not in environment.services:
         raise UnknownService(
             f"There is no service {key!r} in the environment {environment.name}.",
-            next_step=f"{_meant(key, environment.services)}Name one of"
+            next_step=f"{did_you_mean(key, environment.services)}Name one of"
             f" {', '.join(environment.services)}, or add [services.{key}] to {environment.file}.",
         )
     return environment.services[key]
 
 
-def _meant(given: str, known: Iterable[str]) -> str:
+def did_you_mean(given: str, known: Iterable[str]) -> str:
     """A guess at what was meant, with a space after it; empty if nothing is like it."""
     close = get_close_matches(given, known, n=1)
     return f"Did you mean {close[0]}? " if close else ""

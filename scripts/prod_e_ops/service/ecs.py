@@ -271,7 +271,7 @@ class Deployments:
 
     async def _targets(self, service: "ServiceTypeDef") -> Mapping[str, int]:
         states: Counter[str] = Counter()
-        with aws_errors(f"The health of {self.names.service}'s targets cannot be told"):
+        with aws_errors(f"Cannot read the health of {self.names.service}'s targets"):
             for balancer in service["loadBalancers"]:
                 if arn := balancer.get("targetGroupArn"):
                     answer = await in_thread(partial(self._target_health, arn))

@@ -166,15 +166,13 @@ class ServiceStatus:
 
     @property
     def progress(self) -> str:
-        """What changes while a deployment is under way, in one line."""
-        new = self.running - self.old_running
-        parts = [f"new tasks {new} of {self.desired} running"]
+        """What changes while a deployment is under way: tasks, and targets by their health."""
+        parts = [f"new {self.running - self.old_running}/{self.desired}"]
         if self.pending:
-            parts[0] += f", {self.pending} pending"
-        parts.append(f"old tasks {self.old_running} running")
-        if self.targets:
-            parts.append(f"targets {counted(self.targets)}")
-        return "; ".join(parts)
+            parts.append(f"pending {self.pending}")
+        parts.append(f"old {self.old_running}")
+        parts += [f"{health} {count}" for health, count in self.targets.items()]
+        return "  ".join(parts)
 
 
 def counted(counts: Mapping[str, int]) -> str:

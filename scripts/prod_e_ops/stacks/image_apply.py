@@ -127,7 +127,7 @@ async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
                             f"All that the build wrote: {project.shown(log)}.",
                             "Nothing of it was pushed, and no tag moved.",
                         ],
-                        next_step="Correct what it says and run the command again.",
+                        next_step="Fix this and run it again.",
                     ) from None
             raise error
         step.outcome = ", ".join(

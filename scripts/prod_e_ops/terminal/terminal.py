@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.status import Status
+from rich.text import Text
 
 from prod_e_ops.errors import Declined, NoTerminal, OpsError
 
@@ -137,8 +138,9 @@ class Step:
         self._started = time.monotonic()
         self._last_line = self._started
         self._status: Status | None = None
+        self._doing = "..."
         if console.is_terminal:
-            self._status = console.status(f"{title} ...", spinner="dots")
+            self._status = console.status(_LiveLine(self), spinner="dots")
             self._status.start()
         else:
             console.print(f"{title} ...", markup=False)
@@ -150,15 +152,17 @@ class Step:
 
     def update(self, doing: str) -> Self:
         """Shows what is being done just now."""
-        text = f"{self.title}: {doing} ({self.seconds:.0f} s)"
-        if self._status:
-            width = max(self._console.width - 4, 20)
-            shown = text if len(text) <= width else f"{text[: width - 1]}…"
-            self._status.update(shown.replace("[", r"\["))
-        elif time.monotonic() - self._last_line >= _HEARTBEAT_SECONDS:
+        self._doing = doing
+        if self._status is None and time.monotonic() - self._last_line >= _HEARTBEAT_SECONDS:
             self._last_line = time.monotonic()
-            self._console.print(f"  {text}", markup=False)
+            self._console.print(f"  {self.line}", markup=False)
         return self
+
+    @property
+    def line(self) -> str:
+        """How long it has been running, and what is being done just now."""
+        doing = " ..." if self._doing == "..." else f": {self._doing}"
+        return f"{self.seconds:.0f}s  {self.title}{doing}"
 
     def end(self, mark: str) -> None:
         """Replaces the live line by what the step came to."""
@@ -167,5 +171,18 @@ class Step:
         outcome = f": {self.outcome}" if self.outcome else ""
         style = None if mark == "✓" else "red"
         self._console.print(
-            f"{mark} {self.title}{outcome} ({self.seconds:.1f} s)", markup=False, style=style
+            f"{mark} {self.seconds:.1f}s  {self.title}{outcome}", markup=False, style=style
         )
+
+
+class _LiveLine:
+    """A step's live line: the clock ticks each time that the terminal is drawn."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        # The spinner and a space stand before it.
+        text = Text(self._step.line, no_wrap=True, overflow="ellipsis")
+        text.truncate(max(console.width - 4, 20), overflow="ellipsis")
+        yield text

@@ -102,6 +102,11 @@ async def push_image(
             f"Warning: tasks of {key} run on {plan.service.architecture} by the settings and"
             f" could not run this image, so {plan.service.image_tag} does not move to it."
         )
+    if plan.release and plan.is_dirty:
+        terminal.say(
+            f"Warning: {project.shown(plan.folder)} has changes that are not committed: no commit"
+            f" is what {plan.release} will be."
+        )
     docker, found = await _check(plan, context, yes=options.yes)
     if options.wait:
         # Refuses a service that is not deployed.

@@ -13,7 +13,13 @@ from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops import next_commands
 from prod_e_ops.analysis.prices import AS_OF, hourly_prices, total
 from prod_e_ops.aws.account import check_account
-from prod_e_ops.commands.arguments import EnvironmentArgument, Json, Yes
+from prod_e_ops.commands.arguments import (
+    EnvironmentArgument,
+    EnvironmentOption,
+    Json,
+    Yes,
+    named_environment,
+)
 from prod_e_ops.context import Context, run
 from prod_e_ops.demo.checks import Clients, clients_of, clients_of_account
 from prod_e_ops.demo.delivery import AsContainers, AsProcesses, Delivery
@@ -48,6 +54,7 @@ class ProveOptions:
 
 def prove(
     environment: EnvironmentArgument = None,
+    named: EnvironmentOption = None,
     embedded: Annotated[
         bool,
         typer.Option("--embedded", help="On an embedded AWS on this machine, which costs nothing."),
@@ -79,7 +86,11 @@ def prove(
     if remove:
         run(lambda context: remove_proof(context, remove, options=options))
     else:
-        run(lambda context: prove_environment(context, environment, options=options))
+        run(
+            lambda context: prove_environment(
+                context, named_environment(environment, named), options=options
+            )
+        )
 
 
 async def prove_environment(

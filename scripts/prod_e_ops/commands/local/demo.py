@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
-from prod_e_ops.commands.arguments import EnvironmentArgument, Json
+from prod_e_ops.commands.arguments import (
+    EnvironmentArgument,
+    EnvironmentOption,
+    Json,
+    named_environment,
+)
 from prod_e_ops.context import Context, run
 from prod_e_ops.demo.checks import clients_of
 from prod_e_ops.demo.delivery import AsContainers, AsProcesses, Delivery, remove_images
@@ -39,6 +44,7 @@ class Runtime(StrEnum):
 
 def demo(
     environment: EnvironmentArgument = None,
+    named: EnvironmentOption = None,
     keep: Annotated[
         bool,
         typer.Option("--keep", help="Leave it up until Ctrl-C, and print how to reach it."),
@@ -61,7 +67,15 @@ def demo(
 
     Example: ./prod-e demo
     """
-    run(lambda context: run_demo(context, environment, keep=keep, runtime=runtime, as_json=json))
+    run(
+        lambda context: run_demo(
+            context,
+            named_environment(environment, named),
+            keep=keep,
+            runtime=runtime,
+            as_json=json,
+        )
+    )
 
 
 async def run_demo(

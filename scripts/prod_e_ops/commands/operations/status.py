@@ -22,7 +22,7 @@ def status(
     service: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SERVICE]",
+            metavar="SERVICE",
             help="The key of a service: [services.KEY] (default: all of the environment).",
             show_default=False,
             autocompletion=service_keys,

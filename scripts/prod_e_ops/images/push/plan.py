@@ -45,7 +45,8 @@ class PushPlan:
     """What is to be pushed, known before anything is asked or built.
 
     `key`: of the service in the settings. `folder`: its source. `architecture`: `x86_64` or
-    `arm64`. `tags`: all of them, in the order in which they move: what starts a deployment last.
+    `arm64`. `is_dirty`: whether the source has changes that are not committed. `tags`: all of
+    them, in the order in which they move: what starts a deployment last.
     """
 
     environment: "Environment"
@@ -54,6 +55,7 @@ class PushPlan:
     architecture: str
     build: Build
     release: str | None
+    is_dirty: bool
     tags: tuple[str, ...]
 
     @property
@@ -128,6 +130,7 @@ async def plan_push(
         architecture=architecture,
         build=build,
         release=options.release,
+        is_dirty=context.is_dirty,
         tags=_in_order(
             [tag for tag in build.tags if fits or tag != service.image_tag.moves_to_builds],
             [*([options.release] if options.release else []), *options.tags],

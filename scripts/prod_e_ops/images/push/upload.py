@@ -93,7 +93,7 @@ def _not_uploaded(found: RepositoryFound, failure: TransferFailed, unmoved: str)
         return UploadFailed(
             f"{found.host} refused the image:",
             details=[str(failure), unmoved],
-            next_step="Put right what it says and run the command again.",
+            next_step="Fix this and run it again.",
         )
     why = (
         "does not accept the tokens that AWS gives for it"

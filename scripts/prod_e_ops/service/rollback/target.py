@@ -8,7 +8,7 @@ from prod_e_ops import next_commands
 from prod_e_ops.errors import ImageMissing, InvalidOption, TaskDefinitionMissing
 from prod_e_ops.images.ecr import StoredImage
 from prod_e_ops.images.inventory import most_specific_tag, reference_in, short_digest
-from prod_e_ops.project.project import Project
+from prod_e_ops.project.project import Project, did_you_mean
 from prod_e_ops.project.settings_edit import SettingsEdit, edit_image_tag
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import TaskDefinition
@@ -76,7 +76,12 @@ async def resolve_target(project: Project, state: ServiceState, to: str) -> Roll
                 next_step=f"Say --to {family}:NUMBER.",
             )
         return await _to_revision(project, state, f"{family}:{revision['number']}")
-    raise _no_such_image(state, f"There is no image with the tag {to} in {repository.name}")
+    tags = [tag for image in images.values() for tag in image.tags]
+    raise _no_such_image(
+        state,
+        f"There is no image with the tag {to} in {repository.name}",
+        meant=did_you_mean(to, tags),
+    )
 
 
 def _to_image(project: Project, state: ServiceState, image: StoredImage) -> RollbackTarget:
@@ -155,7 +160,7 @@ def _pin(
     return edit_image_tag(file, key=deployments.key, tag=tag)
 
 
-def _no_such_image(state: ServiceState, problem: str) -> ImageMissing:
+def _no_such_image(state: ServiceState, problem: str, *, meant: str = "") -> ImageMissing:
     names = [use.name for use in state.found.uses if not state.is_current(use)]
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     others = f"{', '.join(names[:10])}{more}" if names else "none"
@@ -163,7 +168,7 @@ def _no_such_image(state: ServiceState, problem: str) -> ImageMissing:
     return ImageMissing(
         f"{problem}.",
         details=[f"Other images there are: {others}", _UNCHANGED],
-        next_step="All images:"
+        next_step=f"{meant}All images:"
         f" {next_commands.images(state.deployments.key, environment=environment)}",
     )
 
