@@ -21,7 +21,7 @@ SETTINGS = TINY.replace('build = "external"', 'build = "external"\nstartup_secon
 
 # Terraform takes a service for steady as soon as its tasks run, if only for a moment: these do not.
 PREPARED = """
-def extend(stacks: EnvironmentStacks) -> None:
+def extend(stacks: "prod_e.EnvironmentStacks") -> None:
     stacks.main.services["backend"].add_init_container("prepare", command=["sh", "prepare.sh"])
 
 
