@@ -66,6 +66,7 @@ COMMANDS: Mapping[str, Registered] = {
     ),
     **_group(
         "Local",
+        init=("init", "Write the settings file of a new environment."),
         demo=("demo", "Show the whole life of an environment on an embedded AWS."),
     ),
 }

@@ -8,6 +8,7 @@ import griffe
 from prod_e_ops.demo.report import DemoResult
 from prod_e_ops.images.push.render import PushResult
 from prod_e_ops.images.results import ImagesResult, PruneResult
+from prod_e_ops.project.results import InitResult
 from prod_e_ops.prove.report import ProveResult
 from prod_e_ops.service.results import RedeployResult, StatusResult
 from prod_e_ops.service.rollback.results import RollbackResult
@@ -25,6 +26,7 @@ from reference.docstrings import docstring_text
 Schema = dict[str, Any]
 
 RESULTS: Mapping[str, type] = {
+    "init": InitResult,
     "synth": SynthResult,
     "plan": PlanResult,
     "deploy": DeployResult,

@@ -79,6 +79,11 @@ class Terminal:
             raise Declined("Nothing was changed.")
         return answer or proposal
 
+    async def ask(self, question: str, *, proposal: str) -> str:
+        """Asks for a value; Enter takes the proposal. Raises `NoTerminal` if there is none."""
+        answer = await self._answer(f"{question} [{proposal}]: ", instead="Give it as an option.")
+        return answer or proposal
+
     async def _answer(self, question: str, *, instead: str) -> str:
         if not sys.stdin.isatty():
             raise NoTerminal(
