@@ -9,15 +9,18 @@ import pytest
 import typer
 
 from prod_e_ops.cli import COMMANDS, app
+from tests.support.project_folder import ENVIRONMENTS, make_project
 
 PROJECT = Path(__file__).resolve().parents[2]
 PROD_E = Path(sys.executable).with_name("prod-e")
 
 
-def prod_e(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def prod_e(
+    *arguments: str, folder: Path = PROJECT, **variables: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [PROD_E, *arguments],
-        cwd=PROJECT,
+        cwd=folder,
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
@@ -70,9 +73,18 @@ def test_an_unknown_command_is_refused() -> None:
     assert "No such command 'deploy-everything'" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the environments that are shipped; those of the user may be others."""
+    settings = {file.stem: file.read_text() for file in ENVIRONMENTS.glob("*.toml")}
+    return make_project(tmp_path_factory.mktemp("shipped") / "project", **settings)
+
+
 @pytest.mark.parametrize("command", ["push", "rollback", "images", "redeploy"])
-def test_a_service_that_is_not_named_is_asked_for_with_those_there_are(command: str) -> None:
-    done = prod_e(command)
+def test_a_service_that_is_not_named_is_asked_for_with_those_there_are(
+    shipped: Path, command: str
+) -> None:
+    done = prod_e(command, folder=shipped)
     assert done.returncode == 2
     assert f"Usage: prod-e {command} [OPTIONS] SERVICE" in done.stderr
     assert "Missing argument 'SERVICE'. Name one of backend." in done.stderr
@@ -89,9 +101,10 @@ def test_a_service_that_is_not_named_is_asked_for_with_those_there_are(command: 
     ],
 )
 def test_a_shell_completes_commands_options_environments_and_services(
-    words: str, proposed: list[str]
+    shipped: Path, words: str, proposed: list[str]
 ) -> None:
     done = prod_e(
+        folder=shipped,
         _PROD_E_COMPLETE="complete_bash",
         COMP_WORDS=words,
         COMP_CWORD=str(len(words.split(" ")) - 1),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from prod_e.settings import load_environments
 from tests.support.project_folder import PROJECT
 
 WITHOUT_AWS = {
@@ -35,7 +36,8 @@ def run(
 
 def test_it_works_on_its_own_project_from_anywhere(tmp_path: Path) -> None:
     launcher = os.path.relpath(PROJECT / "prod-e", tmp_path)
-    done = run(launcher, "status", "-e", "staging-e", folder=tmp_path)
+    name = load_environments(PROJECT / "environments")[0].name
+    done = run(launcher, "status", "-e", name, folder=tmp_path)
     assert done.returncode == 2
     assert "there are no AWS credentials" in done.stderr
     # What is to be typed next works where this was typed.

@@ -25,6 +25,7 @@ from prod_e import (
     Statement,
     Waf,
 )
+from prod_e.testing import synthesised
 from tests.support.synthesised import Synthesised
 
 IMAGE = "nginxinc/nginx-unprivileged:1"
@@ -42,10 +43,9 @@ def stack(tmp_path: Path) -> TerraformStack:
 
 
 @pytest.fixture
-def synthesise(stack: TerraformStack, tmp_path: Path) -> Callable[[], Synthesised]:
+def synthesise(stack: TerraformStack) -> Callable[[], Synthesised]:
     def run() -> Synthesised:
-        App.of(stack).synth()
-        return Synthesised(json.loads((tmp_path / "stacks" / "theirs" / "cdk.tf.json").read_text()))
+        return Synthesised(synthesised(stack).values)
 
     return run
 
