@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from prod_e.settings import load_environment
 from prod_e_ops.demo import starting
+from prod_e_ops.demo.live import Live
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import DemoStepResult, Report, Requests, show
 from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
@@ -198,3 +201,23 @@ def test_a_deployment_that_another_follows_is_no_service_that_cannot_start(
 ) -> None:
     with pytest.raises(TimeoutError):
         start_of(project, StoppedTasks("FAILED", "IN_PROGRESS"))
+
+
+@pytest.mark.parametrize(
+    ("has_database", "outcome"),
+    [(True, "GET /health 200, note 7 written and read"), (False, "GET /health 200")],
+)
+def test_a_note_is_written_where_the_service_has_the_database(
+    monkeypatch: pytest.MonkeyPatch, has_database: bool, outcome: str
+) -> None:
+    monkeypatch.setattr(Live, "_expect_version", AsyncMock())
+    monkeypatch.setattr(Live, "_write_and_read", lambda _: 7)
+    step = SimpleNamespace(outcome="")
+    environment = SimpleNamespace(
+        services={"api": SimpleNamespace(health_path="/health")},
+        uses_database=lambda _: has_database,
+    )
+    run: Any = SimpleNamespace(environment=environment, step=lambda _: nullcontext(step))
+    others: Any = SimpleNamespace(key="api", first=None)
+    asyncio.run(Live(run=run, delivery=others, versions=others, door=others).ask())
+    assert step.outcome == outcome

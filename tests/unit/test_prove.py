@@ -1,11 +1,16 @@
 """A proof's own parts: its settings, its price, what it takes out of AWS's answers, its report."""
 
+import asyncio
 import json
 import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 from botocore import xform_name
@@ -13,8 +18,9 @@ from botocore.session import get_session
 
 from prod_e.settings import load_environment
 from prod_e_ops.analysis.prices import hourly_prices, total
+from prod_e_ops.commands.infrastructure import prove
 from prod_e_ops.demo.report import DemoStepResult, Report
-from prod_e_ops.errors import UserMistake
+from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.project.project import Project
 from prod_e_ops.prove.alarm import _policy
 from prod_e_ops.prove.environment import ProofFolder, proof_settings
@@ -297,3 +303,26 @@ def test_the_report_says_what_went_wrong_and_not_whose_account_it_was(tmp_path: 
         assert "93 to create" in text
     assert "did not pass" in (tmp_path / "report.md").read_text()
     assert json.loads((tmp_path / "report.json").read_text())["passed"] is False
+
+
+@pytest.mark.parametrize("error", [OpsError("AWS said no"), RuntimeError("a bug")])
+def test_a_life_that_ends_early_is_in_the_report_and_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    proof = SimpleNamespace(failed=[], steps=SimpleNamespace(passed=False))
+    finished: list[bool] = []
+
+    @asynccontextmanager
+    async def life(*_: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(live=AsyncMock(side_effect=error))
+
+    monkeypatch.setattr(prove, "_proof", lambda *_: proof)
+    monkeypatch.setattr(prove, "_life", life)
+    monkeypatch.setattr(prove, "_finish", lambda *_, is_passed: finished.append(is_passed))
+    monkeypatch.setattr(prove, "ProofFolder", MagicMock())
+    options = prove.ProveOptions(embedded=True, record=False, yes=True, as_json=False)
+    with pytest.raises(type(error), match=str(error)):
+        asyncio.run(prove.prove_environment(MagicMock(), None, options=options))
+    assert finished == [False]
+    assert proof.steps.passed is False
+    assert str(error) in proof.failed[0]
