@@ -38,7 +38,7 @@ def refused(
     [
         (
             TINY.replace("build", "bild"),
-            "environments/tiny.toml: services.backend.bild: is not a known key; allowed: ",
+            "environments/tiny.toml: services.backend.bild: is not a known key; did you mean",
         ),
         (
             TINY.replace("egress =", 'availability_zones = "2"\negress ='),
@@ -147,7 +147,7 @@ def test_a_web_page_in_place_of_aws_is_told(project: Path, aws: EmbeddedAws) -> 
         faulty.fault = web_page
         variables = {**aws.environment(), "AWS_ENDPOINT_URL": faulty.url}
         said = refused(project, "plan", status=1, variables=variables)
-    assert "The AWS account cannot be told: what answered is not AWS" in said
+    assert "Cannot determine the AWS account: what answered is not AWS" in said
 
 
 def test_an_option_that_does_not_exist_is_refused(project: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prod_e_ops.commands.arguments import named_environment
-from prod_e_ops.errors import InvalidOption, UnknownEnvironment, UnknownService
+from prod_e_ops.errors import InvalidOption, SettingsMistake, UnknownEnvironment, UnknownService
 from prod_e_ops.project.project import Project, service_settings
 
 SETTINGS = """\
@@ -59,3 +59,29 @@ def test_nothing_is_guessed_where_nothing_is_like_it(project: Project) -> None:
     with pytest.raises(UnknownService) as unknown:
         service_settings(project.environment(None), "web")
     assert str(unknown.value.next_step).startswith("Name one of backend")
+
+
+@pytest.mark.parametrize(
+    "other", ["name = 1\n", "not TOML", 'name = "other-e"\n[services.backend]\n'], ids=str
+)
+def test_the_file_of_another_environment_keeps_nobody_from_this_one(
+    project: Project, other: str
+) -> None:
+    # The last one has the addresses of this one's network.
+    (project.folder / "environments" / "other-e.toml").write_text(other)
+    assert project.environment("staging-e").name == "staging-e"
+    with pytest.raises(SettingsMistake):
+        project.environments()
+
+
+@pytest.mark.parametrize("name", ["other-e", None])
+def test_a_bad_file_stops_its_own_environment(project: Project, name: str | None) -> None:
+    (project.folder / "environments" / "other-e.toml").write_text('name = "other-e"\n')
+    with pytest.raises(SettingsMistake, match=r"other-e\.toml: services: is missing"):
+        project.environment(name)
+
+
+def test_a_name_that_two_files_have_is_nobodys(project: Project) -> None:
+    (project.folder / "environments" / "other-e.toml").write_text(SETTINGS)
+    with pytest.raises(SettingsMistake, match="'staging-e' is that of"):
+        project.environment("staging-e")

@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -101,7 +103,13 @@ class Project:
 
     def environment(self, name: str | None) -> "Environment":
         """The environment of that name; without one the only one, or the one named prod-e."""
-        found = self.environments()
+        try:
+            found = self.environments()
+        except SettingsMistake:
+            # Another environment's file must not keep anybody from this one.
+            found = self._right_ones()
+            if (name or DEFAULT_ENVIRONMENT) not in found:
+                raise
         if name is None:
             name = next(iter(found)) if len(found) == 1 else DEFAULT_ENVIRONMENT
             if name not in found:
@@ -116,6 +124,17 @@ class Project:
                 f" environments/{name}.toml.",
             )
         return found[name]
+
+    def _right_ones(self) -> Mapping[str, "Environment"]:
+        """The environments whose own file has no mistake, and whose name no other one has."""
+        from prod_e.settings import SettingsError, load_environment
+
+        found = []
+        for file in sorted((self.folder / "environments").glob("*.toml")):
+            with suppress(SettingsError):
+                found.append(load_environment(file))
+        counted = Counter(environment.name for environment in found)
+        return {each.name: each for each in found if counted[each.name] == 1}
 
     def stacks(self, environment: str) -> Sequence[Stack]:
         """The synthesised stacks of an environment, in the order in which they are deployed."""
