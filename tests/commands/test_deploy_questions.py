@@ -15,7 +15,7 @@ from tests.support.project_folder import TINY, make_project, prod_e
 from tests.support.put_images import put_images
 from tests.support.terraform_program import needs_aws_provider
 
-pytestmark = [pytest.mark.slow, needs_aws_provider]
+pytestmark = [pytest.mark.slow, needs_aws_provider, pytest.mark.timeout(1_800)]
 
 WORKER = '[services.worker]\nsource = "backend"\npath = "/jobs/*"\nbuild = "external"\n'
 

@@ -123,6 +123,9 @@ def test_changes_that_are_not_committed_are_in_the_commits_tag(world: World) -> 
     world.change("not committed")
     done = world.pushed()
     assert f"git-{commit[:12]}-dirty" in done["tags"]
+    released = world.push("--release", "v1.0.0")
+    assert released.returncode == 0, released.stderr
+    assert "api has changes that are not committed: no commit is what v1.0.0" in released.stderr
     image = world.registry.image(REPOSITORY, done["digest"])
     assert f"COMMIT={commit}-dirty" in image["config"]["Env"]
 
