@@ -1,6 +1,7 @@
 """What load balancers count and log, and the alarms that ring from it."""
 
 import gzip
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,6 +125,8 @@ def test_access_logs_are_in_the_bucket(serving: World) -> None:
     )
 
     def objects() -> list[str]:
+        # They come once a minute.
+        time.sleep(1)
         serving.get("/?a=b")
         listed = s3.list_objects_v2(Bucket=serving.name).get("Contents", [])
         return [each["Key"] for each in listed]

@@ -94,7 +94,7 @@ def test_a_version_that_answers_500_is_rolled_back_and_loses_no_request(world: W
     world.create(healthCheckGracePeriodSeconds=1)
     world.until_steady()
     before = world.task_pids()
-    with world.load() as load:
+    with world.load("/slow?ms=100") as load:
         world.deploy("unhealthy")
         world.until_deployment("ROLLBACK_SUCCESSFUL")
     assert load.lost == 0, load
