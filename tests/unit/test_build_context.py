@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prod_e.app.synthesis import synthesise
-from prod_e.delivery.build_context import included_files, read_build_context
+from prod_e.delivery.build_context import BuildContext, included_files, read_build_context
 from prod_e.settings import SettingsError, load_environment
 
 SOURCES = (
@@ -250,3 +251,31 @@ def test_stars_that_could_match_in_many_ways_take_no_time(tmp_path: Path) -> Non
     assert time.monotonic() - begun < 5
     assert "a" * 200 in files
     assert f"{'a' * 200}b" not in files
+
+
+def test_a_folder_in_git_has_its_last_commit_and_says_what_is_not_in_it(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=A", "-c", "user.email=a@example.com")
+        return subprocess.run(
+            ["git", *identity, *arguments],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
+    def read() -> BuildContext:
+        return read_build_context(folder, architecture="x86_64")
+
+    folder = made(tmp_path / "app")
+    assert (read().commit, read().is_dirty, read().revision) == (None, False, "")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "one")
+    commit = git("rev-parse", "HEAD")
+    assert (read().commit, read().is_dirty, read().revision) == (commit, False, commit)
+    # Elsewhere in the repository is no matter of this folder's.
+    (tmp_path / "elsewhere").touch()
+    assert read().revision == commit
+    (folder / "more").touch()
+    assert (read().commit, read().is_dirty, read().revision) == (commit, True, f"{commit}-dirty")
