@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
-.venv/bin/shellcheck scripts/*.sh scripts/deployment/*.sh .ci/*
+.venv/bin/shellcheck prod-e scripts/*.sh scripts/deployment/*.sh .ci/*
 .venv/bin/hadolint backend/Dockerfile
 npm --prefix backend run --silent lint
 echo "No complaints."
