@@ -108,6 +108,8 @@ def test_pushed_images_stay_when_terraform_forgets_them(seed: Any) -> None:
     pushed = seed["prod-e-image"].all("docker_registry_image")
     assert pushed
     assert all(image["keep_remotely"] is True for image in pushed)
+    # What another project on this machine may have been built from.
+    assert seed["prod-e-image"].one("docker_image")["keep_locally"] is True
     assert all(re.fullmatch("[0-9a-f]{16}", image["triggers"]["content_hash"]) for image in pushed)
 
 

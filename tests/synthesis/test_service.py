@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from prod_e.service.task_definition import _without_key
 from tests.support.synthesised import MINIMAL
 
 
@@ -186,3 +187,22 @@ def test_a_pinned_tag_is_not_redeployed_on_push(synthesised: Any, tag: str) -> N
     assert not stack.all("aws_sfn_state_machine")
     expected = r"content-[0-9a-f]{16}" if tag == "content" else re.escape(tag)
     assert re.search(rf"/tiny-e-backend:{expected}$", stack.container()["image"])
+
+
+@pytest.mark.parametrize(
+    ("given", "secret"),
+    [
+        ("${aws_secretsmanager_secret.db.arn}", "${aws_secretsmanager_secret.db.arn}"),
+        ("${aws_secretsmanager_secret.db.arn}:password::", "${aws_secretsmanager_secret.db.arn}"),
+        (
+            "arn:aws:secretsmanager:us-west-2:111122223333:secret:key-AbCdEf:password::",
+            "arn:aws:secretsmanager:us-west-2:111122223333:secret:key-AbCdEf",
+        ),
+        (
+            "arn:aws:ssm:us-west-2:111122223333:parameter/app/key",
+            "arn:aws:ssm:us-west-2:111122223333:parameter/app/key",
+        ),
+    ],
+)
+def test_the_right_to_read_a_key_of_a_secret_is_that_to_the_secret(given: str, secret: str) -> None:
+    assert _without_key(given) == secret

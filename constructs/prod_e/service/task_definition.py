@@ -293,7 +293,10 @@ def _execution_statements(
 
 
 def _without_key(arn: str) -> str:
-    return arn.partition("}:")[0] + "}" if arn.startswith("${") else ":".join(arn.split(":")[:7])
+    if arn.startswith("${"):
+        expression, has_key, _ = arn.partition("}:")
+        return expression + "}" if has_key else arn
+    return ":".join(arn.split(":")[:7])
 
 
 def decrypt_secrets(account: Account, key_arns: Sequence[str]) -> Statement:
