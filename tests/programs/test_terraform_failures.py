@@ -246,7 +246,7 @@ def test_an_unknown_failure_shows_terraforms_own_words(terraform: TerraformFolde
         'Extraneous JSON object property: No argument or block type is named "inputt". Did you'
         ' mean "input"?',
     )
-    assert "run the command again" in str(failure.next_step)
+    assert "run it again" in str(failure.next_step)
 
 
 @needs_terraform
@@ -272,7 +272,12 @@ def test_a_failed_apply_says_what_was_applied_before_and_keeps_it(
     assert failure.exit_status == 1
     assert "terraform_data.broken" in failure.details[0]
     assert "exit status 3" in failure.details[0]
-    assert failure.details[-1] == "Changes made before that, and kept in the state: 1."
+    log = terraform.stack.folder / "tried-e-apply.log"
+    assert failure.details[-2:] == (
+        "Changes made before that, and kept in the state: 1.",
+        f"All that Terraform wrote: {log}",
+    )
+    assert "exit status 3" in log.read_text()
     state = json.loads((terraform.stack.folder / "terraform.tfstate").read_text())
     assert {resource["name"] for resource in state["resources"]} == {"made", "broken"}
 
