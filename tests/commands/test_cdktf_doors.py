@@ -57,7 +57,7 @@ def cdktf(
     )
 
 
-def test_cdktf_deploys_all_stacks_and_leaves_nothing_for_prod_e_to_do(
+def test_cdktf_and_prod_e_go_on_where_the_other_has_left_off(
     tmp_path: Path, aws: EmbeddedAws
 ) -> None:
     folder = make_project(tmp_path / "project", tiny=TINY)
@@ -69,14 +69,11 @@ def test_cdktf_deploys_all_stacks_and_leaves_nothing_for_prod_e_to_do(
     assert again.returncode == 0, again.stderr
     assert "tiny-e is up to date." in again.stderr
 
-
-def test_cdktf_destroys_all_stacks_that_prod_e_has_deployed(
-    tmp_path: Path, aws: EmbeddedAws
-) -> None:
-    folder = make_project(tmp_path / "project", tiny=TINY)
-    variables = aws.environment()
-    deployed = prod_e(folder, "deploy", "--yes", variables=variables)
-    assert deployed.returncode == 0, deployed.stderr
+    (folder / "environments" / "tiny.toml").write_text(
+        TINY.replace('build = "external"', 'build = "external"\nmemory_mib = 1024')
+    )
+    changed = prod_e(folder, "deploy", "--yes", variables=variables)
+    assert changed.returncode == 0, changed.stderr
     destroyed = cdktf(folder, "destroy", "*", variables=variables)
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     nothing = prod_e(folder, "destroy", "--yes", variables=variables)

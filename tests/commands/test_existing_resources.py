@@ -8,20 +8,23 @@ import pytest
 from embedded_aws import EmbeddedAws
 from tests.support.existing_resources import (
     infrastructure,
-    make_existing_resources,
+    make_what_variants_name,
     security_group_rules,
 )
 from tests.support.project_folder import make_project, prod_e
 from tests.support.terraform_program import needs_aws_provider
+from tests.support.variants import VARIANTS, filled_in
 
-pytestmark = [pytest.mark.slow, needs_aws_provider]
+pytestmark = [pytest.mark.slow, needs_aws_provider, pytest.mark.timeout(1_200)]
+
+(VARIANT,) = (variant for variant in VARIANTS if variant.stem == "existing")
 
 
 def test_an_environment_lives_in_what_is_there_already_and_leaves_it(
     tmp_path: Path, aws: EmbeddedAws
 ) -> None:
-    existing = make_existing_resources(aws)
-    folder = make_project(tmp_path / "project", tiny=existing.settings("tiny-e"))
+    toml = filled_in(VARIANT, make_what_variants_name(aws))
+    folder = make_project(tmp_path / "project", existing=toml)
     variables = aws.environment()
     there, rules = infrastructure(aws), security_group_rules(aws)
 
@@ -29,8 +32,8 @@ def test_an_environment_lives_in_what_is_there_already_and_leaves_it(
     assert deployed.returncode == 0, deployed.stderr
     outputs = json.loads(deployed.stdout)["outputs"]
     assert outputs["cluster_name"] == "company"
-    assert outputs["database_endpoint"].endswith(":5432")
-    assert outputs["service_url"].startswith("http://company-")
+    assert outputs["database_endpoint"].endswith(":5433")
+    assert outputs["service_url"] == "http://shop.example.com"
 
     assert infrastructure(aws) == there
     assert set(security_group_rules(aws)) > set(rules)

@@ -41,6 +41,15 @@ def temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
+WITH_DATABASE = (
+    TINY
+    + """
+[database]
+deletion_protection = false
+final_snapshot = false
+"""
+)
+
 UNDER_LOAD = {
     "Deploy a new version under load": 0,
     "Deploy a version that crashes": 0,
@@ -203,13 +212,16 @@ def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path)
         "Start the embedded AWS",
         "Synthesise",
         "Plan",
-        "Apply prod-e",
+        "Apply tiny-e",
         "Deploy a version that crashes",
     ],
 )
-def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(temporary: Path, after: str) -> None:
+def test_ctrl_c_ends_the_demo_and_leaves_nothing_behind(
+    tmp_path: Path, temporary: Path, after: str
+) -> None:
+    folder = make_project(tmp_path / "project", tiny=WITH_DATABASE)
     with running(
-        PROJECT, "demo", "--runtime", "process", variables=os.environ, temporary=temporary
+        folder, "demo", "--runtime", "process", variables=os.environ, temporary=temporary
     ) as command:
         command.wait_for_step(after)
         time.sleep(1)  # In the midst of it.

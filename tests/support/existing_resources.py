@@ -1,9 +1,10 @@
 """What a company has already: a VPC with subnets, a cluster, a load balancer, a database."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from embedded_aws import EmbeddedAws
 from tests.support.aws_clients import client_of
+from tests.support.variants import NOWHERE
 
 NAME = "company"
 
@@ -129,3 +130,36 @@ def make_existing_resources(aws: EmbeddedAws) -> ExistingResources:
         database_arn=database,
         database_group=database_group,
     )
+
+
+def make_what_variants_name(aws: EmbeddedAws) -> dict[str, str]:
+    """Makes what they name as being there already; returns each one's id, ARN or name."""
+    existing = asdict(make_existing_resources(aws))
+    for tier in ("public", "private"):
+        ids = existing.pop(f"{tier}_subnet_ids")
+        existing |= {f"{tier}_{number}": id for number, id in enumerate(ids, start=1)}
+    client_of(aws, "s3").create_bucket(
+        Bucket=NOWHERE["state_bucket"],
+        CreateBucketConfiguration={"LocationConstraint": aws.region},
+    )
+    zone = client_of(aws, "route53").create_hosted_zone(
+        Name="example.com", CallerReference="variants"
+    )
+    certificate = client_of(aws, "acm").request_certificate(
+        DomainName="shop.example.com", ValidationMethod="DNS"
+    )
+    secret = client_of(aws, "secretsmanager").create_secret(
+        Name="company-login", SecretString='{"username": "shop", "password": "-"}'
+    )
+    client_of(aws, "rds").create_db_snapshot(
+        DBInstanceIdentifier=existing["database_arn"].rpartition(":")[2],
+        DBSnapshotIdentifier=NOWHERE["snapshot"],
+    )
+    return {
+        **existing,
+        "snapshot": NOWHERE["snapshot"],
+        "state_bucket": NOWHERE["state_bucket"],
+        "hosted_zone_id": zone["HostedZone"]["Id"].removeprefix("/hostedzone/"),
+        "certificate_arn": certificate["CertificateArn"],
+        "secret_arn": secret["ARN"],
+    }
