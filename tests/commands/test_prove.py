@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.slow, needs_aws_provider]
 SEED = (ENVIRONMENTS / "prod-e.toml").read_text()
 
 
+@pytest.mark.timeout(1_800)
 def test_a_life_on_the_embedded_aws_is_proved_and_its_report_and_answers_are_nobodys(
     tmp_path: Path,
 ) -> None:

@@ -43,6 +43,15 @@ class TestDatabase:
     def test_each_has_a_resource_id_of_its_own(self, clients: Clients) -> None:
         assert _database(clients)["DbiResourceId"] != _database(clients)["DbiResourceId"]
 
+    def test_what_is_restored_to_a_point_in_time_is_no_replica(self, clients: Clients) -> None:
+        source = _database(clients)["DBInstanceIdentifier"]
+        restored = clients("rds").restore_db_instance_to_point_in_time(
+            SourceDBInstanceIdentifier=source,
+            TargetDBInstanceIdentifier=f"{source}-2",
+            UseLatestRestorableTime=True,
+        )["DBInstance"]
+        assert "ReadReplicaSourceDBInstanceIdentifier" not in restored
+
     def test_a_parameter_that_was_set_says_that_a_user_did(self, clients: Clients) -> None:
         parameter = _set(clients, "postgres16", "log_min_duration_statement", "250", "immediate")
         assert parameter["Source"] == "user"

@@ -50,6 +50,7 @@ def apply() -> None:
     _parameters_are_told_by_name()
     _parameter_groups_in_use_stay()
     _changes_wait_for_the_window()
+    _restored_instances_are_no_replicas()
     if has_data_plane():
         _instances_are_servers()
         _instances_restart()
@@ -226,6 +227,19 @@ def _changes_wait_for_the_window() -> None:
         return modify(self, db_instance_identifier, db_kwargs)
 
     RDSBackend.modify_db_instance = modify_db_instance
+
+
+def _restored_instances_are_no_replicas() -> None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RestoreDBInstanceToPointInTime.html
+    restore = RDSBackend.restore_db_instance_to_point_in_time
+
+    def restore_db_instance(self: Any, source: str, target: str, overrides: Any) -> Any:
+        instance = restore(self, source, target, overrides)
+        # moto takes the source for a primary that this one follows.
+        instance.source_db_instance_identifier = None
+        return instance
+
+    RDSBackend.restore_db_instance_to_point_in_time = restore_db_instance
 
 
 def _instances_are_servers() -> None:
