@@ -78,5 +78,5 @@ def running(
         reader.join()
         stderr.close()
     said = "".join(command.said)
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
     assert said.rstrip().endswith("Interrupted."), said
