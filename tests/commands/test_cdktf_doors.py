@@ -12,6 +12,7 @@ import pytest
 from embedded_aws import EmbeddedAws
 from prod_e_ops.terraform.provider_mirror import find_provider_source
 from tests.support.project_folder import TINY, make_project, prod_e
+from tests.support.put_images import delete_images, put_images
 
 pytestmark = [
     pytest.mark.slow,
@@ -72,8 +73,11 @@ def test_cdktf_and_prod_e_go_on_where_the_other_has_left_off(
     (folder / "environments" / "tiny.toml").write_text(
         TINY.replace('build = "external"', 'build = "external"\nmemory_mib = 1024')
     )
+    put_images(aws, "tiny-e-backend")
     changed = prod_e(folder, "deploy", "--yes", variables=variables)
     assert changed.returncode == 0, changed.stderr
+    # ECR deletes no repository that holds any, and cdktf deletes none of them.
+    delete_images(aws, "tiny-e-backend")
     destroyed = cdktf(folder, "destroy", "*", variables=variables)
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     nothing = prod_e(folder, "destroy", "--yes", variables=variables)

@@ -39,6 +39,27 @@ def test_ctrl_c_during_synthesis_leaves_the_output_as_it_was(
     assert written(project) != before
 
 
+def test_ctrl_c_leaves_nothing_of_an_app_that_does_not_stop(project: Path, temporary: Path) -> None:
+    main = project / "main.py"
+    main.write_text(
+        main.read_text().replace(
+            "def main() -> int:",
+            """\
+def extend(stacks: "prod_e.EnvironmentStacks") -> None:
+    import signal, time
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Path("stuck").touch()
+    time.sleep(600)
+
+
+def main() -> int:""",
+        )
+    )
+    with running(project, "synth", variables=os.environ, temporary=temporary) as command:
+        command.wait_for((project / "stuck").exists)
+        command.interrupt()
+
+
 @needs_terraform
 def test_ctrl_c_does_not_wait_for_an_aws_that_does_not_answer(
     project: Path, temporary: Path, aws: EmbeddedAws

@@ -19,3 +19,11 @@ def put_images(aws: EmbeddedAws, repository: str) -> None:
             imageTag="latest",
         )
     ecr.close()
+
+
+def delete_images(aws: EmbeddedAws, repository: str) -> None:
+    """Deletes all of a repository's images, as its owner would by hand."""
+    ecr = client_of(aws, "ecr")
+    images = ecr.list_images(repositoryName=repository)["imageIds"]
+    ecr.batch_delete_image(repositoryName=repository, imageIds=images)
+    ecr.close()

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 
 from prod_e_ops.errors import OpsError, SettingsMistake, UserMistake
@@ -25,13 +26,18 @@ async def synthesise(project: Project, processes: ChildProcesses) -> Sequence[st
             details=["Nothing was written."],
             next_step="Install Node.js 20 or newer: https://nodejs.org",
         )
-    environment = {**os.environ, "CDKTF_OUTDIR": str(project.output_folder)}
-    finished = await processes.call(
-        [sys.executable, "main.py"],
-        folder=project.folder,
-        environment=environment,
-        stop_timeout_seconds=3,
-    )
+    # An app that is killed leaves jsii's programs in the folder for temporary files.
+    with tempfile.TemporaryDirectory(prefix="prod-e-synth-", ignore_cleanup_errors=True) as scratch:
+        finished = await processes.call(
+            [sys.executable, "main.py"],
+            folder=project.folder,
+            environment={
+                **os.environ,
+                "CDKTF_OUTDIR": str(project.output_folder),
+                "TMPDIR": scratch,
+            },
+            stop_timeout_seconds=3,
+        )
     if finished.status == _SETTINGS_MISTAKE:
         raise SettingsMistake(
             finished.stderr.strip(),
