@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +16,13 @@ from prod_e_ops.demo import starting
 from prod_e_ops.demo.live import Live
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import DemoStepResult, Report, Requests, show
+from prod_e_ops.demo.run import Run
 from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.stacks.model import SkippedStack
 from prod_e_ops.terminal.json_output import to_json
+from prod_e_ops.terminal.processes import Finished
 from prod_e_ops.terminal.terminal import Terminal
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -221,3 +224,28 @@ def test_a_note_is_written_where_the_service_has_the_database(
     others: Any = SimpleNamespace(key="api", first=None)
     asyncio.run(Live(run=run, delivery=others, versions=others, door=others).ask())
     assert step.outcome == outcome
+
+
+@pytest.mark.parametrize("is_stopping", [False, True])
+def test_what_a_command_says_is_shown_unless_ctrl_c_has_come(is_stopping: bool) -> None:
+    said: list[str] = []
+
+    async def call(*_: object, on_stderr: Callable[[str], object], **__: object) -> Finished:
+        on_stderr("KeyboardInterrupt")
+        return Finished(0, "", "")
+
+    context: Any = SimpleNamespace(
+        processes=SimpleNamespace(call=call, is_stopping=is_stopping),
+        terminal=SimpleNamespace(say=said.append),
+    )
+    anything: Any = SimpleNamespace(folder=Path())
+    run = Run(
+        environment=anything,
+        project=anything,
+        context=context,
+        report=Report(environment="prod-e"),
+        clients=anything,
+        variables={},
+    )
+    asyncio.run(run.prod_e("push"))
+    assert said == ["  $ prod-e push", *([] if is_stopping else ["  KeyboardInterrupt"])]

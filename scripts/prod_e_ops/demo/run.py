@@ -89,9 +89,14 @@ class Run:
         """
         say = self.context.terminal.say if is_shown else _ignore
         say(f"  $ prod-e {' '.join(arguments)}")
+
+        def relay(line: str) -> None:
+            # Python itself says where it was when Ctrl-C comes before the command has begun.
+            if not self.context.processes.is_stopping:
+                say(f"  {line}")
+
         finished = await self.call(
-            [sys.executable, "-P", "-m", "prod_e_ops", *arguments],
-            on_line=lambda line: say(f"  {line}"),
+            [sys.executable, "-P", "-m", "prod_e_ops", *arguments], on_line=relay
         )
         if finished.status != expected_status:
             raise OpsError(

@@ -82,6 +82,11 @@ class ChildProcesses:
         self._signals: list[float] = []
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether Ctrl-C has told the children to stop."""
+        return bool(self._signals)
+
+    @property
     def stopped_at_once(self) -> bool:
         """Whether a second Ctrl-C stopped the children in the middle of what was under way."""
         return len(self._signals) > 1
