@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -226,6 +226,24 @@ def test_a_note_is_written_where_the_service_has_the_database(
     assert step.outcome == outcome
 
 
+def run_with(
+    call: Callable[..., Awaitable[Finished]], say: Callable[[str], None], *, is_stopping: bool
+) -> Run:
+    context: Any = SimpleNamespace(
+        processes=SimpleNamespace(call=call, is_stopping=is_stopping),
+        terminal=SimpleNamespace(say=say),
+    )
+    anything: Any = SimpleNamespace(folder=Path("copy"))
+    return Run(
+        environment=anything,
+        project=anything,
+        context=context,
+        report=Report(environment="prod-e"),
+        clients=anything,
+        variables={"PROD_E_PROJECT": "the user's"},
+    )
+
+
 @pytest.mark.parametrize("is_stopping", [False, True])
 def test_what_a_command_says_is_shown_unless_ctrl_c_has_come(is_stopping: bool) -> None:
     said: list[str] = []
@@ -234,18 +252,18 @@ def test_what_a_command_says_is_shown_unless_ctrl_c_has_come(is_stopping: bool) 
         on_stderr("KeyboardInterrupt")
         return Finished(0, "", "")
 
-    context: Any = SimpleNamespace(
-        processes=SimpleNamespace(call=call, is_stopping=is_stopping),
-        terminal=SimpleNamespace(say=said.append),
-    )
-    anything: Any = SimpleNamespace(folder=Path())
-    run = Run(
-        environment=anything,
-        project=anything,
-        context=context,
-        report=Report(environment="prod-e"),
-        clients=anything,
-        variables={},
-    )
-    asyncio.run(run.prod_e("push"))
+    asyncio.run(run_with(call, said.append, is_stopping=is_stopping).prod_e("push"))
     assert said == ["  $ prod-e push", *([] if is_stopping else ["  KeyboardInterrupt"])]
+
+
+def test_a_command_of_the_demo_is_of_its_copy_however_the_demo_was_started() -> None:
+    given: list[tuple[object, object]] = []
+
+    async def call(
+        *_: object, folder: Path, environment: Mapping[str, str], **__: object
+    ) -> Finished:
+        given.append((folder, environment["PROD_E_PROJECT"]))
+        return Finished(0, "", "")
+
+    asyncio.run(run_with(call, print, is_stopping=False).prod_e("push"))
+    assert given == [(Path("copy"), "copy")]

@@ -113,7 +113,8 @@ class Run:
         return await self.context.processes.call(
             command,
             folder=self.project.folder,
-            environment=self.variables,
+            # Whoever started this by the launcher means the user's project, and not its copy.
+            environment={**self.variables, "PROD_E_PROJECT": str(self.project.folder)},
             on_stderr=on_line,
             stop_timeout_seconds=STOP_SECONDS,
         )
