@@ -172,9 +172,11 @@ def test_the_two_services_and_their_queue_are_deployed_and_go_again(
     (queue,) = sqs.list_queues()["QueueUrls"]
     families = sorted(ecs.list_task_definition_families(familyPrefix="shop-")["families"])
     for family in families:
-        (container,) = ecs.describe_task_definition(taskDefinition=family)["taskDefinition"][
-            "containerDefinitions"
-        ]
+        definition = ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]
+        migration, container = sorted(
+            definition["containerDefinitions"], key=lambda each: each["name"] == family
+        )
+        assert migration["name"] == f"{family}-db-migration"
         assert {"name": "ORDERS_URL", "value": queue} in container["environment"]
     assert families == ["shop-api", "shop-worker"]
     destroy(stack, tmp_path, aws)
