@@ -87,6 +87,6 @@ def _deploys(deployments: Deployments, plans: Sequence[StackPlan]) -> bool:
     return any(
         change.after.get(named[change.type][0]) == named[change.type][1]
         for plan in plans
-        for change in (*plan.summary.created, *plan.summary.changed, *plan.summary.replaced)
+        for change in plan.summary.made_or_changed
         if change.type in named
     )

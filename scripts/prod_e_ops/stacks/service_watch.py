@@ -103,14 +103,14 @@ class ServiceWatch:
 
 def watched_services(prepared: PreparedStacks, plan: StackPlan) -> Mapping[str, Deployments]:
     """The services that a plan creates or changes, by address."""
-    summary, environment = plan.summary, prepared.environment
+    environment = prepared.environment
     keys = {
         ServiceNames.of(environment.name, key, settings).service: key
         for key, settings in environment.services.items()
     }
     return {
         change.address: Deployments(environment, keys[change.after["name"]])
-        for change in (*summary.created, *summary.changed, *summary.replaced)
+        for change in plan.summary.made_or_changed
         if change.type == _TYPE and change.after.get("name") in keys
     }
 

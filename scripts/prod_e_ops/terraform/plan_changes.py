@@ -108,6 +108,11 @@ class PlanSummary:
         ]
 
     @property
+    def made_or_changed(self) -> Sequence[Change]:
+        """The resources that are not as they were, and are there when it is applied."""
+        return (*self.created, *self.changed, *self.replaced)
+
+    @property
     def kept_addresses(self) -> Sequence[str]:
         """The addresses that it touches and does not destroy."""
         kept = (self.created, self.changed, self.replaced, self.imported, self.moved)
