@@ -11,12 +11,13 @@ from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.run import Run
 from prod_e_ops.errors import OpsError
+from prod_e_ops.service.container_log import ContainerLog
+from prod_e_ops.service.explain import LAST_LINES
 
 _POLL_SECONDS = 1.0
 _FAILED_SECONDS = 10.0
 """A deployment that has failed for so long is followed by no other: the last push is over."""
 _MOST_REASONS = 3
-_LAST_LINES = 10
 
 
 async def until_one_fails(run: Run, delivered: asyncio.Event) -> NoReturn:
@@ -38,7 +39,7 @@ async def until_one_fails(run: Run, delivered: asyncio.Event) -> NoReturn:
             if time.monotonic() - since >= _FAILED_SECONDS:
                 raise OpsError(
                     f"{names.service} does not start: {deployment['rolloutStateReason']}",
-                    details=await in_thread(partial(_why, run, names)),
+                    details=await _why(run, names),
                     next_step=f"Mend the source {run.environment.source_of(key)} or the settings,"
                     " and run the command again.",
                 )
@@ -60,27 +61,32 @@ def _failed_deployment(run: Run, names: ServiceNames) -> dict[str, Any] | None:
     return None
 
 
-def _why(run: Run, names: ServiceNames) -> Sequence[str]:
+async def _why(run: Run, names: ServiceNames) -> Sequence[str]:
     """Why its tasks stopped, and what the container of the newest wrote last."""
-    ecs, cluster = run.clients("ecs"), run.environment.names.cluster
-    arns = ecs.list_tasks(cluster=cluster, serviceName=names.service, desiredStatus="STOPPED")[
-        "taskArns"
-    ]
-    tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+    tasks = await in_thread(partial(_stopped_tasks, run, names))
     counted = Counter(_reason(task) for task in tasks)
     lines = [f"{count} x {reason}" for reason, count in counted.most_common(_MOST_REASONS)]
     newest = max(tasks, key=lambda task: task["createdAt"], default=None)
     if newest is None:
         return lines
-    logs = run.clients("logs")
-    stream = names.log_stream(newest["taskArn"].rpartition("/")[2], names.container)
-    try:
-        events = logs.get_log_events(
-            logGroupName=names.log_group, logStreamName=stream, limit=_LAST_LINES
-        )["events"]
-    except logs.exceptions.ResourceNotFoundException:
-        return lines
-    return [*lines, *(f"  {event['message'].rstrip()}" for event in events)]
+    log = ContainerLog(names, region=run.environment.region, client=run.clients("logs"))
+    written = await log.last_lines(
+        task_id=newest["taskArn"].rpartition("/")[2],
+        container=names.container,
+        count=LAST_LINES,
+    )
+    return [*lines, *(f"  {line}" for line in written)]
+
+
+def _stopped_tasks(run: Run, names: ServiceNames) -> Sequence[dict[str, Any]]:
+    ecs, cluster = run.clients("ecs"), run.environment.names.cluster
+    arns = ecs.list_tasks(cluster=cluster, serviceName=names.service, desiredStatus="STOPPED")[
+        "taskArns"
+    ]
+    tasks: Sequence[dict[str, Any]] = (
+        ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+    )
+    return tasks
 
 
 def _reason(task: dict[str, Any]) -> str:

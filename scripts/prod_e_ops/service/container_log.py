@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 class ContainerLog:
     """The log of one service.
 
-    `names`: of the service. `region`: of its environment.
+    `names`: of the service. `region`: of its environment. `client`: of CloudWatch Logs, where it is
+    not the one that the user's configuration leads to.
     """
 
-    def __init__(self, names: "ServiceNames", *, region: str) -> None:
+    def __init__(
+        self, names: "ServiceNames", *, region: str, client: "CloudWatchLogsClient | None" = None
+    ) -> None:
         self._names = names
         self._region = region
+        self._given_client = client
 
     async def last_lines(self, *, task_id: str, container: str, count: int) -> "Sequence[str]":
         """The last lines that a container of a task wrote, the oldest first; none if it did not.
@@ -34,7 +38,7 @@ class ContainerLog:
         Raises `UserMistake` for credentials that may not read them, and `OpsError` for an AWS that
         fails.
         """
-        logs = self._client
+        logs = self._given_client or self._client
         with aws_errors(f"The log of the task {task_id} cannot be read"):
             try:
                 answer = await in_thread(

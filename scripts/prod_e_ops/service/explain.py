@@ -9,7 +9,7 @@ from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import Deployment, Task
 
 _MOST_REASONS = 5
-_LAST_LINES = 10
+LAST_LINES = 10
 
 
 async def explain(deployments: Deployments, deployment: Deployment) -> Sequence[str]:
@@ -36,7 +36,7 @@ async def _last_log_lines(deployments: Deployments, task: Task) -> Sequence[str]
     container = next(iter(task.failed_containers), names.container)
     try:
         lines = await ContainerLog(names, region=deployments.environment.region).last_lines(
-            task_id=task.id, container=container, count=_LAST_LINES
+            task_id=task.id, container=container, count=LAST_LINES
         )
     except OpsError as error:
         return [error.message, f"Its log group is {names.log_group}."]
