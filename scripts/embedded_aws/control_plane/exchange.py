@@ -35,11 +35,11 @@ def with_exchange(app: WsgiApp, *, state: Lock, load: Callable[[], None]) -> Wsg
         if not path.startswith(PREFIX):
             return app(environ, start_response)
         load()
-        # Late, because moto's code for these services takes a second to load.
-        from embedded_aws.control_plane import desired
-
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         with state:
+            # Late, because moto's code for these services takes a second to load.
+            from embedded_aws.control_plane import desired
+
             if path == f"{PREFIX}exchange":
                 answered: object = desired.exchange(json.loads(body))
             elif path == f"{PREFIX}listeners":

@@ -57,8 +57,12 @@ def _service_app(service: str | None) -> WsgiApp:
     """The app of one of AWS's services, by moto's name of it; None for one that moto lacks."""
     if service is None:
         return answering_everything(None, "unknown", tell=_tell)
-    apply_patches(service)
-    return answering_everything(_one_at_a_time(create_backend_app(service)), service, tell=_tell)
+    # Requests import, too, and where two threads at once meet in a circle of moto's modules, one of
+    # them gets half a module.
+    with _state:
+        apply_patches(service)
+        app = create_backend_app(service)
+    return answering_everything(_one_at_a_time(app), service, tell=_tell)
 
 
 def _one_at_a_time(app: WsgiApp) -> WsgiApp:
@@ -76,10 +80,10 @@ def _with_controls(app: WsgiApp) -> WsgiApp:
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != NEXT_DEPLOYMENT_STEPS_PATH:
             return app(environ, start_response)
-        # Not before it is asked for: moto's ECS, and all that it needs, would delay the start.
-        from embedded_aws.control_plane.ecs.simulation import take_next_steps
-
         with _state:
+            # Not before it is asked for: moto's ECS, and all that it needs, would delay the start.
+            from embedded_aws.control_plane.ecs.simulation import take_next_steps
+
             take_next_steps()
         start_response("204 No Content", [])
         return []

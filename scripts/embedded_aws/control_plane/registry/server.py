@@ -63,11 +63,12 @@ class RegistryServer:
         from aiohttp import web
 
         from embedded_aws.certificates import CertificateAuthority
-        from embedded_aws.control_plane.registry.blobs import Blobs
-        from embedded_aws.control_plane.registry.images import Images
-        from embedded_aws.control_plane.registry.protocol import Answer, Registry
 
         self._load()
+        with self._state:
+            from embedded_aws.control_plane.registry.blobs import Blobs
+            from embedded_aws.control_plane.registry.images import Images
+            from embedded_aws.control_plane.registry.protocol import Answer, Registry
         images = Images(account_id=self._account_id, region=self._region)
 
         async def ask(question: Callable[[Images], Answer]) -> Answer:
