@@ -73,11 +73,9 @@ def aws(docker: DockerEngine) -> Iterator[EmbeddedAws]:
         runtime="docker", task_environment={"LISTEN_ADDRESS": "{listen_address}"}
     )
     with EmbeddedAws(data_plane=data_plane) as server:
+        pushed = f"{server.registry_address}/*"
         yield server
-        pushed = f"{server.registry_address}/tiny-e-backend"
-        names = docker.run("image", "ls", pushed, "--format", "{{.Repository}}:{{.Tag}}").split()
-        if names:
-            docker.run("image", "rm", "--force", *names)
+    docker.remove_images(pushed)
 
 
 def write_version(source: Path, version: str) -> None:

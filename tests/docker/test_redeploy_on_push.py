@@ -206,7 +206,9 @@ def pushable(slow_aws: EmbeddedAws, docker: DockerEngine, tmp_path: Path) -> Ite
     """A service before its first image."""
     service = ServiceOnAws(slow_aws, tmp_path / "project")
     source = service.folder / "backend"
-    (source / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
+    (source / "Dockerfile").write_text(
+        f"FROM scratch\nLABEL service={service.service}\nCOPY file /\n"
+    )
     (source / "file").write_text("one")
     yield service
     docker.remove_images(f"{slow_aws.registry_address}/{service.repository}")

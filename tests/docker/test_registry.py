@@ -33,7 +33,9 @@ class Pusher:
 
     def build(self, tag: str, content: str) -> str:
         """Gives the id of the image."""
-        (self.folder / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
+        (self.folder / "Dockerfile").write_text(
+            f"FROM scratch\nLABEL repository={self.repository}\nCOPY file /\n"
+        )
         (self.folder / "file").write_text(content)
         self.docker.run("build", "--tag", self.name(tag), str(self.folder))
         id: str = self.docker.inspect("image", self.name(tag))["Id"]

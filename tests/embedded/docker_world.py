@@ -4,16 +4,23 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.data_plane.configuration import DockerNetwork
-from tests.embedded.world import APP, World, write_source
+from tests.embedded.world import APP, World, eventually, write_source
 from tests.support.docker_engine import DockerEngine, docker_or_skip
 from tests.support.registry import Registry
 
 BASE = "node:16-slim"
-DOCKERFILE = f"""\
+
+
+def dockerfile() -> str:
+    """Of the tests' service, each time of another image: one that several tests had built would be
+    gone for all of them when the first is done with it."""
+    return f"""\
 FROM {BASE}
+LABEL embedded-aws.test={uuid4().hex}
 WORKDIR /app
 COPY app.js version.txt ./
 USER 10001
@@ -56,6 +63,7 @@ class Images:
         self.host = aws.registry_address
         self.reference = f"{self.host}/app:latest"
         self.made: list[str] = []
+        self._dockerfile = dockerfile()
 
     def login(self, password: str) -> None:
         subprocess.run(
@@ -74,7 +82,7 @@ class Images:
         folder = self.folder / "app"
         write_source(folder, version)
         assert APP.exists()
-        (folder / "Dockerfile").write_text(DOCKERFILE)
+        (folder / "Dockerfile").write_text(self._dockerfile)
         self.docker.run("build", "--network", "host", "--tag", self.reference, str(folder))
         self.docker.run("push", self.reference)
         self.made.append(self.docker.inspect("image", self.reference)["Id"])
@@ -99,3 +107,12 @@ def container_ids(images: Images, world: World) -> list[str]:
     )
     pairs = [line.split() for line in listed.splitlines()]
     return [id for id, arn in pairs if f":task/{world.name}/" in arn]
+
+
+@contextmanager
+def world_of(images: Images) -> Iterator[World]:
+    """A service of the pushed image, none of whose containers is left at the end."""
+    world = World(images.aws, images.folder / "app", repository="app")
+    yield world
+    world.remove()
+    eventually("containers are gone", lambda: not container_ids(images, world), seconds=30)

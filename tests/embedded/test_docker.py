@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.embedded.docker_world import Images, connect, container_ids, images_of
+from tests.embedded.docker_world import Images, connect, container_ids, images_of, world_of
 from tests.embedded.world import World, eventually, most_used
 from tests.support.docker_engine import DockerEngine
 
@@ -28,14 +28,8 @@ def images(docker: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def world(images: Images) -> Iterator[World]:
-    world = World(images.aws, images.folder / "app", repository="app")
-    yield world
-    world.remove()
-    eventually(
-        "containers are gone",
-        lambda: not container_ids(images, world),
-        seconds=30,
-    )
+    with world_of(images) as world:
+        yield world
 
 
 def hardened(world: World) -> dict[str, Any]:

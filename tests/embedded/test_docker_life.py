@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from embedded_aws.data_plane.kept_process import PATIENCE_SECONDS
-from tests.embedded.docker_world import DOCKERFILE, connect
+from tests.embedded.docker_world import connect, dockerfile
 from tests.embedded.world import write_source
 from tests.support.docker_engine import DockerEngine
 
@@ -52,7 +52,7 @@ def image(docker: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """An image that is in the daemon and in no registry."""
     folder = tmp_path_factory.mktemp("image")
     write_source(folder, "first")
-    (folder / "Dockerfile").write_text(DOCKERFILE)
+    (folder / "Dockerfile").write_text(dockerfile())
     name = f"embedded-aws-test:{uuid4().hex}"
     docker.run("build", "--network", "host", "--tag", name, str(folder))
     yield name

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from embedded_aws.data_plane.configuration import DockerNetwork
-from tests.embedded.docker_world import Images, connect, container_ids, images_of
+from tests.embedded.docker_world import Images, connect, container_ids, images_of, world_of
 from tests.embedded.test_container_order import container
 from tests.embedded.world import World, eventually
 
@@ -63,10 +63,8 @@ def network(images: Images, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def world(images: Images) -> Iterator[World]:
-    world = World(images.aws, images.folder / "app", repository="app")
-    yield world
-    world.remove()
-    eventually("containers are gone", lambda: not container_ids(images, world), seconds=30)
+    with world_of(images) as world:
+        yield world
 
 
 def run(world: World, *containers: dict[str, Any]) -> dict[str, Any]:
