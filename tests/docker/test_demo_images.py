@@ -24,7 +24,7 @@ def image(docker: DockerEngine, tmp_path: Path) -> Iterator[str]:
     name = f"demo-{uuid4().hex[:8]}"
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\nLABEL content={name}\nCOPY Dockerfile /\n")
     tags = [f"--tag={registry}/{name}:1" for registry in (THIS, OTHER)]
-    docker.run("build", "--quiet", *tags, str(tmp_path))
+    docker.run("build", "--no-cache", "--quiet", *tags, str(tmp_path))
     yield name
     for registry in (THIS, OTHER):
         docker.remove_images(f"{registry}/{name}")

@@ -263,7 +263,7 @@ def test_a_plain_docker_push_of_the_followed_tag_deploys_it(
     )
     password = Registry(aws=pushable.aws).password()
     user.run("login", "--username=AWS", f"--password={password}", host)
-    user.run("build", "--tag", name, str(source))
+    user.run("build", "--no-cache", "--tag", name, str(source))
     user.run("push", name)
     assert _executions(pushable, machine, count=1) == ["SUCCEEDED"]
     pushed = {pushable.tagged()["latest"]}

@@ -37,7 +37,7 @@ class Pusher:
             f"FROM scratch\nLABEL repository={self.repository}\nCOPY file /\n"
         )
         (self.folder / "file").write_text(content)
-        self.docker.run("build", "--tag", self.name(tag), str(self.folder))
+        self.docker.run("build", "--no-cache", "--tag", self.name(tag), str(self.folder))
         id: str = self.docker.inspect("image", self.name(tag))["Id"]
         return id
 

@@ -83,7 +83,9 @@ class Images:
         write_source(folder, version)
         assert APP.exists()
         (folder / "Dockerfile").write_text(self._dockerfile)
-        self.docker.run("build", "--network", "host", "--tag", self.reference, str(folder))
+        self.docker.run(
+            "build", "--no-cache", "--network", "host", "--tag", self.reference, str(folder)
+        )
         self.docker.run("push", self.reference)
         self.made.append(self.docker.inspect("image", self.reference)["Id"])
         # As on Fargate: nothing is here before it is pulled.

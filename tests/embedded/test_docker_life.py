@@ -54,7 +54,7 @@ def image(docker: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Ite
     write_source(folder, "first")
     (folder / "Dockerfile").write_text(dockerfile())
     name = f"embedded-aws-test:{uuid4().hex}"
-    docker.run("build", "--network", "host", "--tag", name, str(folder))
+    docker.run("build", "--no-cache", "--network", "host", "--tag", name, str(folder))
     yield name
     docker.run("image", "rm", "--force", name)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prod_e_ops.errors import ProviderCrashed, UserMistake
+from prod_e_ops.errors import OpsError, ProviderCrashed, UserMistake
 from prod_e_ops.terraform.diagnostics import Diagnostic, parse_text
 from prod_e_ops.terraform.provider_crash import _SIGNS, crash_of
 from prod_e_ops.terraform.runner import Terraform
@@ -40,8 +40,9 @@ def crash(
         await program.init(terraform.stack)
         await getattr(program, action)(terraform.stack)
 
-    with pytest.raises(ProviderCrashed) as failure:
+    with pytest.raises(OpsError) as failure:
         terraform.run(work, {"TF_CLI_CONFIG_FILE": str(configuration), **variables})
+    assert isinstance(failure.value, ProviderCrashed), failure.value.details
     return failure.value
 
 

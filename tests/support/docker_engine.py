@@ -181,7 +181,14 @@ class DockerEngine:
         stage = ["--target", target] if target else []
         values = [f"--build-arg={key}={value}" for key, value in (build_args or {}).items()]
         options = ("--network", "host", "--tag", name, *stage, *values)
-        return self.run("build", *options, str(folder), seconds=BUILD_SECONDS, merge_errors=True)
+        build = ("build", *options, str(folder))
+        try:
+            return self.run(*build, seconds=BUILD_SECONDS, merge_errors=True)
+        except subprocess.CalledProcessError as error:
+            # Another test has removed an image that the builder was just looking at.
+            if "unable to find image" not in f"{error.stdout}{error.stderr}":
+                raise
+        return self.run(*build, seconds=BUILD_SECONDS, merge_errors=True)
 
     @contextmanager
     def started(self, image: str, *options: str) -> Iterator[Container]:

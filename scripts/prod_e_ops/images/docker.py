@@ -34,6 +34,7 @@ _STOP_TIMEOUT_SECONDS = 5.0
 _LINES_SHOWN = 15
 
 _WRONG_PLATFORM = "does not match the specified platform"
+_IMAGE_WENT = 'unable to find image "sha256:'
 _OTHER_PLATFORM = (
     "Building for another kind of machine takes buildx, a base image for it, and QEMU if the build"
     " runs programs (https://docs.docker.com/build/building/multi-platform)."
@@ -248,8 +249,10 @@ class Docker:
         if found == platform:
             return
         mixed_up = found is not None or any(_WRONG_PLATFORM in line for line in said)
-        if mixed_up and not has_buildx and not rebuild and not no_cache:
-            # The classic builder takes steps from its cache that it ran for another platform.
+        misled = mixed_up or any(_IMAGE_WENT in line for line in said)
+        if misled and not has_buildx and not rebuild and not no_cache:
+            # The classic builder takes steps from its cache that it ran for another platform, and
+            # fails if any image of the same base is removed while it looks through them.
             await self.build(
                 folder,
                 image=image,

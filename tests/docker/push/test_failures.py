@@ -48,6 +48,24 @@ def test_a_build_that_fails_shows_its_last_lines(running: World) -> None:
     assert running.tags() == before
 
 
+def test_a_build_goes_on_where_others_remove_images_meanwhile(running: World) -> None:
+    shim = running.folder / "bin" / "docker"
+    if subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode:
+        went = f'unable to find image "sha256:{"0" * 64}"'
+        shim.write_text(
+            shim.read_text().replace(
+                "exec ",
+                f"case \"$*\" in *--no-cache*) ;; build*) echo '{went}' >&2; exit 1;; esac\nexec ",
+            )
+        )
+    else:
+        pytest.skip("This Docker builds with buildx.")
+    before = running.built
+    done = running.push()
+    assert done.returncode == 0, done.stderr
+    assert running.built == before + 2
+
+
 def test_files_that_change_during_the_build_are_noticed(running: World) -> None:
     before = running.tags()
     shim = running.folder / "bin" / "docker"
