@@ -54,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _news(aws: EmbeddedAws) -> Iterator[str]:
     """What there is to tell by now."""
+    if aws.data_plane:
+        yield f"A page in a browser shows what runs: {aws.page_url}"
     if runs := aws.tasks_run:
         yield f"Tasks run {runs}."
     for listener in aws.listeners() if aws.data_plane else ():

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 from urllib.request import urlopen
 
+from embedded_aws.control_plane.overview.page import picture_file
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane_process import DataPlane, DataPlaneProcess
 
@@ -160,6 +161,22 @@ class EmbeddedAws:
         with urlopen(f"{self.endpoint_url}/_embedded/listeners", timeout=30) as answer:  # noqa: S310
             found: list[dict[str, Any]] = json.load(answer)
         return found
+
+    @property
+    def page_url(self) -> str:
+        """Where a browser sees what runs; there is none without a data plane."""
+        return f"{self.endpoint_url}/_embedded/"
+
+    def show_picture(self, svg: str) -> None:
+        """Has the page show a picture of the architecture.
+
+        A shape with the attribute `data-name` is coloured by how what bears that name in AWS fares.
+        """
+        assert self._state_folder is not None, "the embedded AWS has not started"
+        file = picture_file(self._state_folder)
+        partial = file.with_suffix(".partial")
+        partial.write_text(svg, "utf-8")
+        partial.replace(file)
 
     @property
     def tasks_run(self) -> str | None:

@@ -85,6 +85,16 @@ class ListenerReport(TypedDict):
     url: str
 
 
+class RequestReport(TypedDict):
+    """Requests that a load balancer has answered since its data plane began.
+
+    `failed`: with a status of 500 or above, or without any.
+    """
+
+    count: int
+    failed: int
+
+
 class DatabaseReport(TypedDict):
     """`address`, `port`: None until it answers. `restarts`: how many it has done."""
 
@@ -103,11 +113,15 @@ class DatabasesReport(TypedDict):
 
 
 class Report(TypedDict):
-    """`tasks`, `listeners`: by ARN. `targets`: by the id of their registration."""
+    """`tasks`, `listeners`: by ARN. `targets`: by the id of their registration.
+
+    `requests`: by the load balancer's ARN.
+    """
 
     tasks: dict[str, TaskReport]
     targets: dict[str, TargetReport]
     listeners: dict[str, ListenerReport]
+    requests: dict[str, RequestReport]
     databases: DatabasesReport
 
 

@@ -3,6 +3,7 @@
 What both hold is in `embedded_aws.protocol`.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ from moto.elbv2.models import elbv2_backends
 
 from embedded_aws.control_plane import alarms, databases, scaling
 from embedded_aws.control_plane.ecs import scheduler
+from embedded_aws.control_plane.overview.overview import Overview, overview_of
+from embedded_aws.control_plane.overview.request_rates import request_rates
 from embedded_aws.control_plane.registrations import registrations
 from embedded_aws.protocol import (
     Desired,
@@ -31,6 +34,7 @@ def exchange(report: Report) -> Desired:
     _listeners.clear()
     _listeners.update(report["listeners"])
     registrations.report(report["targets"])
+    request_rates.take(report["requests"], now=time.time())
     databases.take_reports(report["databases"])
     alarms.evaluate()
     scaling.evaluate()
@@ -55,6 +59,11 @@ def exchange(report: Report) -> Desired:
 def listener_addresses() -> list[dict[str, Any]]:
     """Where each listener is reached on this machine."""
     return [{"arn": arn, **where} for arn, where in _listeners.items()]
+
+
+def overview() -> Overview:
+    """What there is and how it fares, for people."""
+    return overview_of(_listeners)
 
 
 def _all(backends: Any) -> Iterator[Any]:

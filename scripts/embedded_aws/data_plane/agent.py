@@ -102,6 +102,7 @@ class DataPlane:
                     "tasks": self._tasks.report(),
                     "targets": self._balancers.target_report(),
                     "listeners": self._balancers.listener_report(),
+                    "requests": self._figures.totals(),
                     "databases": self._databases.report(),
                 }
                 try:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE
+from prod_e_ops.analysis.diagram.drawing import draw_stacks
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.let_go import let_go
 from prod_e_ops.demo.run import DemoStep, Run
@@ -39,6 +40,7 @@ class Infrastructure:
             said = await synthesise(run.project, run.context.processes)
             stacks = run.project.stacks(run.environment.name)
             self.stacks.extend(stacks)
+            run.aws.show_picture(draw_stacks(run.environment.name, stacks))
             count = sum(stack.resource_count for stack in stacks)
             step.outcome = f"{count} resources in {len(stacks)} stacks"
         for line in said:

@@ -13,12 +13,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
-from embedded_aws.protocol import LoadBalancer
+from embedded_aws.protocol import LoadBalancer, RequestReport
 
 _METRIC_SECONDS = 5
 """An ALB publishes every 60 seconds; the sums are the same."""
@@ -59,6 +60,7 @@ class Figures:
         self._lines: dict[str, list[str]] = defaultdict(list)
         self._balancers: dict[str, LoadBalancer] = {}
         self._hosts: dict[tuple[str, str], tuple[int, int]] = {}
+        self._totals: dict[str, RequestReport] = {}
 
     def add(self, exchange: Exchange) -> None:
         """Counts one."""
@@ -81,6 +83,13 @@ class Figures:
             self._times[balancer, group].append(exchange.target_seconds)
         if exchange.balancer["attributes"].get("access_logs.s3.enabled") == "true":
             self._lines[balancer].append(_line(exchange))
+        total = self._totals.setdefault(balancer, {"count": 0, "failed": 0})
+        total["count"] += 1
+        total["failed"] += not 0 < exchange.status < HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def totals(self) -> dict[str, RequestReport]:
+        """All that was answered, by load balancer."""
+        return self._totals
 
     def follow(self, balancers: Iterable[LoadBalancer]) -> None:
         """Takes over the load balancers as they are now."""

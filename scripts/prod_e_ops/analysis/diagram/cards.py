@@ -46,7 +46,7 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """What lies across availability zones: a name, at the right edge its kind, and lines."""
+    """What lies across availability zones: its name in AWS, its kind at the right edge, lines."""
 
     icon: str
     colour: str
@@ -61,7 +61,7 @@ class Bar:
 
     def draw(self, canvas: Canvas, box: Box) -> None:
         """Draws it in a box of its height."""
-        canvas.box(box, "card")
+        canvas.box(box, "card", name=self.name)
         size = min(box.height - 2 * _PADDING + 4, _LARGEST_ICON)
         canvas.icon(box.x + _PADDING, box.centre[1] - size / 2, self.icon, self.colour, size=size)
         left, right = box.x + _PADDING + size + _BESIDE_ICON, box.right - _PADDING

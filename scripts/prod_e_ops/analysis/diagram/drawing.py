@@ -1,12 +1,15 @@
 """The diagram of an architecture: where everything goes, and what leads where."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from prod_e_ops.analysis.diagram import contents
 from prod_e_ops.analysis.diagram.architecture import Architecture, Place
 from prod_e_ops.analysis.diagram.cards import Bar, Card
+from prod_e_ops.analysis.diagram.reading import read_architecture
 from prod_e_ops.analysis.diagram.svg import Box, Canvas, document, fitted, text_width
+from prod_e_ops.project.project import Stack
 
 _MARGIN = 18.0
 _PADDING = 15.0
@@ -42,6 +45,12 @@ def draw(architecture: Architecture) -> str:
     architecture does not have is not in the diagram.
     """
     return _Drawing(architecture).svg()
+
+
+def draw_stacks(environment: str, stacks: Iterable[Stack]) -> str:
+    """Draws the architecture that an environment's synthesised stacks make."""
+    read = {stack.name: json.loads(stack.json_file.read_text("utf-8")) for stack in stacks}
+    return draw(read_architecture(environment, read))
 
 
 class _Drawing:

@@ -158,8 +158,8 @@ class Canvas:
     def __init__(self) -> None:
         self.group = ET.Element("g")
 
-    def box(self, box: Box, style: str, *, radius: float = 8) -> None:
-        """Draws a rectangle with round corners."""
+    def box(self, box: Box, style: str, *, radius: float = 8, name: str | None = None) -> None:
+        """Draws a rectangle with round corners. `name`: in AWS, of what it stands for."""
         self._add(
             "rect",
             x=box.x,
@@ -168,6 +168,7 @@ class Canvas:
             height=box.height,
             rx=radius,
             style=style,
+            **({"data-name": name} if name else {}),
         )
 
     def text(

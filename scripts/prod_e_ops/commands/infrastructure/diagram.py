@@ -1,14 +1,12 @@
 """`prod-e diagram`: the diagram of an environment, drawn from its synthesised JSON."""
 
 import sys
-from json import loads
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from prod_e_ops.analysis.diagram.drawing import draw
-from prod_e_ops.analysis.diagram.reading import read_architecture
+from prod_e_ops.analysis.diagram.drawing import draw_stacks
 from prod_e_ops.commands.arguments import (
     EnvironmentArgument,
     EnvironmentOption,
@@ -84,15 +82,7 @@ async def write_diagram(
         )
     await synthesise(context)
     with terminal.step(f"Draw {name}") as step:
-        svg = draw(
-            read_architecture(
-                name,
-                {
-                    stack.name: loads(stack.json_file.read_text("utf-8"))
-                    for stack in project.stacks(name)
-                },
-            )
-        )
+        svg = draw_stacks(name, project.stacks(name))
         step.outcome = f"{len(svg.encode()) / 1024:.0f} KiB"
     if output == STANDARD_OUTPUT:
         sys.stdout.write(svg)

@@ -124,6 +124,7 @@ async def run_demo(
                 resources.enter_context(aws)
                 on = {"docker": "in Docker", "process": "as processes"}[delivery.runtime]
                 step.outcome = f"{aws.endpoint_url}, tasks run {on}"
+            context.terminal.say(f"  Watch it in a browser: {aws.page_url}")
             demo_run = Run(
                 environment=environment,
                 project=project,
