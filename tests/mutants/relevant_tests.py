@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from coverage import CoverageData
+from coverage.exceptions import DataError
 
 from tests.mutants.faults import PROJECT, SOURCES, Mutant
 from tests.mutants.watched_run import REPORT_VARIABLE, WatchedTest
@@ -189,7 +190,12 @@ def _read(folder: Path, tests: set[str], lines: dict[str, dict[int, set[str]]]) 
         by_file[test.partition("::")[0]].add(test)
     for data_file in folder.glob("data.*"):
         data = CoverageData(str(data_file))
-        data.read()
+        try:
+            data.read()
+        except DataError:
+            # A process that was killed had not written it yet.
+            print(f"left out, for it is not whole: {data_file}", file=sys.stderr)
+            continue
         for file in data.measured_files():
             name = Path(file).relative_to(PROJECT).as_posix()
             for line, contexts in data.contexts_by_lineno(file).items():
