@@ -26,18 +26,28 @@ def extend(stacks: "prod_e.EnvironmentStacks") -> None:
 
 
 def main() -> int:
-    """Synthesises every environment; the exit status is 2 if the settings are wrong."""
+    """Synthesises every environment, or those that are named: `python main.py staging-e`.
+
+    The exit status is 2 if the settings are wrong.
+    """
+    names = sys.argv[1:]
     output = Path(os.environ.get("CDKTF_OUTDIR", PROJECT / "cdktf.out"))
     try:
-        environments = prod_e.load_environments(PROJECT / "environments")
+        environments = prod_e.load_environments(PROJECT / "environments", names)
         # This imports cdktf, which starts Node: wrong settings are told before.
-        prod_e.synthesise(environments, project_folder=PROJECT, output_folder=output, extend=extend)
+        prod_e.synthesise(
+            environments,
+            project_folder=PROJECT,
+            output_folder=output,
+            keeps_other_stacks=bool(names),
+            extend=extend,
+        )
     except prod_e.SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     if "CDKTF_OUTDIR" not in os.environ:  # Otherwise whoever set it says so.
-        names = ", ".join(environment.name for environment in environments)
-        print(f"Wrote the stacks of {names} to {output}.")
+        written = ", ".join(environment.name for environment in environments)
+        print(f"Wrote the stacks of {written} to {output}.")
     return 0
 
 

@@ -95,6 +95,13 @@ def test_each_of_several_mistakes_has_a_line_of_its_own(project: Path) -> None:
     ]
 
 
+def test_a_mistake_in_the_file_of_one_environment_stops_no_other(project: Path) -> None:
+    (project / "environments" / "other.toml").write_text('name = "Other"\n[services.backend]\n')
+    drawn = prod_e(project, "diagram", "tiny-e", "--output", "-")
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stdout.startswith("<svg")
+
+
 @pytest.mark.parametrize("command", ["synth", "plan", "deploy", "destroy"])
 def test_a_project_without_its_environments_is_not_taken_for_another(
     project: Path, command: str

@@ -1,5 +1,6 @@
 """The same settings give the same bytes, and a failure leaves what was there."""
 
+import json
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -190,6 +191,28 @@ def test_terraforms_own_files_stay_and_a_removed_environment_goes(
     )
     assert kept.is_file()
     assert not gone.exists()
+
+
+def test_an_environment_that_is_named_is_written_and_the_others_stay(
+    synthesised_once: Synthesised, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(synthesised_once.folder, tmp_path / "project")
+    written_before = folder / "cdktf.out" / "stacks" / "tiny-e" / "cdk.tf.json"
+    written_before.write_text('{"terraform": {}, "as": "it was"}')
+    other = 'name = "other-e"\n[network]\ncidr = "10.1.0.0/16"\n[services.backend]\n'
+    (folder / "environments" / "other-e.toml").write_text(other + 'build = "terraform"\n')
+    (folder / "environments" / "tiny-e.toml").write_text('name = "tiny-e"\nservices = 1\n')
+
+    def write_other() -> set[str]:
+        finished = run_python(folder / "main.py", "other-e")
+        assert finished.returncode == 0, finished.stderr
+        stacks = json.loads((folder / "cdktf.out" / "manifest.json").read_text())["stacks"]
+        return {name for name in stacks if not name.startswith("tiny-e")}
+
+    assert write_other() == {"other-e", "other-e-registry", "other-e-image"}
+    (folder / "environments" / "other-e.toml").write_text(other + 'build = "external"\n')
+    assert write_other() == {"other-e", "other-e-registry"}
+    assert written_before.read_text() == '{"terraform": {}, "as": "it was"}'
 
 
 @pytest.mark.slow

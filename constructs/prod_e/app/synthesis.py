@@ -1,9 +1,10 @@
 """From environments to the Terraform JSON of their stacks, all of it or nothing."""
 
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from prod_e.app.registry_stack import RegistryStack
 from prod_e.delivery.build_context import BuildContext, read_build_context
 from prod_e.dependency_lock import LOCK_FILE, LockedProvider, hand_out, read_lock, registry_of
 from prod_e.settings import Environment, SettingsError
+
+MANIFEST = "manifest.json"
+"""Of cdktf: which stacks there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +37,15 @@ def synthesise(
     *,
     project_folder: Path,
     output_folder: Path,
+    keeps_other_stacks: bool = False,
     extend: Callable[[EnvironmentStacks], None] = lambda _: None,
 ) -> None:
     """Writes every environment's stacks to `output_folder` as cdktf would.
 
-    `project_folder`: what services' `source` folders are relative to. `extend`: is called with each
-    environment's stacks before they are written, and may add resources to them. The output is put
-    together beside `output_folder` and moved there file by file at the end, so that a failure
+    `project_folder`: what services' `source` folders are relative to. `keeps_other_stacks`: leaves
+    what `output_folder` has of other environments, instead of dropping it. `extend`: is called with
+    each environment's stacks before they are written, and may add resources to them. The output is
+    put together beside `output_folder` and moved there file by file at the end, so that a failure
     leaves what was there; Terraform's own files in the stacks' folders stay, and each stack gets
     its part of the project's dependency lock.
 
@@ -70,6 +76,9 @@ def synthesise(
             if isinstance(stack, TerraformStack):
                 stack.run_all_validations()
         app.synth()
+        if keeps_other_stacks:
+            own = {name for environment in environments for name in environment.names.stacks}
+            _add_other_stacks(Path(scratch), output_folder, own=own)
         _move_into_place(Path(scratch), output_folder)
     hand_out(
         project_lock,
@@ -173,11 +182,27 @@ def _read_contexts(
     return contexts
 
 
+def _add_other_stacks(new: Path, output_folder: Path, *, own: Collection[str]) -> None:
+    """Names the stacks of `output_folder` that are not `own` in the manifest of `new`, too."""
+    try:
+        before = json.loads((output_folder / MANIFEST).read_text("utf-8"))["stacks"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # Nothing there can be kept.
+    others = {
+        name: stack
+        for name, stack in before.items()
+        if name not in own and (output_folder / "stacks" / name).is_dir()
+    }
+    manifest = json.loads((new / MANIFEST).read_text("utf-8"))
+    manifest["stacks"] |= others
+    (new / MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")
+
+
 def _move_into_place(new: Path, output_folder: Path) -> None:
     """Makes `output_folder` hold what `new` holds, the manifest last, and drops other stacks."""
     stacks = output_folder / "stacks"
-    synthesised = {path.name for path in (new / "stacks").iterdir()}
-    for file in sorted(_files(new), key=lambda path: path.name == "manifest.json"):
+    synthesised = set(json.loads((new / MANIFEST).read_text("utf-8"))["stacks"])
+    for file in sorted(_files(new), key=lambda path: path.name == MANIFEST):
         destination = output_folder / file.relative_to(new)
         destination.parent.mkdir(parents=True, exist_ok=True)
         if not destination.is_file() or destination.read_bytes() != file.read_bytes():

@@ -1,7 +1,7 @@
 """From TOML files to settings, or to one message per mistake."""
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, time
 from difflib import get_close_matches
 from itertools import combinations
@@ -24,11 +24,15 @@ class SettingsError(Exception):
         self.messages = tuple(messages)
 
 
-def load_environments(folder: Path) -> tuple[Environment, ...]:
-    """Reads every `*.toml` file of `folder`, in the order of their names.
+def load_environments(folder: Path, names: Collection[str] = ()) -> tuple[Environment, ...]:
+    """Reads the `*.toml` files of `folder`, in the order of their names.
+
+    `names`: the environments that are wanted; default: all. What is wrong with the file of another
+    one is nothing to them.
 
     Raises `SettingsError` with every mistake of every file, and where two environments have the
-    same name, or in one account names or addresses that AWS would have twice.
+    same name, or in one account names or addresses that AWS would have twice. With `names` it does
+    so where one of them is missing among the files without a mistake, or is one of such two.
     """
     files = sorted(folder.glob("*.toml"))
     if not files:
@@ -40,23 +44,37 @@ def load_environments(folder: Path) -> tuple[Environment, ...]:
             environments[file] = load_environment(file)
         except SettingsError as error:
             messages += error.messages
-    for (one, first), (other, second) in combinations(environments.items(), 2):
-        if first.name == second.name:
-            messages.append(
-                f"{_shown(other)}: name: {second.name!r} is that of {_shown(one)} too;"
-                " each environment needs its own"
-            )
-        else:
-            messages += [f"{_shown(other)}: {k}: {p}" for k, p in second.conflicts_with(first)]
-        if first.account == second.account and first.network.overlaps(second.network):
-            messages.append(
-                f"{_shown(other)}: network.cidr: {second.network.cidr!r} overlaps"
-                f" {first.network.cidr!r} of {_shown(one)}; take another block, so that the two can"
-                " ever be connected"
-            )
+    missing = set(names) - {environment.name for environment in environments.values()}
+    if names and not missing:
+        messages.clear()
+    elif missing and not messages:
+        known = listed([environment.name for environment in environments.values()])
+        messages += [f"{folder}: has no {name!r}, but {known}" for name in sorted(missing)]
+    for one, other in combinations(environments.items(), 2):
+        if not names or {one[1].name, other[1].name} & set(names):
+            messages += _conflicts(one, other)
     if messages:
         raise SettingsError(messages)
-    return tuple(environments.values())
+    return tuple(each for each in environments.values() if not names or each.name in names)
+
+
+def _conflicts(one: tuple[Path, Environment], other: tuple[Path, Environment]) -> Iterator[str]:
+    """What AWS would have twice, a message each."""
+    (first_file, first), (file, second) = one, other
+    if first.name == second.name:
+        yield (
+            f"{_shown(file)}: name: {second.name!r} is that of {_shown(first_file)} too;"
+            " each environment needs its own"
+        )
+    else:
+        for key, problem in second.conflicts_with(first):
+            yield f"{_shown(file)}: {key}: {problem}"
+    if first.account == second.account and first.network.overlaps(second.network):
+        yield (
+            f"{_shown(file)}: network.cidr: {second.network.cidr!r} overlaps"
+            f" {first.network.cidr!r} of {_shown(first_file)}; take another block, so that the two"
+            " can ever be connected"
+        )
 
 
 def load_environment(file: Path) -> Environment:

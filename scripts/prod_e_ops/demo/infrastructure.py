@@ -37,7 +37,9 @@ class Infrastructure:
         """Writes the stacks' JSON."""
         run = self.run
         with run.step("Synthesise") as step:
-            said = await synthesise(run.project, run.context.processes)
+            said = await synthesise(
+                run.project, run.context.processes, environment=run.environment.name
+            )
             stacks = run.project.stacks(run.environment.name)
             self.stacks.extend(stacks)
             run.aws.show_picture(draw_stacks(run.environment.name, stacks))

@@ -13,10 +13,13 @@ from prod_e_ops.terminal.processes import ChildProcesses
 _SETTINGS_MISTAKE = 2  # the exit status of main.py for settings that are wrong
 
 
-async def synthesise(project: Project, processes: ChildProcesses) -> Sequence[str]:
-    """Writes every environment's stacks to `cdktf.out`, or leaves it as it was and raises.
+async def synthesise(
+    project: Project, processes: ChildProcesses, *, environment: str | None = None
+) -> Sequence[str]:
+    """Writes stacks to `cdktf.out`, or leaves it as it was and raises.
 
-    Gives the lines that the app writes to stderr, such as its warnings.
+    `environment`: the one whose stacks are written, whatever is wrong with the files of others;
+    default: all. Gives the lines that the app writes to stderr, such as its warnings.
 
     Raises `SettingsMistake` for wrong settings, `OpsError` if the app fails.
     """
@@ -29,7 +32,7 @@ async def synthesise(project: Project, processes: ChildProcesses) -> Sequence[st
     # An app that is killed leaves jsii's programs in the folder for temporary files.
     with tempfile.TemporaryDirectory(prefix="prod-e-synth-", ignore_cleanup_errors=True) as scratch:
         finished = await processes.call(
-            [sys.executable, "main.py"],
+            [sys.executable, "main.py", *([environment] if environment else ())],
             folder=project.folder,
             environment={
                 **os.environ,

@@ -193,7 +193,7 @@ async def prepare_stacks(
         cache_folder=project.folder / ".cache" / "terraform-providers",
         keeps_plans=keeps_plans,
     ) as terraform:
-        await synthesise(context)
+        await synthesise(context, environment.name)
         with terminal.step("Check the AWS account") as step:
             account = step.outcome = await check_account(environment)
         with terminal.step("Initialise Terraform") as step:

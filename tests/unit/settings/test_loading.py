@@ -110,6 +110,28 @@ def test_environments_may_not_share_names_or_addresses(tmp_path: Path) -> None:
     assert "two.toml: network.cidr: '10.0.0.0/16' overlaps '10.0.0.0/16'" in cidr
 
 
+def test_a_mistake_stops_its_own_environment_only(tmp_path: Path) -> None:
+    two_environments(tmp_path, one="", two="colour = 1")
+    assert [each.name for each in load_environments(tmp_path, ["one-e"])] == ["one-e"]
+    with pytest.raises(SettingsError, match=r"two\.toml: colour"):
+        load_environments(tmp_path, ["two-e"])
+
+
+def test_an_environment_is_stopped_by_another_that_makes_what_it_makes(tmp_path: Path) -> None:
+    two_environments(tmp_path, one="", two="")
+    (tmp_path / "three.toml").write_text(with_section("network", 'cidr = "10.2.0.0/16"'))
+    with pytest.raises(SettingsError, match=r"two\.toml: services\.backend\.repository"):
+        load_environments(tmp_path, ["one-e"])
+    (three,) = load_environments(tmp_path, ["tiny-e"])
+    assert three.name == "tiny-e"
+
+
+def test_an_environment_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text(with_service(""))
+    with pytest.raises(SettingsError, match=r": has no 'none', but tiny-e$"):
+        load_environments(tmp_path, ["none"])
+
+
 def test_environments_in_a_vpc_that_is_there_already_share_its_addresses(tmp_path: Path) -> None:
     for name in ("one", "two"):
         network = f"[network]{EXISTING_NETWORK}"

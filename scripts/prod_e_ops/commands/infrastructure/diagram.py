@@ -80,7 +80,7 @@ async def write_diagram(
             f"{name} cannot be drawn: it uses what is there already ({', '.join(existing)}), and"
             " the diagram shows what an environment makes."
         )
-    await synthesise(context)
+    await synthesise(context, name)
     with terminal.step(f"Draw {name}") as step:
         svg = draw_stacks(name, project.stacks(name))
         step.outcome = f"{len(svg.encode()) / 1024:.0f} KiB"
