@@ -43,7 +43,7 @@ class RestoredDatabase(Section):
         Annotated[
             str,
             matching(
-                r"^(latest|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$",
+                r"^(latest|[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}Z)$",
                 "latest, or a time in UTC such as 2026-11-28T09:30:00Z",
             ),
         ]

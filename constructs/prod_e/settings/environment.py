@@ -24,7 +24,7 @@ _TAG = re.compile(r"[\w .:/=+@-]*")
 _MOST_TAGS = 50
 _MOST_RULES = 100
 
-_OF_ACM = re.compile(r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$")
+_OF_ACM = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+")
 """https://docs.aws.amazon.com/acm/latest/userguide/acm-certificate-characteristics.html"""
 
 _MOST_WILDCARDS = 6
@@ -294,7 +294,12 @@ class Environment(Section):
                     f"{host!r} is outside of load_balancer.domain_name = {domain!r}, for which the"
                     " certificate is made; allowed: the domain and names below it",
                 )
-            elif domain and self.load_balancer.hosted_zone_id and host and not _OF_ACM.match(host):
+            elif (
+                domain
+                and self.load_balancer.hosted_zone_id
+                and host
+                and not _OF_ACM.fullmatch(host)
+            ):
                 yield (
                     f"services.{key}.host",
                     f"{host!r} is no name that ACM issues a certificate for; allowed: a name, or"

@@ -6,7 +6,9 @@ from pydantic import Field
 
 from prod_e.settings.fields import LogRetentionDays, Section, matching
 
-_EmailAddress = Annotated[str, matching(r"^[^@\s{}]+@[^@\s{}]+\.[^@\s{}]+$", "an e-mail address")]
+_EmailAddress = Annotated[
+    str, matching(r"^[!-?A-z|~]+@[!-?A-z|~]+\.[!-?A-z|~]+$", "an e-mail address")
+]
 
 
 class Thresholds(Section):

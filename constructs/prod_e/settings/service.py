@@ -37,7 +37,8 @@ _MOST_BYTES_OF_ARNS = 9_000
 """Of the 10,240 that a role's inline policies may have:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 _ARN_OF_SECRETS_MANAGER = (
-    r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+-[A-Za-z0-9]{6}"
+    r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9_/+=.@!-]+"
+    r"-[A-Za-z0-9]{6}"
 )
 _ARN_OF_SECRET = re.compile(
     rf"^({_ARN_OF_SECRETS_MANAGER}(:[\w.-]*:[\w.-]*:[\w.-]*)?"
@@ -214,7 +215,7 @@ class Service(Section):
             Annotated[
                 str,
                 matching(
-                    r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[a-z0-9-]{1,64}$",
+                    r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]{1,64}$",
                     "the ARN of a KMS key, not of an alias",
                 ),
             ],
@@ -297,6 +298,10 @@ class Service(Section):
                 f"{self.path!r} with all below it is too long for the load balancer; allowed: at"
                 f" most {LONGEST_PATTERN - 2} characters without wildcards",
             )
+        if self.health_command and (
+            self.health_command[0] not in ("CMD", "CMD-SHELL") or len(self.health_command) == 1
+        ):
+            yield "health_command", 'does not begin with "CMD" or "CMD-SHELL", and a command'
         if self.min_tasks == 0:
             yield (
                 "min_tasks",

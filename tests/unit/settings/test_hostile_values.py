@@ -14,6 +14,9 @@ from tests.support.settings_mistakes import (
     with_service,
 )
 
+DIGITS = "\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660\u0661\u0662"
+"""Of an account, as Python's `\\d` takes them and AWS does not."""
+
 
 @pytest.mark.parametrize(
     ("toml", "expected"),
@@ -31,11 +34,25 @@ from tests.support.settings_mistakes import (
             "network.cidr: '10.0.0.0/255.255.0.0' is not as AWS writes it",
         ),
         (
-            'account = "\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660\u0661\u0662"\n'
-            + with_service(""),
+            f'account = "{DIGITS}"\n' + with_service(""),
             "account: ",
         ),
         ('region = "us-west-\u0662"\n' + with_service(""), "region: "),
+        (
+            with_service(f'secrets_kms_key_arns = ["arn:aws:kms:us-west-2:{DIGITS}:key/0123"]'),
+            "services.backend.secrets_kms_key_arns.0: 'arn:aws:kms",
+        ),
+        (
+            with_service(f'database_secret_arn = "{SECRET.replace("111122223333", DIGITS)}"'),
+            "services.backend.database_secret_arn: 'arn:aws:secretsmanager",
+        ),
+        (
+            with_section(
+                "database.restored", 'identifier = "new"\ntime = "\u0662026-11-28T09:30:00Z"'
+            ),
+            "database.restored.time: ",
+        ),
+        (with_section("monitoring", 'alarm_emails = ["a\\u001b@b.c"]'), "monitoring.alarm_emails"),
         (
             with_section("services.backend.environment", 'A = "#{TfToken[TOKEN.1]}"'),
             "services.backend.environment.A: has TfToken[ in it",

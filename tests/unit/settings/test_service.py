@@ -85,6 +85,13 @@ MISTAKES = [
         with_service("health_command = []"),
         "services.backend.health_command: [] is not allowed; allowed: at least 1",
     ),
+    *(
+        (
+            with_service(f"health_command = {command}"),
+            'services.backend.health_command: does not begin with "CMD" or "CMD-SHELL", and a',
+        )
+        for command in ('["curl", "-f"]', '["CMD"]', '["CMD-SHELL"]')
+    ),
     (
         with_service('health_command = "curl"'),
         "services.backend.health_command: 'curl' is not allowed; allowed: a list",
