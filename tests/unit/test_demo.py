@@ -112,6 +112,39 @@ def test_the_copy_of_a_project_can_be_changed_and_has_no_state(
     assert (copy.folder / "backend" / "node_modules" / "pg").is_dir()
 
 
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ("backend", "backend/"),
+        ("backend", "./backend"),
+        ("backend", "backend/src"),
+        ("backend/src", "backend"),
+        (".",),
+        (".", "backend"),
+    ],
+    ids=" and ".join,
+)
+def test_the_copy_has_the_sources_wherever_they_are(
+    project: Project, tmp_path: Path, sources: tuple[str, ...]
+) -> None:
+    services = "".join(
+        f'[services.s{number}]\nsource = "{source}"\npath = "/{number}"\n'
+        for number, source in enumerate(sources)
+    )
+    settings = project.folder / "environments" / "prod-e.toml"
+    settings.write_text(f'name = "prod-e"\n{services}')
+    (project.folder / "node_modules").mkdir()
+    (tmp_path / "copy").mkdir()
+    copy = copy_project(project, load_environment(settings), tmp_path / "copy").folder
+    assert [path.name for path in (copy / "environments").iterdir()] == ["prod-e.toml"]
+    assert not list(copy.glob("terraform.*"))
+    assert not (copy / "cdktf.out").exists()
+    for changed in ("main.py", f"backend/{CHANGED_FILE}"):
+        (copy / changed).write_text("changed")
+        assert (project.folder / changed).read_text() != "changed"
+    assert (copy / "lib").is_symlink() == ("." not in sources), "a source is no link"
+
+
 def test_each_version_is_content_of_its_own(project: Project, tmp_path: Path) -> None:
     environment = load_environment(project.folder / "environments" / "prod-e.toml")
     settings = environment.services["backend"]

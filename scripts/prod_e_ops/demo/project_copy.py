@@ -16,14 +16,17 @@ _MADE_FROM_SOURCE = shutil.ignore_patterns("node_modules", "dist", ".cache", ".g
 def copy_project(project: Project, environment: "Environment", folder: Path) -> Project:
     """Copies what is deployed: the app, the environment's settings, the sources of its services.
 
-    All else is a link. State stays behind: what is deployed for real is not touched.
+    All else is a link, where no service is made of the project's folder itself. State stays behind:
+    what is deployed for real is not touched.
     """
     sources = {Path(environment.source_of(key)) for key in environment.services}
     parents = {source.parts[0] for source in sources if source.parts}
     for entry in project.folder.iterdir():
         if entry.name in _LEFT_OUT | parents or entry.name.startswith("terraform."):
             continue
-        if entry.is_dir():
+        if entry.is_dir() and Path() in sources and entry.name != "node_modules":
+            copy_source(entry, folder / entry.name)
+        elif entry.is_dir():
             (folder / entry.name).symlink_to(entry, target_is_directory=True)
         else:
             # `main.py` looks for the rest beside itself, wherever a link leads.
@@ -31,7 +34,7 @@ def copy_project(project: Project, environment: "Environment", folder: Path) -> 
     settings = Path("environments") / Path(environment.file).name
     (folder / settings).parent.mkdir()
     shutil.copy(project.folder / settings, folder / settings)
-    for source in sources:
+    for source in sources - {Path()}:
         copy_source(project.folder / source, folder / source)
         packages = project.folder / source / "node_modules"
         if packages.is_dir():
