@@ -70,10 +70,25 @@ find_python() {
   done
 }
 
+node_major() { "$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
+
+# The first one on PATH that jsii takes, or else the first.
+find_node() {
+  local candidate
+  while IFS= read -r candidate; do
+    if [ "$(node_major "$candidate")" -ge 22 ]; then
+      echo "$candidate"
+      return
+    fi
+  done < <(type -ap node)
+  command -v node || true
+}
+
 missing=""
 lacks() { missing="$missing  - $*"$'\n'; }
 
 python=$(find_python)
+node=$(find_node)
 if [ -z "$python" ]; then
   if [ -n "${PYTHON:-}" ]; then
     lacks "Python 3.11 or newer with its venv module: PYTHON=$PYTHON is not one."
@@ -82,10 +97,17 @@ if [ -z "$python" ]; then
       "If it is not on PATH, set PYTHON to it."
   fi
 fi
-if ! command -v node >/dev/null; then
-  lacks "Node.js 20 or newer (https://nodejs.org)."
-elif ! node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; then
-  lacks "Node.js 20 or newer: $(command -v node) is $(node --version)."
+if [ -z "$node" ]; then
+  lacks "Node.js 22 or newer (https://nodejs.org)."
+elif [ "$(node_major "$node")" -lt 20 ]; then
+  lacks "Node.js 22 or newer: $node is $("$node" --version)."
+elif [ "$(node_major "$node")" -lt 22 ]; then
+  say "$node is Node.js $("$node" --version), which still works; it has had no security fixes since"
+  say "2026-04-30, and jsii, which CDKTF runs on, has dropped it: install 22 or newer."
+elif [ "$node" != "$(command -v node)" ]; then
+  say "The first node on PATH is $(node --version), so that this takes $node."
+  say "Have PATH begin with the folder of that one: the commands take the first."
+  PATH=$(dirname "$node"):$PATH
 fi
 if ! command -v npm >/dev/null; then
   lacks "npm, which comes with Node.js (https://nodejs.org)."

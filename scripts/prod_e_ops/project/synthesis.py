@@ -27,7 +27,7 @@ async def synthesise(
         raise UserMistake(
             "Node.js is not installed: there is no `node` on PATH, and CDKTF needs it.",
             details=["Nothing was written."],
-            next_step="Install Node.js 20 or newer: https://nodejs.org",
+            next_step="Install Node.js 22 or newer: https://nodejs.org",
         )
     # An app that is killed leaves jsii's programs in the folder for temporary files.
     with tempfile.TemporaryDirectory(prefix="prod-e-synth-", ignore_cleanup_errors=True) as scratch:
