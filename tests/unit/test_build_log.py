@@ -75,6 +75,11 @@ def test_the_users_steps_are_shown_and_no_others() -> None:
     ]
 
 
+def test_a_step_of_the_classic_builder_is_shown_with_its_number() -> None:
+    assert step_begun("Step 5/22 : RUN npm ci") == "Step 5/22: RUN npm ci"
+    assert step_begun("added 411 packages in 12s") is None
+
+
 def test_steps_are_shown_as_they_begin_and_those_of_an_earlier_build_are_not(
     tmp_path: Path,
 ) -> None:

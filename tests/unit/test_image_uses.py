@@ -13,9 +13,11 @@ from prod_e_ops.images.inventory import (
     names_image,
     reference_in,
 )
-from prod_e_ops.images.render import shown_findings, shown_size, shown_use
+from prod_e_ops.images.render import image_rows, shown_findings, shown_size, shown_use
 from prod_e_ops.images.retention import verdicts
 from prod_e_ops.service.model import TaskDefinition
+from prod_e_ops.service.rollback.render import never_healthy
+from prod_e_ops.service.rollback.target import RollbackTarget
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 HOST = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
@@ -115,6 +117,34 @@ def test_the_last_healthy_image_is_the_one_deployed_last_that_does_not_run() -> 
         "last healthy",
         "-",
     ]
+
+
+def test_an_image_whose_newest_deployment_failed_is_marked() -> None:
+    found = of(use("c", healthy_at=NOW, has_failed=True), use("b", runs=True, has_failed=True))
+    assert [shown_use(each, found) for each in found.uses] == ["failed", "runs"]
+
+
+def test_the_images_are_told_in_utc_and_in_eighty_columns() -> None:
+    heading, (*cells, names) = image_rows(of(use("v1.0.0", has_failed=True)))
+    assert heading[1] == "PUSHED (UTC)"
+    assert cells[1] == "2026-01-31 00:00"
+    assert names == "-; v1.0.0"
+    assert sum(max(len(a), len(b)) + 2 for a, b in zip(heading, cells, strict=False)) <= 70
+
+
+@pytest.mark.parametrize(
+    ("has_failed", "so_far"),
+    [(True, "its newest deployment failed"), (False, "ECS has never deployed it")],
+)
+def test_going_back_to_an_image_that_was_never_healthy_is_warned_of(
+    has_failed: bool, so_far: str
+) -> None:
+    chosen = use("v1.0.0", has_failed=has_failed)
+    target = RollbackTarget(image=chosen.image, definition=None, change=None)
+    assert never_healthy(of(chosen), target) == (
+        f"Warning: v1.0.0 is not known to have been healthy: {so_far}."
+    )
+    assert never_healthy(of(use("v1.0.0", healthy_at=NOW)), target) is None
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ class AsContainers:
             build_args=version.build.build_args,
             network=run.environment.services[key].build_network,
             rebuild=False,
-            on_line=lambda _: None,
+            on_step=lambda _: None,
         )
 
     async def push(self, run: Run, key: str, version: Version) -> None:

@@ -1,8 +1,9 @@
-"""What BuildKit writes while it builds: the step that it is at, and why one failed.
+"""What Docker writes while it builds: the step that it is at, and why one failed.
 
-Its plain form begins each line with the number of a step: `#8 [build 3/5] RUN npm ci`, then
+BuildKit's plain form begins each line with the number of a step: `#8 [build 3/5] RUN npm ci`, then
 `#8 1.234 output`, and in the end `#8 DONE 2.0s` or `#8 ERROR: ...`.
 https://docs.docker.com/reference/cli/docker/buildx/build/#progress
+The builder before it begins a step with `Step 5/22 : RUN npm ci`.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LINE = re.compile(r"#(\d+) (.*)")
+_CLASSIC_STEP = re.compile(r"(Step \d+/\d+) : (.*)")
 _NAME = re.compile(r"\[[^\]]+\]")
 _OUTPUT = re.compile(r"\d+\.\d+ (.*)")
 _ERROR = "ERROR: "
@@ -61,6 +63,8 @@ def step_begun(line: str) -> str | None:
 
     What BuildKit does for itself, such as reading the Dockerfile, is no step of the user's.
     """
+    if classic := _CLASSIC_STEP.fullmatch(line):
+        return f"{classic[1]}: {classic[2]}"
     parsed = _LINE.fullmatch(line)
     if parsed is None or not _NAME.match(parsed[2]) or parsed[2].startswith("[internal]"):
         return None

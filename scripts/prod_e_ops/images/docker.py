@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from prod_e_ops.errors import BuildFailed, DockerUnavailable
+from prod_e_ops.images.build_log import step_begun
 from prod_e_ops.terminal.processes import ChildProcesses, Finished, without_colour
 
 if TYPE_CHECKING:
@@ -203,14 +204,14 @@ class Docker:
         build_args: Mapping[str, str],
         network: str | None,
         rebuild: bool,
-        on_line: Callable[[str], object],
+        on_step: Callable[[str], object],
         no_cache: bool = False,
     ) -> None:
         """Builds the folder's Dockerfile as one image of one architecture.
 
         `image`: what it is called then. `network`: that of the steps; None: the daemon's own, or
         the host's where it has none. `rebuild`: every step runs anew, on the newest base image.
-        `on_line`: told each line of the output. `no_cache`: every step runs anew.
+        `no_cache`: every step runs anew. `on_step`: told each, such as `Step 5/22: RUN npm ci`.
 
         Raises `BuildFailed` with the last lines if the build fails.
         """
@@ -222,7 +223,8 @@ class Docker:
             text = without_colour(line).rstrip()
             if text and not _ABOUT_ITSELF.search(text):
                 said.append(text)
-                on_line(text.strip())
+                if step := step_begun(text):
+                    on_step(step)
 
         finished = await self._call(
             "build",
@@ -260,7 +262,7 @@ class Docker:
                 build_args=build_args,
                 network=network,
                 rebuild=False,
-                on_line=on_line,
+                on_step=on_step,
                 no_cache=True,
             )
             return

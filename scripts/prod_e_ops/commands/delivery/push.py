@@ -213,7 +213,7 @@ async def _build(
             build_args=build.build_args,
             network=plan.service.build_network,
             rebuild=rebuild,
-            on_line=step.update,
+            on_step=step.update,
         )
         now = await read_source(project, plan.environment, plan.key, architecture=plan.architecture)
         if now.content_hash != build.content_hash:

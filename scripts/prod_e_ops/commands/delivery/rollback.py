@@ -118,7 +118,7 @@ async def roll_back(
         terminal.say(f"{target.change.file.name} will keep it:")
         for line in target.change.lines():
             terminal.say(f"  {line}")
-    if warning := never_healthy(state, target):
+    if warning := never_healthy(state.found, target):
         terminal.say(warning)
     # Whoever chose from the list has answered the question, unless there is more to know.
     if not yes and not (is_chosen and warning is None):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prod_e.delivery.image_tag import commit_in
-from prod_e_ops.images.inventory import short_digest
+from prod_e_ops.images.inventory import ServiceImages, short_digest
 from prod_e_ops.images.render import named, shown_use
 from prod_e_ops.project.settings_edit import SettingsEdit
 from prod_e_ops.service.model import Deployment
@@ -30,16 +30,16 @@ def candidate_rows(state: ServiceState) -> Iterator[tuple[str, ...]]:
         )
 
 
-def never_healthy(state: ServiceState, target: RollbackTarget) -> str | None:
+def never_healthy(found: ServiceImages, target: RollbackTarget) -> str | None:
     """A warning of an image that no deployment is known to have brought to health; None: one has.
 
     ECS keeps its record for 90 days.
     """
     image = target.image
-    use = next((u for u in state.found.uses if image and u.image.digest == image.digest), None)
+    use = next((u for u in found.uses if image and u.image.digest == image.digest), None)
     if use is None or use.healthy_at:
         return None
-    so_far = "its newest deployment failed" if use.has_failed else "ECS has deployed it never"
+    so_far = "its newest deployment failed" if use.has_failed else "ECS has never deployed it"
     return f"Warning: {use.name} is not known to have been healthy: {so_far}."
 
 
