@@ -79,7 +79,10 @@ def synthesise(
         if keeps_other_stacks:
             own = {name for environment in environments for name in environment.names.stacks}
             _add_other_stacks(Path(scratch), output_folder, own=own)
-        _move_into_place(Path(scratch), output_folder)
+        try:
+            _move_into_place(Path(scratch), output_folder)
+        except OSError as error:
+            raise _not_written(output_folder, error) from None
     hand_out(
         project_lock,
         sorted((output_folder / "stacks").iterdir()),
@@ -100,13 +103,17 @@ def _scratch_beside(output_folder: Path) -> Iterator[str]:
                 shutil.rmtree(left, ignore_errors=True)
         folder = tempfile.mkdtemp(prefix=f"{beginning}{os.getpid()}-", dir=output_folder.parent)
     except OSError as error:
-        raise SettingsError(
-            [f"{output_folder}: cannot be written: {error.strerror}: {error.filename}"]
-        ) from None
+        raise _not_written(output_folder, error) from None
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _not_written(output_folder: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        [f"{output_folder}: cannot be written: {error.strerror}: {error.filename}"]
+    )
 
 
 def _is_running(process_id: int) -> bool:
