@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from prod_e.printable import printable
 from prod_e.settings.environment import Environment
 from prod_e.settings.fields import ALLOWED, BrokenRules, listed
+from prod_e.settings.secrecy import looks_secret
 
 
 class SettingsError(Exception):
@@ -171,10 +172,9 @@ def _explained(details: ErrorDetails) -> Iterator[str]:
             meant = f"did you mean {close[0]}? " if close else ""
             yield f"{key}: is not a known key; {meant}allowed: {listed(allowed)}"
         case "string_pattern_mismatch":
-            yield (
-                f"{key}: {_cut(repr(details['input']))} is not allowed; allowed:"
-                f" {ALLOWED[context['pattern']]}"
-            )
+            given = details["input"]
+            value = "" if looks_secret("", given) else f"{_cut(repr(given))} "
+            yield f"{key}: {value}is not allowed; allowed: {ALLOWED[context['pattern']]}"
         case kind:
             expected = _EXPECTED[kind].format_map(context) if kind in _EXPECTED else details["msg"]
             given = details["input"]

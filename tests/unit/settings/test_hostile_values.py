@@ -132,6 +132,14 @@ def test_a_value_of_the_wrong_type_that_may_be_a_secret_is_not_repeated(
     assert message == f"services.backend.{table}.PIN: is not allowed; allowed: text in quotes"
 
 
+def test_what_may_be_a_secret_is_not_repeated_where_it_is_not_expected_either(
+    tmp_path: Path,
+) -> None:
+    toml = with_service('host = "postgres://app:hunter2@db.example.com/app"')
+    (message,) = mistakes(tmp_path, toml)
+    assert message.startswith("services.backend.host: is not allowed; allowed: a host name")
+
+
 @pytest.mark.parametrize("key", ["database", "load-balancer"])
 def test_a_service_with_the_name_of_something_else_that_is_watched_is_refused(
     tmp_path: Path, key: str

@@ -200,6 +200,12 @@ OF_GITHUB = '[delivery]\ngithub_repository = "us/app"\n'
             "name: 'tiny-api' makes names that begin with 'tiny-api-web' for 'web', as",
         ),
         (
+            # IAM has one of each name for all regions.
+            {"name": "tiny", "key": "api-web", "region": "eu-west-1"},
+            {"name": "tiny-api", "key": "web"},
+            "name: 'tiny-api' makes names that begin with 'tiny-api-web' for 'web', as",
+        ),
+        (
             {"name": "tiny", "key": "api-database"},
             {"name": "tiny-api", "lines": '[database]\ninstance_class = "db.t4g.large"\n'},
             "name: 'tiny-api' makes names that begin with 'tiny-api-database' for 'database', as",
@@ -214,9 +220,17 @@ OF_GITHUB = '[delivery]\ngithub_repository = "us/app"\n'
 def test_environments_beside_each_other_make_nothing_that_aws_has_once(
     tmp_path: Path, first: dict[str, str], second: dict[str, str], told: str
 ) -> None:
-    def write(number: int, *, name: str, key: str = "backend", lines: str = "") -> None:
+    def write(
+        number: int,
+        *,
+        name: str,
+        key: str = "backend",
+        lines: str = "",
+        region: str = "us-west-2",
+    ) -> None:
         (tmp_path / f"{number}.toml").write_text(
-            f'name = "{name}"\n[network]\ncidr = "10.{number}.0.0/16"\n[services.{key}]\n{lines}'
+            f'name = "{name}"\nregion = "{region}"\n'
+            f'[network]\ncidr = "10.{number}.0.0/16"\n[services.{key}]\n{lines}'
         )
 
     write(1, **first)
