@@ -82,7 +82,8 @@ class Service(Section):
     """The processors that the tasks run on and the image is built for."""
 
     build_args: dict[str, str] = Field(default_factory=dict)
-    """For the Dockerfile; an image's history shows them."""
+    """For the Dockerfile; an image's history shows them. The backend's takes `NODE_VERSION`, such
+    as `"22"`; its default, 16, has had no security fixes since 2023-09-11."""
 
     build_network: Literal["default", "host", "none"] | None = None
     """The network of the build's steps; default: the daemon's own, or `host` where it has none."""
