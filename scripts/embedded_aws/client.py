@@ -134,7 +134,7 @@ class EmbeddedAws:
         a profile, credentials, a role or an endpoint of some other AWS. Pass the result to a
         subprocess as it is; merged over the user's environment, a profile would come back.
         """
-        kept = _without_any_aws(os.environ if base is None else base)
+        kept = without_any_aws(os.environ if base is None else base)
         return {**kept, **self.variables(kept), "CHECKPOINT_DISABLE": "1"}
 
     def take_deployment_steps(self, count: int = 1) -> None:
@@ -215,7 +215,7 @@ class EmbeddedAws:
             stderr=self._errors,
             text=True,
             env={
-                **_without_any_aws(os.environ),
+                **without_any_aws(os.environ),
                 "MOTO_ACCOUNT_ID": self.account_id,
                 "EMBEDDED_AWS_PORT": str(self.port),
                 "EMBEDDED_AWS_DATA_PLANE": "1" if self.data_plane else "",
@@ -242,7 +242,7 @@ class EmbeddedAws:
                     region=self.region,
                     state_folder=self._state_folder,
                 ),
-                environment=_without_any_aws(os.environ),
+                environment=without_any_aws(os.environ),
             )
             self._data_plane_process.start()
 
@@ -289,7 +289,8 @@ class EmbeddedAws:
             self._state_folder = None
 
 
-def _without_any_aws(environment: Mapping[str, str]) -> dict[str, str]:
+def without_any_aws(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of an environment that could not send a program to any AWS."""
     return {
         name: value for name, value in environment.items() if not name.startswith(_OWN_VARIABLES)
     }

@@ -34,6 +34,9 @@ class DataPlane:
     certificate to trust for databases, and `{image_digest}` what ECR says of the image.
     `postgresql_folder`: has the programs initdb and postgres; default: looked for, in
     `node_modules` of source folders too. `cache_folder`: builds of sources.
+    `databases_folder`: where data of DB instances is put in the end, and what an instance of the
+    same identifier, master user, database and major version of PostgreSQL begins with; default:
+    data ends with everything else.
     """
 
     sources: Mapping[str, Path] = field(default_factory=dict)
@@ -42,6 +45,7 @@ class DataPlane:
     task_environment: Mapping[str, str] = field(default_factory=dict)
     postgresql_folder: Path | None = None
     cache_folder: Path = field(default_factory=default_cache_folder)
+    databases_folder: Path | None = None
 
     def configuration(
         self, *, endpoint_url: str, account_id: str, region: str, state_folder: Path
@@ -58,6 +62,7 @@ class DataPlane:
             docker_network=self.docker_network,
             task_environment=dict(self.task_environment),
             postgresql_folder=self.postgresql_folder,
+            databases_folder=self.databases_folder,
         )
 
 

@@ -67,9 +67,14 @@ COMMANDS: Mapping[str, Registered] = {
     **_group(
         "Local",
         init=("init", "Write the settings file of a new environment."),
+        local=("local", "Run an environment on this machine to develop against."),
         demo=("demo", "Show the whole life of an environment on an embedded AWS."),
     ),
 }
+
+
+_WORK_LOCALLY = ("push", "redeploy", "rollback", "images", "status")
+"""Those that can work on what `prod-e local` runs: they keep nothing in the project."""
 
 
 class CommandGroup(TyperGroup):
@@ -85,7 +90,12 @@ class CommandGroup(TyperGroup):
         if registered is None:
             return None
         module = import_module(f"prod_e_ops.commands.{registered.module}")
-        command = _as_command(cmd_name, getattr(module, registered.function))
+        function = getattr(module, registered.function)
+        if cmd_name in _WORK_LOCALLY:
+            from prod_e_ops.commands.local_option import with_local
+
+            function = with_local(function)
+        command = _as_command(cmd_name, function)
         if "npm_lifecycle_event" in os.environ:
             _refuse_what_npm_kept(command)
         return command

@@ -8,6 +8,7 @@ import griffe
 from prod_e_ops.demo.report import DemoResult
 from prod_e_ops.images.push.render import PushResult
 from prod_e_ops.images.results import ImagesResult, PruneResult
+from prod_e_ops.local.results import LocalResult
 from prod_e_ops.project.results import InitResult
 from prod_e_ops.prove.report import ProveResult
 from prod_e_ops.service.results import RedeployResult, StatusResult
@@ -39,6 +40,7 @@ RESULTS: Mapping[str, type] = {
     "images": ImagesResult,
     "images --prune": PruneResult,
     "status": StatusResult,
+    "local": LocalResult,
     "demo": DemoResult,
     "prove": ProveResult,
 }

@@ -9,8 +9,9 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 
 CHANGE = {
-    "ContainerState", "DemoStep", "Exchange", "Load", "Proof", "Registration", "Report", "Rollout",
-    "Server", "Target", "Task", "Upload", "_Results", "_Times",
+    "ContainerState", "DemoStep", "Exchange", "Load", "LogLines", "PastWaits", "Proof",
+    "Registration", "Report", "Rollout", "Server", "Target", "Task", "Upload", "Watch", "_Results",
+    "_Times",
 }  # fmt: skip
 """The dataclasses that are there to change: another one is named here."""
 

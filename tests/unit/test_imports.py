@@ -21,7 +21,7 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     {"commands"},
-    {"prove"},
+    {"prove", "local"},
     {"demo"},
     {"stacks", "service.rollback"},
     {"context"},

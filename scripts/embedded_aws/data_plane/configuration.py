@@ -21,6 +21,7 @@ class Configuration:
     every task gets on top of its definition; `{free_port}`, `{listen_address}`,
     `{certificate_authority_file}` and `{image_digest}` in them are replaced.
     `postgresql_folder`: where PostgreSQL's programs are; None: looked for.
+    `databases_folder`: where databases' data is kept when it ends; None: nowhere.
     """
 
     endpoint_url: str
@@ -33,6 +34,7 @@ class Configuration:
     docker_network: DockerNetwork = "auto"
     task_environment: dict[str, str] = field(default_factory=dict)
     postgresql_folder: Path | None = None
+    databases_folder: Path | None = None
 
     @property
     def heartbeat(self) -> Path:
@@ -62,7 +64,7 @@ class Configuration:
     def from_json(cls, text: str) -> "Configuration":
         """The inverse of `to_json`."""
         values = json.loads(text)
-        for name in ("state_folder", "cache_folder", "postgresql_folder"):
+        for name in ("state_folder", "cache_folder", "postgresql_folder", "databases_folder"):
             values[name] = Path(values[name]) if values[name] else None
         values["sources"] = {name: Path(folder) for name, folder in values["sources"].items()}
         return cls(**values)

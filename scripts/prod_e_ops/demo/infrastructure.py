@@ -9,6 +9,7 @@ from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE
 from prod_e_ops.analysis.diagram.drawing import draw_stacks
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.let_go import let_go
+from prod_e_ops.demo.past_waits import PastWaits
 from prod_e_ops.demo.run import DemoStep, Run
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.images.docker import default_build_network
@@ -26,11 +27,15 @@ _REGISTRY_FILE = "registry_override.tf.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Infrastructure:
-    """The stacks of an environment. `no_images`: why Docker builds none; None: it does."""
+    """The stacks of an environment. `no_images`: why Docker builds none; None: it does.
+
+    `past_waits`: whether the AWS provider's fixed waits are cut short; see there.
+    """
 
     run: Run
     terraform: Terraform
     no_images: str | None
+    past_waits: bool = False
     stacks: list[Stack] = field(default_factory=list)
 
     async def synthesise(self) -> None:
@@ -86,8 +91,13 @@ class Infrastructure:
         """Applies the plan that was made of a stack. `beside`: while another step is shown."""
         with nullcontext() if beside else self.run.step(f"Apply {stack.name}") as step:
             progress = Progress(step)
+            terraform = self._terraform_for(stack)
             with self.going_on_without(stack):
-                await self._terraform_for(stack).apply(stack, on_event=progress)
+                if self.past_waits and terraform.keeps_plan(stack):
+                    past = PastWaits(terraform=terraform, stack=stack, clients=self.run.clients)
+                    await past.apply(progress, plan_again=lambda: self._plan_quietly(stack))
+                else:
+                    await terraform.apply(stack, on_event=progress)
             self.run.report.resources_created += progress.count
             if step:
                 step.outcome = f"{progress.count} resources created"
@@ -170,6 +180,9 @@ class Infrastructure:
             )
             return len(summary.created)
         return 0
+
+    async def _plan_quietly(self, stack: Stack) -> None:
+        await self._terraform_for(stack).plan(stack, variables=await self._variables(stack))
 
     async def _variables(self, stack: Stack) -> dict[str, str]:
         network = await default_build_network() if stack.needs_docker else None

@@ -42,7 +42,7 @@ class Life:
         A stack whose provider crashes is left out from there on, and fails the demo in the end.
         """
         first, versions = self._versions()
-        await self._deploy(first, versions)
+        await self.deploy(first, versions)
         live = None
         if self._main_stack in self.infrastructure.left:
             await keep_promises(self.run)
@@ -74,7 +74,7 @@ class Life:
                 next_step="What was said of it above tells what to do.",
             )
 
-    async def _deploy(self, first: Mapping[str, Version], versions: Versions | None) -> None:
+    async def deploy(self, first: Mapping[str, Version], versions: Versions | None) -> None:
         """Plans and applies, and has images built and pushed meanwhile."""
         infrastructure, environment = self.infrastructure, self.run.environment
         async with beside(self._build(first)) as built:
@@ -82,12 +82,11 @@ class Life:
             await infrastructure.initialise()
             await infrastructure.plan()
             registry = self._stack(environment.names.registry_stack)
-            if registry:
-                await infrastructure.apply(registry)
-
             delivered = asyncio.Event()
 
             async def deliver() -> None:
+                if registry:
+                    await infrastructure.apply(registry, beside=True)
                 await built
                 await self._deliver(first)
                 delivered.set()
@@ -186,6 +185,7 @@ class Life:
         for line in (
             "",
             "It is up:",
+            f"  a page that shows what happens: {run.aws.page_url}",
             *(
                 f"  {each['load_balancer']}:{each['port']} is at {each['url']}"
                 for each in await in_thread(run.aws.listeners)
@@ -202,13 +202,7 @@ class Life:
             "Ctrl-C ends it and leaves nothing behind.",
         ):
             run.context.terminal.say(line)
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            # Ctrl-C is how this is meant to end.
-            task = asyncio.current_task()
-            assert task is not None
-            task.uncancel()
+        await until_interrupted()
 
     @property
     def _main_stack(self) -> Stack | None:
@@ -216,6 +210,16 @@ class Life:
 
     def _stack(self, name: str) -> Stack | None:
         return next((stack for stack in self.infrastructure.left if stack.name == name), None)
+
+
+async def until_interrupted() -> None:
+    """Waits for Ctrl-C, as the way in which something is meant to end."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()
 
 
 def first_versions(run: Run, folder: Path) -> dict[str, Version]:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from prod_e.settings import Environment
 
 _LEFT_OUT = frozenset({"cdktf.out", ".git", ".venv", ".cache", ".prove", "environments"})
-_MADE_FROM_SOURCE = shutil.ignore_patterns("node_modules", "dist", ".cache", ".git", "coverage")
+MADE_FROM_SOURCE = ("node_modules", "dist", ".cache", ".git", "coverage")
+"""Folders of a source that are made from the rest, or are no part of it."""
 
 
 def copy_project(project: Project, environment: "Environment", folder: Path) -> Project:
@@ -45,4 +46,5 @@ def copy_project(project: Project, environment: "Environment", folder: Path) -> 
 
 def copy_source(source: Path, to: Path) -> None:
     """Copies the source of a service without what is made from it."""
-    shutil.copytree(source, to, ignore=_MADE_FROM_SOURCE, dirs_exist_ok=True)
+    left_out = shutil.ignore_patterns(*MADE_FROM_SOURCE)
+    shutil.copytree(source, to, ignore=left_out, dirs_exist_ok=True)

@@ -42,19 +42,7 @@ class Version:
         if lines:
             with (copy / CHANGED_FILE).open("a", encoding="utf-8") as file:
                 file.write(lines)
-        try:
-            context = read_build_context(
-                copy, architecture=settings.architecture, build_args=settings.build_args
-            )
-        except ValueError as error:
-            raise UserMistake(f"The source {source} {error}.") from None
-        build = Build.of(
-            context,
-            architecture=settings.architecture,
-            image_tag=settings.image_tag,
-            immutable_tags=settings.immutable_tags,
-        )
-        return cls(folder=copy, build=build)
+        return cls(folder=copy, build=build_of(copy, settings))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +69,22 @@ class Versions:
             second=Version.of(source, settings, copy=scratch / "second", lines=_SECOND),
             broken=Version.of(source, settings, copy=scratch / "broken", lines=_BROKEN),
         )
+
+
+def build_of(source: Path, settings: "Service") -> Build:
+    """How an image of a source, as it is now, is tagged.
+
+    Raises `UserMistake` for a folder that no image can be built from.
+    """
+    try:
+        context = read_build_context(
+            source, architecture=settings.architecture, build_args=settings.build_args
+        )
+    except ValueError as error:
+        raise UserMistake(f"The source {source} {error}.") from None
+    return Build.of(
+        context,
+        architecture=settings.architecture,
+        image_tag=settings.image_tag,
+        immutable_tags=settings.immutable_tags,
+    )

@@ -156,6 +156,8 @@ class _Database:
         finally:
             tail.cancel()
         await server.stop()
+        if kept := self._kept(server):
+            await asyncio.to_thread(_replace, server.data, kept)
         if self.is_deleted:
             for name in self.wanted_snapshots:
                 await asyncio.to_thread(_keep, server.data, self._snapshots / name)
@@ -171,8 +173,11 @@ class _Database:
             self._folder.mkdir(parents=True, mode=0o700)
             self._folder.parent.chmod(0o755)
             origin = self.desired["restored_from"]
+            kept = self._kept(server)
             if origin:
                 await asyncio.to_thread(_keep, self._snapshots / origin, server.data)
+            elif kept and kept.exists():
+                await asyncio.to_thread(_keep, kept, server.data)
             else:
                 await server.initialise()
             address, port = _place(int(self.desired["port"]), self._network)
@@ -187,6 +192,14 @@ class _Database:
             await self._make_user_and_database(server)
         await self._set_password(server)
         self._status = "available"
+
+    def _kept(self, server: Server) -> Path | None:
+        """Where its data is kept: another version of PostgreSQL could not read it."""
+        folder = self._configuration.databases_folder
+        if folder is None:
+            return None
+        named = (self.desired[key] for key in ("identifier", "user", "database"))
+        return folder / "-".join([*map(str, named), "postgresql", server.major_version])
 
     def _configure(self, server: Server) -> None:
         server.configure(
@@ -295,6 +308,20 @@ def _keep(data: Path, folder: Path) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.copytree(data, partial, dirs_exist_ok=True)
     partial.rename(folder)
+
+
+def _replace(data: Path, kept: Path) -> None:
+    """Keeps data in place of what was kept before, which is there until the new is complete."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    former = kept.with_name(f"{kept.name}.former")
+    partial = kept.with_name(f"{kept.name}.partial")
+    for each in (former, partial):
+        shutil.rmtree(each, ignore_errors=True)
+    shutil.copytree(data, partial, ignore=shutil.ignore_patterns("postmaster.*"))
+    if kept.exists():
+        kept.rename(former)
+    partial.rename(kept)
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def _name(text: str) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -71,6 +72,14 @@ class Server:
     def data(self) -> Path:
         """PostgreSQL's data folder."""
         return self.folder / "data"
+
+    @property
+    def major_version(self) -> str:
+        """Which PostgreSQL its programs are, such as `16`."""
+        said = subprocess.run(
+            [self._programs / "postgres", "--version"], capture_output=True, text=True, check=True
+        ).stdout
+        return said.split()[2].partition(".")[0]
 
     async def initialise(self) -> None:
         """Makes an empty data folder; raises `PostgreSqlError` if that fails."""

@@ -1,16 +1,9 @@
 """`prod-e demo`: the life of an environment on an embedded AWS, from its plan to its end."""
 
-import os
-import sys
-import tempfile
-from contextlib import AsyncExitStack
-from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.commands.arguments import (
     EnvironmentArgument,
     EnvironmentOption,
@@ -18,28 +11,11 @@ from prod_e_ops.commands.arguments import (
     named_environment,
 )
 from prod_e_ops.context import Context, run
-from prod_e_ops.demo.checks import clients_of
-from prod_e_ops.demo.delivery import AsContainers, AsProcesses, Delivery, remove_images
-from prod_e_ops.demo.infrastructure import Infrastructure
+from prod_e_ops.demo.begin import Runtime, begin
 from prod_e_ops.demo.life import Life
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report, show
-from prod_e_ops.demo.run import STOP_SECONDS, Run, report_step
-from prod_e_ops.errors import DockerUnavailable, UserMistake
-from prod_e_ops.images.docker import why_no_docker
 from prod_e_ops.terminal.json_output import to_json
-from prod_e_ops.terraform.runner import find_terraform
-
-if TYPE_CHECKING:
-    from prod_e.settings import Environment
-
-
-class Runtime(StrEnum):
-    """What tasks run on."""
-
-    AUTO = "auto"
-    DOCKER = "docker"
-    PROCESS = "process"
 
 
 def demo(
@@ -91,67 +67,16 @@ async def run_demo(
     `keep`: leaves everything up, once it is checked, until Ctrl-C.
     """
     environment = context.project.environment(environment_name)
-    _refuse_existing(environment)
     report = Report(environment=environment.name)
     try:
-        async with AsyncExitStack() as resources:
-            terraform = await resources.enter_async_context(
-                find_terraform(
-                    context.processes,
-                    cache_folder=context.project.folder / ".cache" / "terraform-providers",
-                )
-            )
-            scratch = Path(
-                resources.enter_context(
-                    tempfile.TemporaryDirectory(prefix="prod-e-demo-", ignore_cleanup_errors=True)
-                )
-            )
-            # Elsewhere than in the project, where the state of real deployments is.
-            (scratch / "project").mkdir()
-            project = copy_project(context.project, environment, scratch / "project")
-            with report_step(context, report, "Start the embedded AWS") as step:
-                no_images = await _why_no_images(runtime)
-                delivery: Delivery = AsProcesses() if no_images else AsContainers()
-                report.runtime = delivery.runtime
-                aws = EmbeddedAws(
-                    region=environment.region,
-                    account_id=environment.account or ACCOUNT_ID,
-                    data_plane=delivery.data_plane(project, environment),
-                )
-                if delivery.runtime == "docker":
-                    # After its end, when no container uses them any more.
-                    resources.push_async_callback(_remove_images, context, aws)
-                resources.enter_context(aws)
-                on = {"docker": "in Docker", "process": "as processes"}[delivery.runtime]
-                step.outcome = f"{aws.endpoint_url}, tasks run {on}"
-            context.terminal.say(f"  Watch it in a browser: {aws.page_url}")
-            demo_run = Run(
-                environment=environment,
-                project=project,
-                context=context,
-                report=report,
-                clients=clients_of(aws),
-                variables=aws.environment(os.environ),
-                embedded=aws,
-            )
-            infrastructure = Infrastructure(
-                run=demo_run,
-                terraform=terraform.with_environment(
-                    {
-                        **aws.environment(terraform.environment),
-                        # A Terraform that is killed leaves its providers' sockets there.
-                        "TMPDIR": str(scratch),
-                        # No lock file is kept: what is in the cache was verified when it came.
-                        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
-                    },
-                    stop_timeout_seconds=STOP_SECONDS,
-                    # The stacks' own folders go away in the end.
-                    logs=context.project.folder / ".cache" / "demo",
-                ),
-                no_images=no_images,
-            )
+        async with begin(
+            context, environment, report=report, runtime=runtime, copy=copy_project
+        ) as begun:
             life = Life(
-                run=demo_run, delivery=delivery, infrastructure=infrastructure, scratch=scratch
+                run=begun.run,
+                delivery=begun.delivery,
+                infrastructure=begun.infrastructure,
+                scratch=begun.scratch,
             )
             await life.live(keep=keep)
         report.passed = True
@@ -160,36 +85,3 @@ async def run_demo(
             context.terminal.result(to_json(report.result()))
         else:
             show(report.result(), context.terminal)
-
-
-def _refuse_existing(environment: "Environment") -> None:
-    """Raises `UserMistake` for settings that name what only the user's account has."""
-    balancer = environment.load_balancer
-    named = [
-        *environment.existing,
-        *(["load_balancer.hosted_zone_id"] if balancer.hosted_zone_id else []),
-        *(["load_balancer.certificate_arn"] if balancer.certificate_arn else []),
-    ]
-    if named:
-        raise UserMistake(
-            f"{environment.file} names what the embedded AWS does not have: {', '.join(named)}.",
-            next_step="Copy the file under another name without these, and run the demo of that.",
-        )
-
-
-async def _remove_images(context: Context, aws: EmbeddedAws) -> None:
-    await remove_images(aws.registry_address, context.processes)
-
-
-async def _why_no_images(runtime: Runtime) -> str | None:
-    """Why tasks run as processes; None: Docker builds and runs images."""
-    if runtime == Runtime.PROCESS:
-        return "--runtime process does without Docker"
-    reason = (
-        await why_no_docker()
-        if sys.platform == "linux"
-        else "containers share this machine's network, which takes Docker on Linux"
-    )
-    if reason and runtime == Runtime.DOCKER:
-        raise DockerUnavailable(f"Tasks cannot run in Docker: {reason}.")
-    return reason

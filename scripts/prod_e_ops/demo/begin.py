@@ -1,0 +1,159 @@
+"""The beginning that the demo and `prod-e local` share: Terraform, the embedded AWS, a project."""
+
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embedded_aws import ACCOUNT_ID, EmbeddedAws
+from prod_e_ops.context import Context
+from prod_e_ops.demo.checks import clients_of
+from prod_e_ops.demo.delivery import AsContainers, AsProcesses, Delivery, remove_images
+from prod_e_ops.demo.infrastructure import Infrastructure
+from prod_e_ops.demo.report import Report
+from prod_e_ops.demo.run import STOP_SECONDS, Run, report_step
+from prod_e_ops.errors import DockerUnavailable, UserMistake
+from prod_e_ops.images.docker import why_no_docker
+from prod_e_ops.project.project import Project
+from prod_e_ops.terraform.runner import find_terraform
+
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
+
+
+class Runtime(StrEnum):
+    """What tasks run on."""
+
+    AUTO = "auto"
+    DOCKER = "docker"
+    PROCESS = "process"
+
+
+CopyProject = Callable[[Project, "Environment", Path], Project]
+"""Makes a project in an empty folder for the stacks and their state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """`scratch`: a folder for what is not in the project's copy; it goes away in the end."""
+
+    run: Run
+    delivery: Delivery
+    infrastructure: Infrastructure
+    scratch: Path
+
+
+@asynccontextmanager
+async def begin(
+    context: Context,
+    environment: "Environment",
+    *,
+    report: Report,
+    runtime: Runtime,
+    copy: CopyProject,
+    databases_folder: Path | None = None,
+) -> AsyncIterator[Begun]:
+    """Starts an embedded AWS for an environment, which ends with the block, with all that it runs.
+
+    `copy`: makes the project that is deployed, elsewhere than in the user's, where the state of
+    real deployments is. `databases_folder`: keeps the data of databases; None: nothing does.
+
+    Raises `UserMistake` for settings that name what only the user's account has.
+    """
+    _refuse_existing(environment)
+    async with AsyncExitStack() as resources:
+        terraform = await resources.enter_async_context(
+            find_terraform(
+                context.processes,
+                cache_folder=context.project.folder / ".cache" / "terraform-providers",
+            )
+        )
+        scratch = Path(
+            resources.enter_context(
+                tempfile.TemporaryDirectory(prefix="prod-e-demo-", ignore_cleanup_errors=True)
+            )
+        )
+        (scratch / "project").mkdir()
+        project = copy(context.project, environment, scratch / "project")
+        with report_step(context, report, "Start the embedded AWS") as step:
+            no_images = await _why_no_images(runtime)
+            delivery: Delivery = AsProcesses() if no_images else AsContainers()
+            report.runtime = delivery.runtime
+            data_plane = delivery.data_plane(project, environment)
+            aws = EmbeddedAws(
+                region=environment.region,
+                account_id=environment.account or ACCOUNT_ID,
+                data_plane=replace(data_plane, databases_folder=databases_folder),
+            )
+            if delivery.runtime == "docker":
+                # After its end, when no container uses them any more.
+                resources.push_async_callback(_remove_images, context, aws)
+            resources.enter_context(aws)
+            on = {"docker": "in Docker", "process": "as processes"}[delivery.runtime]
+            step.outcome = f"{aws.endpoint_url}, tasks run {on}"
+        context.terminal.say(f"  Watch it in a browser: {aws.page_url}")
+        run = Run(
+            environment=environment,
+            project=project,
+            context=context,
+            report=report,
+            clients=clients_of(aws),
+            variables=aws.environment(os.environ),
+            embedded=aws,
+        )
+        infrastructure = Infrastructure(
+            run=run,
+            terraform=terraform.with_environment(
+                {
+                    **aws.environment(terraform.environment),
+                    # A Terraform that is killed leaves its providers' sockets there.
+                    "TMPDIR": str(scratch),
+                    # No lock file is kept: what is in the cache was verified when it came.
+                    "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
+                },
+                stop_timeout_seconds=STOP_SECONDS,
+                # The stacks' own folders go away in the end.
+                logs=context.project.folder / ".cache" / "demo",
+            ),
+            no_images=no_images,
+        )
+        yield Begun(run=run, delivery=delivery, infrastructure=infrastructure, scratch=scratch)
+
+
+def _refuse_existing(environment: "Environment") -> None:
+    """Raises `UserMistake` for settings that name what only the user's account has."""
+    balancer = environment.load_balancer
+    named = [
+        *environment.existing,
+        *(["load_balancer.hosted_zone_id"] if balancer.hosted_zone_id else []),
+        *(["load_balancer.certificate_arn"] if balancer.certificate_arn else []),
+    ]
+    if named:
+        raise UserMistake(
+            f"{environment.file} names what the embedded AWS does not have: {', '.join(named)}.",
+            next_step="Copy the file under another name without these, and run the command again,"
+            " on that.",
+        )
+
+
+async def _remove_images(context: Context, aws: EmbeddedAws) -> None:
+    await remove_images(aws.registry_address, context.processes)
+
+
+async def _why_no_images(runtime: Runtime) -> str | None:
+    """Why tasks run as processes; None: Docker builds and runs images."""
+    if runtime == Runtime.PROCESS:
+        return "--runtime process does without Docker"
+    reason = (
+        await why_no_docker()
+        if sys.platform == "linux"
+        else "containers share this machine's network, which takes Docker on Linux"
+    )
+    if reason and runtime == Runtime.DOCKER:
+        raise DockerUnavailable(f"Tasks cannot run in Docker: {reason}.")
+    return reason

@@ -1,0 +1,136 @@
+"""`prod-e local`: an environment that stays up and follows its sources."""
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from prod_e_ops.demo.project_copy import copy_source
+from prod_e_ops.demo.versions import CHANGED_FILE
+from tests.support.processes import processes_with
+from tests.support.project_folder import PROJECT, TINY, make_project, prod_e
+from tests.support.running_command import STEP_SECONDS, RunningCommand, running
+from tests.support.terraform_program import needs_aws_provider
+
+pytestmark = [pytest.mark.slow, needs_aws_provider]
+
+WITH_DATABASE = (
+    TINY
+    + """
+[database]
+deletion_protection = false
+final_snapshot = false
+"""
+)
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for `TMPDIR`, which PostgreSQL, where it runs as somebody else, may go through."""
+    with tempfile.TemporaryDirectory(prefix="local-test-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose service's source is its own."""
+    folder = make_project(tmp_path / "project", tiny=WITH_DATABASE)
+    (folder / "backend").unlink()
+    copy_source(PROJECT / "backend", folder / "backend")
+    (folder / "backend" / "node_modules").symlink_to(PROJECT / "backend" / "node_modules")
+    return folder
+
+
+def _said(command: RunningCommand, words: str) -> str | None:
+    return next((line for line in list(command.said) if words in line), None)
+
+
+def _url(command: RunningCommand) -> str:
+    command.wait_for(lambda: _said(command, "is up:") is not None)
+    line = _said(command, " answers at ")
+    assert line is not None
+    return line.split(" answers at ")[1].split()[0]
+
+
+def _ask(url: str, body: dict[str, str] | None = None) -> dict[str, str]:
+    request = urllib.request.Request(
+        url,
+        data=json.dumps(body).encode() if body else None,
+        headers={"content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        found: dict[str, str] = json.load(answer)
+    return found
+
+
+def _end(command: RunningCommand) -> None:
+    """Ctrl-C, which is how it is meant to end."""
+    command.process.send_signal(signal.SIGINT)
+    assert command.process.wait(STEP_SECONDS) == 0, "".join(command.said)
+    _until(lambda: not processes_with(command.temporary))
+    assert list(command.temporary.iterdir()) == []
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + STEP_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_it_follows_its_sources_serves_other_commands_and_keeps_its_data(
+    project: Path, temporary: Path
+) -> None:
+    options = ("local", "--watch", "--keep-data", "--runtime", "process")
+    with running(
+        project, *options, variables=os.environ, temporary=temporary, ends_by_itself=True
+    ) as command:
+        url = _url(command)
+        first = _ask(f"{url}/health")["version"]
+        note = _ask(f"{url}/notes", {"title": "kept"})["id"]
+
+        with (project / "backend" / CHANGED_FILE).open("a") as file:
+            file.write("console.log('This is a change.');\n")
+        command.wait_for(lambda: _said(command, " runs.\n") is not None)
+        assert _ask(f"{url}/health")["version"] != first
+        # From the log of the container.
+        command.wait_for(lambda: _said(command, "| This is a change.") is not None)
+
+        status = prod_e(project, "status", "--local", "--json")
+        assert status.returncode == 0, status.stderr
+        (service,) = json.loads(status.stdout)["services"]
+        assert service["deployment"]["status"] == "SUCCESSFUL"
+        again = prod_e(project, "local")
+        assert again.returncode == 2
+        assert "tiny-e runs locally already." in again.stderr
+        _end(command)
+    assert list(project.glob("terraform.*")) == []
+    assert [path.name for path in (project / ".cache" / "local").iterdir()] == ["tiny-e-databases"]
+    refused = prod_e(project, "status", "--local")
+    assert refused.returncode == 2
+    assert "tiny-e does not run locally." in refused.stderr
+
+    with running(
+        project, *options, variables=os.environ, temporary=temporary, ends_by_itself=True
+    ) as command:
+        assert _ask(f"{_url(command)}/notes/{note}")["title"] == "kept"
+        _end(command)
+    shutil.rmtree(project / ".cache")
+
+
+def test_ctrl_c_in_the_midst_of_it_leaves_nothing_behind(project: Path, temporary: Path) -> None:
+    with running(
+        project, "local", "--runtime", "process", variables=os.environ, temporary=temporary
+    ) as command:
+        command.wait_for_step("Apply tiny-e")
+        time.sleep(1)  # In the midst of it.
+        command.interrupt()
+    assert not list((project / ".cache" / "local").iterdir())
