@@ -10,7 +10,7 @@ https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/servi
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -59,12 +59,13 @@ class PastWaits:
     terraform: Terraform
     stack: Stack
     clients: Clients
-    _under_way: dict[str, float] = field(default_factory=dict)
+    _under_way: set[str] = field(default_factory=set)
+    _waited_for: frozenset[str] = frozenset()
     _changed_at: float = 0.0
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def apply(
-        self, on_event: Callable[[Event], None], *, plan_again: Callable[[], Any]
+        self, on_event: Callable[[Event], None], *, plan_again: Callable[[], Awaitable[None]]
     ) -> None:
         """Applies the saved plan. `plan_again`: saves another one."""
         planned = json.loads((self.stack.folder / PLAN_JSON_FILE).read_text("utf-8"))
@@ -84,17 +85,20 @@ class PastWaits:
             await asyncio.gather(watching, return_exceptions=True)
         if not self._stop.is_set():
             return
+        if self.terraform.logs:
+            # It was told to stop, and has not failed.
+            (self.terraform.logs / f"{self.stack.name}-apply.log").unlink(missing_ok=True)
         for resource in await self.terraform.resources(self.stack):
-            if resource.get("tainted"):
+            if resource.get("tainted") and resource["address"] in self._waited_for:
                 await self.terraform.untaint(self.stack, resource["address"])
         await plan_again()
         await self.terraform.apply(self.stack, on_event=on_event)
 
     def _follow(self, event: Event) -> None:
         if event.kind == "apply_start":
-            self._under_way[event.address] = time.monotonic()
+            self._under_way.add(event.address)
         elif event.kind in ("apply_complete", "apply_errored"):
-            self._under_way.pop(event.address, None)
+            self._under_way.discard(event.address)
         else:
             return
         self._changed_at = time.monotonic()
@@ -119,6 +123,7 @@ class PastWaits:
             if change["type"] == _LOAD_BALANCER:
                 attributes = list(_attributes(change, planned))
                 await in_thread(partial(self._set_attributes, change, attributes))
+        self._waited_for = frozenset(change["address"] for change in waiting)
         self._stop.set()
 
     def _are_there(self, changes: Sequence[Mapping[str, Any]]) -> bool:
