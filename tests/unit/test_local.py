@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,6 @@ from typer.testing import CliRunner
 from prod_e.settings import Environment, load_environment
 from prod_e_ops.cli import app
 from prod_e_ops.commands.local_option import with_local
-from prod_e_ops.demo.delivery import AsContainers
 from prod_e_ops.demo.past_waits import PastWaits
 from prod_e_ops.demo.run import Run
 from prod_e_ops.demo.versions import Version
@@ -214,8 +214,14 @@ def test_a_change_is_rolled_out_once_and_so_is_one_that_fails(
 ) -> None:
     monkeypatch.setattr(watch, "_POLL_SECONDS", 0.02)
     delivery, told = Delivered(), Told()
+    (project.folder / "app" / "removed.ts").write_text("")
+    copy = tmp_path / "copy"
+    shutil.copytree(project.folder, copy)
+    (copy / "app" / "made.js").write_text("")
     run: Any = SimpleNamespace(
-        environment=environment, context=SimpleNamespace(project=project, terminal=told)
+        environment=environment,
+        project=Project(copy, copy / "cdktf.out"),
+        context=SimpleNamespace(project=project, terminal=told),
     )
     first = Version.of(
         project.folder / "app", environment.services["backend"], copy=tmp_path / "first"
@@ -224,7 +230,7 @@ def test_a_change_is_rolled_out_once_and_so_is_one_that_fails(
         run=run,
         delivery=delivery,  # type: ignore[arg-type]
         scratch=tmp_path / "versions",
-        delivered={"backend": first.build.content_hash},
+        delivered={"backend": first},
     )
     main = project.folder / "app" / "src" / "main.ts"
 
@@ -232,6 +238,7 @@ def test_a_change_is_rolled_out_once_and_so_is_one_that_fails(
         following = asyncio.ensure_future(watching.follow())
         await asyncio.sleep(0.3)
         assert delivery.versions == []
+        (project.folder / "app" / "removed.ts").unlink()
         main.write_text("second();\n")
         await _until(lambda: any(line.endswith(" runs.") for line in told.lines))
         delivery.fails = OpsError("It was rolled back.")
@@ -245,25 +252,9 @@ def test_a_change_is_rolled_out_once_and_so_is_one_that_fails(
     asyncio.run(scenario())
     written = [(v.folder / "src" / "main.ts").read_text() for v in delivery.versions]
     assert written == ["second();\n", "third();\n"]
-
-
-def test_what_a_version_has_no_more_is_removed_from_what_is_built(
-    environment: Environment, tmp_path: Path, project: Project
-) -> None:
-    source = project.folder / "app"
-    version = Version.of(source, environment.services["backend"], copy=tmp_path / "version")
-    (source / "removed.ts").write_text("")
-    (source / "node_modules").mkdir()
-    (source / "node_modules" / "kept.js").write_text("")
-
-    async def push(*arguments: str) -> None:
-        assert arguments == ("push", "backend", "--yes")
-
-    run: Any = SimpleNamespace(environment=environment, project=project, prod_e=push)
-    asyncio.run(AsContainers().push(run, "backend", version))
-    assert not (source / "removed.ts").exists()
-    assert (source / "src" / "main.ts").exists()
-    assert (source / "node_modules" / "kept.js").exists()
+    # From the copy goes what has gone from the source, and nothing else.
+    assert not (copy / "app" / "removed.ts").exists()
+    assert (copy / "app" / "made.js").exists()
 
 
 LOAD_BALANCER = "aws_lb.alb"

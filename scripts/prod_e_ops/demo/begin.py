@@ -62,10 +62,7 @@ async def begin(
 
     `copy`: makes the project that is deployed, elsewhere than in the user's, where the state of
     real deployments is. `databases_folder`: keeps the data of databases; None: nothing does.
-
-    Raises `UserMistake` for settings that name what only the user's account has.
     """
-    _refuse_existing(environment)
     async with AsyncExitStack() as resources:
         terraform = await resources.enter_async_context(
             find_terraform(
@@ -125,7 +122,7 @@ async def begin(
         yield Begun(run=run, delivery=delivery, infrastructure=infrastructure, scratch=scratch)
 
 
-def _refuse_existing(environment: "Environment") -> None:
+def refuse_existing(environment: "Environment") -> None:
     """Raises `UserMistake` for settings that name what only the user's account has."""
     balancer = environment.load_balancer
     named = [

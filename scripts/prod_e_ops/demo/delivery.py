@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 from embedded_aws import DataPlane
 from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.demo.project_copy import MADE_FROM_SOURCE
 from prod_e_ops.demo.report import Runtime
 from prod_e_ops.demo.run import STOP_SECONDS, Run
 from prod_e_ops.demo.versions import Version
@@ -199,11 +198,6 @@ def _sources(project: Project, environment: "Environment") -> Mapping[str, Path]
 
 def _put(version: Version, source: Path) -> None:
     """Makes a version the source that is built, or that runs as a process."""
-    for parent, folders, files in os.walk(source):
-        folders[:] = [name for name in folders if name not in MADE_FROM_SOURCE]
-        for file in (Path(parent, name) for name in files):
-            if not (version.folder / file.relative_to(source)).exists():
-                file.unlink()
     shutil.copytree(version.folder, source, dirs_exist_ok=True)
 
 

@@ -82,11 +82,12 @@ class Life:
             await infrastructure.initialise()
             await infrastructure.plan()
             registry = self._stack(environment.names.registry_stack)
+            if registry:
+                await infrastructure.apply(registry)
+
             delivered = asyncio.Event()
 
             async def deliver() -> None:
-                if registry:
-                    await infrastructure.apply(registry, beside=True)
                 await built
                 await self._deliver(first)
                 delivered.set()

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from prod_e.settings import Environment
 
 _LEFT_OUT = frozenset({"cdktf.out", ".git", ".venv", ".cache", ".prove", "environments"})
-MADE_FROM_SOURCE = ("node_modules", "dist", ".cache", ".git", "coverage")
-"""Folders of a source that are made from the rest, or are no part of it."""
+_MADE_FROM_SOURCE = shutil.ignore_patterns("node_modules", "dist", ".cache", ".git", "coverage")
 
 
 def copy_project(project: Project, environment: "Environment", folder: Path) -> Project:
@@ -46,5 +45,4 @@ def copy_project(project: Project, environment: "Environment", folder: Path) -> 
 
 def copy_source(source: Path, to: Path) -> None:
     """Copies the source of a service without what is made from it."""
-    left_out = shutil.ignore_patterns(*MADE_FROM_SOURCE)
-    shutil.copytree(source, to, ignore=left_out, dirs_exist_ok=True)
+    shutil.copytree(source, to, ignore=_MADE_FROM_SOURCE, dirs_exist_ok=True)

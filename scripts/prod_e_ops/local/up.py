@@ -79,7 +79,7 @@ class LocalEnvironment:
                     run=run,
                     delivery=begun.delivery,
                     scratch=begun.scratch / "versions",
-                    delivered={key: each.build.content_hash for key, each in first.items()},
+                    delivered=dict(first),
                 )
                 await beside_this(watch.follow())
             await deploying

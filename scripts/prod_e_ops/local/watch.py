@@ -17,14 +17,15 @@ _POLL_SECONDS = 1.0
 class Watch:
     """The sources of an environment in the user's project, whose versions its copy runs.
 
-    `scratch`: a folder for copies. `delivered`: the content hash of what runs, by service.
+    `scratch`: a folder for copies. `delivered`: what was delivered last, by service.
     """
 
     run: Run
     delivery: Delivery
     scratch: Path
-    delivered: dict[str, str]
+    delivered: dict[str, Version]
     _seen: dict[str, str] = field(default_factory=dict)
+    _tried: dict[str, str] = field(default_factory=dict)
 
     async def follow(self) -> None:
         """Rolls out what changes, one service after the other, until it is cancelled."""
@@ -35,7 +36,7 @@ class Watch:
                     await self._roll_out(key)
 
     async def _has_changed(self, key: str) -> bool:
-        """Whether a source differs from what runs, and has stood still since the last look."""
+        """Whether a source is another than was tried last, and has stood still since then."""
         environment = self.run.environment
         source = self.run.context.project.folder / environment.source_of(key)
         try:
@@ -47,25 +48,37 @@ class Watch:
             found = "unreadable"
         stands_still = self._seen.get(key) == found
         self._seen[key] = found
-        return stands_still and found != self.delivered.get(key)
+        last = self._tried.get(key) or self.delivered[key].build.content_hash
+        return stands_still and found != last
 
     async def _roll_out(self, key: str) -> None:
         environment, terminal = self.run.environment, self.run.context.terminal
         source = self.run.context.project.folder / environment.source_of(key)
         # Tried once, whatever comes of it: what fails fails again until it is changed.
-        self.delivered[key] = self._seen[key]
+        self._tried[key] = self._seen[key]
         try:
             version = await in_thread(
                 lambda: Version.of(
                     source, environment.services[key], copy=self.scratch / self._seen[key] / key
                 )
             )
-            self.delivered[key] = version.build.content_hash
+            self._tried[key] = version.build.content_hash
             terminal.say(f"{environment.source_of(key)} has changed: {version.tag}")
             await self.delivery.prepare(self.run, key, version)
+            await in_thread(lambda: self._replace(key, version))
             await self.delivery.deploy(self.run, key, version)
         except (OpsError, TimeoutError) as error:
             told = error if isinstance(error, OpsError) else OpsError("It takes too long.")
             terminal.error(told)
         else:
             terminal.say(f"{version.tag} runs.")
+
+    def _replace(self, key: str, version: Version) -> None:
+        """Removes what this version has no more from the copy that is built."""
+        copy = self.run.project.folder / self.run.environment.source_of(key)
+        former = self.delivered[key].folder
+        for file in former.rglob("*"):
+            inside = file.relative_to(former)
+            if file.is_file() and not (version.folder / inside).exists():
+                (copy / inside).unlink(missing_ok=True)
+        self.delivered[key] = version

@@ -11,7 +11,7 @@ from prod_e_ops.commands.arguments import (
     named_environment,
 )
 from prod_e_ops.context import Context, run
-from prod_e_ops.demo.begin import Runtime, begin
+from prod_e_ops.demo.begin import Runtime, begin, refuse_existing
 from prod_e_ops.demo.life import Life
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report, show
@@ -67,6 +67,7 @@ async def run_demo(
     `keep`: leaves everything up, once it is checked, until Ctrl-C.
     """
     environment = context.project.environment(environment_name)
+    refuse_existing(environment)
     report = Report(environment=environment.name)
     try:
         async with begin(

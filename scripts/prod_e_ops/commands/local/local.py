@@ -13,7 +13,7 @@ from prod_e_ops.commands.arguments import (
     named_environment,
 )
 from prod_e_ops.context import Context, run
-from prod_e_ops.demo.begin import Runtime, begin
+from prod_e_ops.demo.begin import Runtime, begin, refuse_existing
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report
 from prod_e_ops.local.running import Place
@@ -78,6 +78,7 @@ async def run_local(
     """
     began_at = time.monotonic()
     environment = context.project.environment(environment_name)
+    refuse_existing(environment)
     place = Place.of(context.project, environment.name)
     with place.taken():
         async with begin(
