@@ -54,6 +54,16 @@ def status(service: str | None = None, *, environment: str, wait: bool = False) 
     return _of_service("status", service, environment) + (" --wait" if wait else "")
 
 
+def local(environment: str) -> str:
+    """Runs the environment on this machine."""
+    return f"{_launcher()} local {environment}"
+
+
+def local_status(environment: str) -> str:
+    """Shows the services of an environment that runs on this machine."""
+    return status(environment=environment) + " --local"
+
+
 def demo() -> str:
     """Shows the life of an environment on an embedded AWS."""
     return f"{_launcher()} demo"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded_aws.client import without_any_aws
+from prod_e_ops import next_commands
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import Project
 
@@ -72,7 +73,7 @@ class Place:
                 return found
         raise UserMistake(
             f"{self.environment} does not run locally.",
-            next_step=f"Run `./prod-e local {self.environment}` in another terminal.",
+            next_step=f"Run `{next_commands.local(self.environment)}` in another terminal.",
         )
 
 

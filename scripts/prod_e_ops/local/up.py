@@ -10,6 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from prod_e_ops import next_commands
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.begin import Begun
 from prod_e_ops.demo.beside import beside
@@ -141,7 +142,7 @@ class LocalEnvironment:
             yield f"  {each.load_balancer}:{each.port} is at {each.url}"
         yield f"  a page that shows what happens: {result.page}"
         yield "In another terminal, commands work on it with --local:"
-        yield f"  ./prod-e status -e {result.environment} --local"
+        yield f"  {next_commands.local_status(result.environment)}"
         yield "and AWS's own tools with"
         for variable, value in result.variables.items():
             yield f"  export {variable}={shlex.quote(value)}"
