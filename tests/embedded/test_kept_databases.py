@@ -9,7 +9,7 @@ from embedded_aws.data_plane.database.postgresql import find_programs
 from tests.embedded.conftest import BACKEND
 from tests.embedded.test_database import Database
 
-pytestmark = pytest.mark.usefixtures("with_postgresql")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("with_postgresql")]
 
 
 def test_an_instance_of_the_same_name_begins_with_what_was_kept(tmp_path: Path) -> None:
