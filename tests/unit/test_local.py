@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,8 @@ from typer.testing import CliRunner
 from prod_e.settings import Environment, load_environment
 from prod_e_ops.cli import app
 from prod_e_ops.commands.local_option import with_local
+from prod_e_ops.demo.beside import beside
+from prod_e_ops.demo.life import until_interrupted
 from prod_e_ops.demo.past_waits import PastWaits
 from prod_e_ops.demo.run import Run
 from prod_e_ops.demo.versions import Version
@@ -25,6 +28,7 @@ from prod_e_ops.local.log_lines import LogLines
 from prod_e_ops.local.running import Place, lead_to
 from prod_e_ops.local.watch import Watch
 from prod_e_ops.project.project import Project, Stack
+from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terraform.runner import PLAN_JSON_FILE, Event
 
 VARIABLES = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "us-west-2"}
@@ -398,3 +402,17 @@ def test_a_terraform_that_fails_by_itself_is_not_run_again(tmp_path: Path) -> No
     with pytest.raises(OpsError, match="Terraform failed"):
         _apply_past_waits(tmp_path, terraform, Balancers())
     assert terraform.done == []
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_ctrl_c_is_how_it_ends_whether_or_not_terraform_has_ended(seconds: float) -> None:
+    ended: list[str] = []
+
+    async def live() -> None:
+        async with beside(asyncio.sleep(seconds)) as deploying:
+            asyncio.get_running_loop().call_later(0.1, os.kill, os.getpid(), signal.SIGINT)
+            await until_interrupted(deploying)
+        ended.append("in order")
+
+    ChildProcesses(print).run(live())
+    assert ended == ["in order"]

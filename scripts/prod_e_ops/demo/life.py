@@ -213,9 +213,14 @@ class Life:
         return next((stack for stack in self.infrastructure.left if stack.name == name), None)
 
 
-async def until_interrupted() -> None:
-    """Waits for Ctrl-C, as the way in which something is meant to end."""
+async def until_interrupted(work: Awaitable[None] | None = None) -> None:
+    """Waits for Ctrl-C, as the way in which something is meant to end.
+
+    `work`: done until then; what it raises is raised.
+    """
     try:
+        if work:
+            await work
         await asyncio.Event().wait()
     except asyncio.CancelledError:
         task = asyncio.current_task()

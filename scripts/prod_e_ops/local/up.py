@@ -83,8 +83,8 @@ class LocalEnvironment:
                     delivered=dict(first),
                 )
                 await beside_this(watch.follow())
-            await deploying
-            await until_interrupted()
+            # Terraform may still wait for what nobody needs.
+            await until_interrupted(deploying)
 
     async def _deploy(self, life: Life, first: Mapping[str, Version]) -> None:
         await life.deploy(first, None)
