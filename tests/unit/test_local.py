@@ -29,7 +29,8 @@ from prod_e_ops.local.running import Place, lead_to
 from prod_e_ops.local.watch import Watch
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.terminal.processes import ChildProcesses
-from prod_e_ops.terraform.runner import PLAN_JSON_FILE, Event
+from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.runner import PLAN_JSON_FILE
 
 VARIABLES = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "us-west-2"}
 
@@ -323,7 +324,15 @@ class WaitingTerraform:
         if stop is None:
             self.done.append("applied")
             return
-        on_event(Event(stack.name, "apply_start", LOAD_BALANCER, "", "create"))
+        on_event(
+            Event(
+                stack=stack.name,
+                kind="apply_start",
+                address=LOAD_BALANCER,
+                message="",
+                action="create",
+            )
+        )
         if not self.breaks:
             async with asyncio.timeout(60):
                 await stop.wait()

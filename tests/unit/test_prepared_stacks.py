@@ -13,8 +13,8 @@ from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Step, Terminal
+from prod_e_ops.terraform.events import Event
 from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.runner import Event
 
 
 class Terraform:
@@ -27,7 +27,14 @@ class Terraform:
         self, stack: Stack, *, on_event: Callable[[Event], None], **asked: Any
     ) -> PlanSummary:
         self.asked.append({"stack": stack.name, **asked})
-        on_event(Event(stack.name, "refresh_start", "aws_vpc.a", "aws_vpc.a: Refreshing state"))
+        on_event(
+            Event(
+                stack=stack.name,
+                kind="refresh_start",
+                address="aws_vpc.a",
+                message="aws_vpc.a: Refreshing state",
+            )
+        )
         return PlanSummary()
 
 

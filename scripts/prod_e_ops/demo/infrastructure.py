@@ -17,9 +17,10 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.project.synthesis import synthesise
 from prod_e_ops.stacks.initialise import describe, initialise
 from prod_e_ops.stacks.model import SkippedStack
+from prod_e_ops.terraform.events import Event
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.provider_versions import installed_versions, take_tested_versions
-from prod_e_ops.terraform.runner import Event, Terraform
+from prod_e_ops.terraform.runner import Terraform
 
 _UNPROTECTED_FILE = "unprotected_override.tf.json"
 _REGISTRY_FILE = "registry_override.tf.json"

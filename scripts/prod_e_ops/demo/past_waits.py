@@ -19,7 +19,8 @@ from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.checks import Clients
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.runner import PLAN_JSON_FILE, Event, Terraform
+from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.runner import PLAN_JSON_FILE, Terraform
 
 _POLL_SECONDS = 0.3
 _ANSWERED_SECONDS = 1.0

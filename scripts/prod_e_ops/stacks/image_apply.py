@@ -18,7 +18,7 @@ from prod_e_ops.images.tags import move_tags
 from prod_e_ops.project.source import read_source
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.runner import Event
+from prod_e_ops.terraform.events import Event
 
 
 async def apply_images(

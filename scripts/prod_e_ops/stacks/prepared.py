@@ -23,10 +23,12 @@ from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.synthesis import synthesise
 from prod_e_ops.terminal.terminal import Step
 from prod_e_ops.terraform.dependency_lock import DependencyLock
+from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.left_running import AppliedIn
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.plan_changes import PlanSummary
 from prod_e_ops.terraform.provider_versions import installed_versions, warnings
-from prod_e_ops.terraform.runner import Event, Terraform, find_terraform
+from prod_e_ops.terraform.runner import Terraform, find_terraform
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
@@ -196,10 +198,12 @@ async def prepare_stacks(
         await synthesise(context, environment.name)
         with terminal.step("Check the AWS account") as step:
             account = step.outcome = await check_account(environment)
+        wanted = [s for s in project.stacks(environment.name) if only in (None, s.name)]
+        await wait_for_left_running(context, wanted)
         with terminal.step("Initialise Terraform") as step:
             stacks, skipped = await initialise(
                 terraform,
-                [s for s in project.stacks(environment.name) if only in (None, s.name)],
+                wanted,
                 on_stack=step.update,
                 lock=DependencyLock(
                     folder=project.folder, registry=terraform.registry, on_added=terminal.say
@@ -219,3 +223,18 @@ async def prepare_stacks(
             stacks=stacks,
             skipped=skipped,
         )
+
+
+async def wait_for_left_running(context: Context, stacks: Sequence[Stack]) -> None:
+    """Lets a Terraform finish that still applies a plan although its command was killed."""
+    for stack in stacks:
+        applied = AppliedIn(stack=stack)
+        if applied.left_running is None:
+            continue
+        with context.terminal.step(
+            f"Wait for the Terraform of {stack.name} that a killed command left"
+        ) as step:
+            await applied.wait(
+                lambda process_id: step.update(f"process {process_id} still applies a plan")
+            )
+            step.outcome = "it has ended"

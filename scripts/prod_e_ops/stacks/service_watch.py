@@ -15,7 +15,7 @@ from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import Deployment
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.runner import Event
+from prod_e_ops.terraform.events import Event
 
 _TYPE = "aws_ecs_service"
 

@@ -1,17 +1,18 @@
-"""Child processes that end when the command ends, however it ends."""
+"""Child processes that end when the command ends, save one that has to outlive a kill."""
 
 import asyncio
 import os
 import re
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from threading import Thread
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from prod_e_ops.errors import Interrupted
 
@@ -29,6 +30,12 @@ _LAST_GRACE_SECONDS = 8.0
 
 # What a process of another group may go on writing into a child's output after its end.
 _LAST_OUTPUT_SECONDS = 5.0
+
+# How often files that a child writes its output to are read, and whether it is stuck is asked.
+_LOOK_SECONDS = 0.1
+
+# How long a child that is stuck may take to end once it is told to.
+_STUCK_GRACE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -59,15 +66,45 @@ def without_colour(text: str) -> str:
 
 @dataclass(frozen=True)
 class Finished:
-    """A child process that has ended, and what it wrote."""
+    """A child process that has ended, and what it wrote.
+
+    `was_stuck`: it was told to stop, because nothing came of it any more.
+    """
 
     status: int
     stdout: str
     stderr: str
+    was_stuck: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlives:
+    """What lets a child go on where this program is killed: it writes to files.
+
+    `folder`: gets the files `stdout` and `stderr`, for the user alone. `on_started`: told its
+    process id.
+    """
+
+    folder: Path
+    on_started: Callable[[int], object]
+
+    @contextmanager
+    def files(self) -> Iterator[tuple[Mapping[int, BinaryIO], Mapping[int, BinaryIO]]]:
+        """New files for the file descriptors 1 and 2, opened for the child and for this program."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            for_child, read = {}, {}
+            for descriptor, name in ((1, "stdout"), (2, "stderr")):
+                file = self.folder / name
+                file.unlink(missing_ok=True)
+                opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+                for_child[descriptor] = stack.enter_context(os.fdopen(opened, "ab", buffering=0))
+                read[descriptor] = stack.enter_context(file.open("rb", buffering=0))
+            yield for_child, read
 
 
 class ChildProcesses:
-    """Runs asynchronous work whose child processes never outlive it.
+    """Runs asynchronous work whose child processes never outlive it, except where it is killed.
 
     Every child gets a process group of its own, so that Ctrl-C on the terminal reaches this
     program alone, which then passes it on to each child once: Terraform takes one as "finish what
@@ -120,6 +157,8 @@ class ChildProcesses:
         finishes: str = "",
         private: bool = False,
         stop: asyncio.Event | None = None,
+        outlives: Outlives | None = None,
+        is_stuck: Callable[[], bool] | None = None,
     ) -> Finished:
         """Runs one command, handing on its lines as they come.
 
@@ -127,53 +166,65 @@ class ChildProcesses:
         `stop_timeout_seconds`: what it may take to end after Ctrl-C; absent: as long as it needs.
         `finishes`: what it does meanwhile, for the user who waits. `private`: nobody else may read
         the files that it makes. `stop`: once it is set, the command is told to stop as Ctrl-C would
-        tell it, and its end is waited for.
+        tell it, and its end is waited for. `outlives`: it goes on to its end where this program is
+        killed. `is_stuck`: asked now and then; if so, it is told to stop, and killed if it does not
+        within a minute.
         """
-        process, output = await asyncio.get_running_loop().subprocess_exec(
-            lambda: _Output({1: on_stdout, 2: on_stderr}),
-            *map(str, command),
-            cwd=folder,
-            env=dict(environment),
-            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-            start_new_session=True,
-            umask=0o077 if private else -1,
-        )
-        child = _Child(process, finishes)
-        self._children.append(child)
-        if stdin is not None:
-            pipe = process.get_pipe_transport(0)
-            assert isinstance(pipe, asyncio.WriteTransport)
-            pipe.write(stdin.encode())
-            pipe.write_eof()
-        stopping = asyncio.ensure_future(stop.wait()) if stop else None
-        try:
-            await asyncio.wait(
-                {output.exited, output.broken, *([stopping] if stopping else ())},
-                return_when=asyncio.FIRST_COMPLETED,
+        with ExitStack() as files:
+            for_child, written = files.enter_context(outlives.files()) if outlives else ({}, {})
+            process, output = await asyncio.get_running_loop().subprocess_exec(
+                lambda: _Output({1: on_stdout, 2: on_stderr}, written),
+                *map(str, command),
+                cwd=folder,
+                env=dict(environment),
+                stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+                stdout=for_child.get(1, asyncio.subprocess.PIPE),
+                stderr=for_child.get(2, asyncio.subprocess.PIPE),
+                start_new_session=True,
+                umask=0o077 if private else -1,
             )
-            if stop and stop.is_set():
-                child.interrupt()
-                await asyncio.wait(
-                    {output.exited, output.broken}, return_when=asyncio.FIRST_COMPLETED
+            child = _Child(process, finishes)
+            self._children.append(child)
+            stopping = asyncio.ensure_future(stop.wait()) if stop else None
+            is_told = False
+            try:
+                if outlives:
+                    outlives.on_started(process.get_pid())
+                if stdin is not None:
+                    pipe = process.get_pipe_transport(0)
+                    assert isinstance(pipe, asyncio.WriteTransport)
+                    pipe.write(stdin.encode())
+                    pipe.write_eof()
+                ends = {output.exited, output.broken}
+                was_stuck = await output.follow(
+                    {*ends, *([stopping] if stopping else ())}, is_stuck=is_stuck
                 )
-            if output.broken.done():
-                await output.broken
-            child.kill()  # Helpers that it left behind, and that hold its output open.
-            await asyncio.wait({output.closed}, timeout=_LAST_OUTPUT_SECONDS)
-            return Finished(process.get_returncode() or 0, output.text(1), output.text(2))
-        except asyncio.CancelledError:
-            # Told twice, Terraform does not save its state.
-            if not (stop and stop.is_set()):
-                child.interrupt()
-            await asyncio.wait({output.exited}, timeout=stop_timeout_seconds)
-            raise
-        finally:
-            if stopping:
-                stopping.cancel()
-            child.kill()
-            await asyncio.wait({output.exited})
-            process.close()
-            self._children.remove(child)
+                if was_stuck or (stop and stop.is_set()):
+                    is_told = True
+                    child.interrupt()
+                    await output.follow(
+                        ends, timeout_seconds=_STUCK_GRACE_SECONDS if was_stuck else None
+                    )
+                if output.broken.done():
+                    await output.broken
+                child.kill()  # Helpers that it left behind, and that hold its output open.
+                await output.follow({output.closed}, timeout_seconds=_LAST_OUTPUT_SECONDS)
+                output.end_files()
+                status = process.get_returncode() or 0
+                return Finished(status, output.text(1), output.text(2), was_stuck=was_stuck)
+            except asyncio.CancelledError:
+                # Told twice, Terraform does not save its state.
+                if not is_told:
+                    child.interrupt()
+                await output.follow({output.exited}, timeout_seconds=stop_timeout_seconds)
+                raise
+            finally:
+                if stopping:
+                    stopping.cancel()
+                child.kill()
+                await asyncio.wait({output.exited})
+                process.close()
+                self._children.remove(child)
 
     def _on_signal(self, number: int, received: list[int], task: asyncio.Task[Any]) -> None:
         now = time.monotonic()
@@ -220,13 +271,22 @@ class _Output(asyncio.SubprocessProtocol):
     more, which can be later, or never. `broken`: what was raised by whom a line was handed to.
     """
 
-    def __init__(self, on_line: Mapping[int, Callable[[str], object] | None]) -> None:
-        """`on_line`: what is called with each line of the file descriptors 1 and 2."""
+    def __init__(
+        self,
+        on_line: Mapping[int, Callable[[str], object] | None],
+        files: Mapping[int, BinaryIO],
+    ) -> None:
+        """See the class.
+
+        `on_line`: what is called with each line of the file descriptors 1 and 2. `files`: what it
+        writes to in place of pipes, opened to be read.
+        """
         loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[None] = loop.create_future()
         self.closed: asyncio.Future[None] = loop.create_future()
         self.broken: asyncio.Future[None] = loop.create_future()
         self._on_line = on_line
+        self._files = files
         self._lines: dict[int, list[bytes]] = {1: [], 2: []}
         self._begun = {1: bytearray(), 2: bytearray()}
 
@@ -235,6 +295,43 @@ class _Output(asyncio.SubprocessProtocol):
         return b"".join((*self._lines[descriptor], self._begun[descriptor])).decode(
             "utf-8", "replace"
         )
+
+    async def follow(
+        self,
+        until: Collection[asyncio.Future[Any]],
+        *,
+        timeout_seconds: float | None = None,
+        is_stuck: Callable[[], bool] | None = None,
+    ) -> bool:
+        """Hands on what it writes until one of these is done, or the time is up.
+
+        Whether it is stuck, which ends the wait too.
+        """
+        pause = _LOOK_SECONDS if self._files or is_stuck else inf
+        end = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while True:
+            wait = min(pause, max(end - time.monotonic(), 0))
+            done, _ = await asyncio.wait(
+                until,
+                timeout=None if wait == inf else wait,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            self._read_files()
+            if done or time.monotonic() >= end:
+                return False
+            if is_stuck and is_stuck():
+                return True
+
+    def end_files(self) -> None:
+        """Takes the last of what it has written to files."""
+        self._read_files()
+        for descriptor in self._files:
+            self.pipe_connection_lost(descriptor, None)
+
+    def _read_files(self) -> None:
+        for descriptor, file in self._files.items():
+            if data := file.read():
+                self.pipe_data_received(descriptor, data)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         begun = self._begun[fd]

@@ -6,17 +6,20 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from prod_e.dependency_lock import LOCK_FILE, OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
-from prod_e_ops.errors import OpsError, UserMistake
+from prod_e_ops.errors import AwsUnreachable, OpsError, UserMistake
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terminal.processes import ChildProcesses, Finished
+from prod_e_ops.terminal.processes import ChildProcesses, Finished, Outlives
 from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
+from prod_e_ops.terraform.events import Event, ignore
+from prod_e_ops.terraform.left_running import AppliedIn
+from prod_e_ops.terraform.limits import Limits, SignOfLife
 from prod_e_ops.terraform.plan_changes import PlanSummary
 from prod_e_ops.terraform.program import quiet, read_version, with_providers
 from prod_e_ops.terraform.provider_crash import crash_of, keep_output
@@ -30,34 +33,6 @@ _PARALLELISM = "-parallelism=30"
 
 
 @dataclass(frozen=True)
-class Event:
-    """Something that Terraform does to a resource: `kind` is its JSON output's `type`.
-
-    `action`: what it does to it, such as "create"; empty for what is no change.
-    """
-
-    stack: str
-    kind: str
-    address: str
-    message: str
-    action: str = ""
-
-    @property
-    def completes_change(self) -> bool:
-        """Whether it is the end of a change; data that is read while a plan is applied is none."""
-        return self.kind == "apply_complete" and not self.address.startswith("data.")
-
-    @property
-    def begins_creation(self) -> bool:
-        """Whether AWS is asked for something new from here on."""
-        return self.kind == "apply_start" and self.action == "create"
-
-
-def _ignore(_: Event) -> None:
-    """Wants no events."""
-
-
-@dataclass(frozen=True)
 class Terraform:
     """The Terraform or OpenTofu on this machine, with what it needs to find its providers.
 
@@ -65,7 +40,8 @@ class Terraform:
     `keeps_plans`: whether plans are saved in the stacks' folders, for others to look at; otherwise
     in `scratch`, where no other run can put another in their place. `stop_timeout_seconds`: what it
     may take to stop after Ctrl-C; absent: as long as it needs to save its state. `logs`: where the
-    output of a run that a provider ended is kept; absent: in the stack's folder.
+    output of a run that a provider ended is kept; absent: in the stack's folder. `limits`: after
+    how long without a sign of life it is stopped.
     """
 
     name: str
@@ -78,6 +54,7 @@ class Terraform:
     keeps_plans: bool = True
     stop_timeout_seconds: float | None = None
     logs: Path | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def with_environment(
         self, environment: Mapping[str, str], *, stop_timeout_seconds: float, logs: Path
@@ -165,7 +142,7 @@ class Terraform:
         targets: Sequence[str] = (),
         replace: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
-        on_event: Callable[[Event], None] = _ignore,
+        on_event: Callable[[Event], None] = ignore,
     ) -> PlanSummary:
         """Plans, and saves the plan; where it is kept, its JSON lies beside it.
 
@@ -211,7 +188,7 @@ class Terraform:
         stack: Stack,
         *,
         change_count: int | None = None,
-        on_event: Callable[[Event], None] = _ignore,
+        on_event: Callable[[Event], None] = ignore,
         stop: asyncio.Event | None = None,
     ) -> None:
         """Applies the saved plan, and nothing else, and removes it.
@@ -295,23 +272,49 @@ class Terraform:
         *arguments: str,
         on_stdout: Callable[[str], None] | None = None,
         stop: asyncio.Event | None = None,
+        sign_of_life: SignOfLife | None = None,
     ) -> Finished:
         keep_private(stack)
-        return await self.processes.call(
-            [self.program, *arguments],
-            folder=stack.folder,
-            environment=self.environment,
-            on_stdout=on_stdout,
-            stop_timeout_seconds=self.stop_timeout_seconds,
-            finishes=(
-                "Terraform finishes what is under way and saves its state."
-                if arguments[0] == "apply" and self.stop_timeout_seconds is None
-                else ""
-            ),
-            # A plan holds every value that it sets.
-            private=stack.is_private or arguments[0] == "plan",
-            stop=stop,
-        )
+        action = arguments[0]
+        sign_of_life = sign_of_life or SignOfLife(limit_seconds=self.limits.of(action))
+        applied = AppliedIn(stack=stack)
+        # Where it may be ended before it has saved its state, nobody needs that state afterwards.
+        saves_state = action == "apply" and self.stop_timeout_seconds is None
+        try:
+            finished = await self.processes.call(
+                [self.program, *arguments],
+                folder=stack.folder,
+                environment=self.environment,
+                on_stdout=on_stdout,
+                stop_timeout_seconds=self.stop_timeout_seconds,
+                finishes=(
+                    "Terraform finishes what is under way and saves its state."
+                    if saves_state
+                    else ""
+                ),
+                # A plan and a state hold every value that is set.
+                private=action != "init",
+                outlives=(
+                    Outlives(folder=applied.folder, on_started=applied.begin)
+                    if saves_state
+                    else None
+                ),
+                stop=stop,
+                is_stuck=lambda: sign_of_life.is_missed,
+            )
+        finally:
+            if saves_state:
+                applied.end()
+        if finished.was_stuck:
+            minutes = round(sign_of_life.limit_seconds / 60)
+            raise AwsUnreachable(
+                f"terraform {action} was stopped for the stack {stack.name}: nothing came of it for"
+                f" {minutes} minutes.",
+                details=["What it asks, such as AWS, takes requests and does not answer them."],
+                next_step="Check the network (and AWS_ENDPOINT_URL, if set) and run the command"
+                " again: Terraform continues from its state.",
+            )
+        return finished
 
     async def _call_with_events(
         self,
@@ -324,6 +327,7 @@ class Terraform:
     ) -> None:
         errors: list[Diagnostic] = []
         completed = 0
+        sign_of_life = SignOfLife(limit_seconds=self.limits.of(action))
 
         def read(line: str) -> None:
             nonlocal completed
@@ -335,18 +339,22 @@ class Terraform:
                 if values["diagnostic"]["severity"] == "error":
                     errors.append(Diagnostic.of(values["diagnostic"]))
                 return
-            change = values.get("hook") or values.get("change") or {}
-            event = Event(
-                stack.name,
-                values.get("type", ""),
-                change.get("resource", {}).get("addr", ""),
-                values.get("@message", ""),
-                change.get("action", ""),
-            )
+            event = Event.of(stack.name, values)
             completed += event.completes_change
+            # That it still waits for something, which it says for as long as it does, is no news.
+            if event.kind != "apply_progress":
+                sign_of_life.renew()
             on_event(event)
 
-        finished = await self._call(stack, action, "-json", *arguments, on_stdout=read, stop=stop)
+        finished = await self._call(
+            stack,
+            action,
+            "-json",
+            *arguments,
+            on_stdout=read,
+            stop=stop,
+            sign_of_life=sign_of_life,
+        )
         if finished.status:
             made = str(completed) if change_count is None else f"{completed} of {change_count}"
             left = f"Changes made before that, and kept in the state: {made}."
@@ -356,11 +364,10 @@ class Terraform:
 
 
 def keep_private(stack: Stack) -> None:
-    """Takes the right to read a private stack's state from all others, whoever made the files."""
-    if stack.is_private:
-        for file in stack.state_files:
-            if file.exists():
-                file.chmod(0o600)
+    """Takes the right to read a stack's state from all others, whoever made the files."""
+    for file in stack.state_files:
+        with suppress(FileNotFoundError):
+            file.chmod(0o600)
 
 
 @asynccontextmanager

@@ -1,0 +1,48 @@
+"""What Terraform says of its work while it is at it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that Terraform does to a resource: `kind` is its JSON output's `type`.
+
+    `action`: what it does to it, such as "create"; empty for what is no change.
+    """
+
+    stack: str
+    kind: str
+    address: str
+    message: str
+    action: str = ""
+
+    @property
+    def completes_change(self) -> bool:
+        """Whether it is the end of a change; data that is read while a plan is applied is none."""
+        return self.kind == "apply_complete" and not self.address.startswith("data.")
+
+    @property
+    def begins_creation(self) -> bool:
+        """Whether AWS is asked for something new from here on."""
+        return self.kind == "apply_start" and self.action == "create"
+
+    @classmethod
+    def of(cls, stack: str, values: Mapping[str, Any]) -> Self:
+        """Reads a line of Terraform's JSON output.
+
+        https://developer.hashicorp.com/terraform/internals/machine-readable-ui
+        """
+        change = values.get("hook") or values.get("change") or {}
+        return cls(
+            stack=stack,
+            kind=values.get("type", ""),
+            address=change.get("resource", {}).get("addr", ""),
+            message=values.get("@message", ""),
+            action=change.get("action", ""),
+        )
+
+
+def ignore(_: Event) -> None:
+    """Wants no events."""
