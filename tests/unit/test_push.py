@@ -219,7 +219,7 @@ def test_what_may_pass_is_tried_again(said: str) -> None:
 # --- What is printed ----------------------------------------------------------------------------
 
 
-def test_the_result_is_a_table_for_people_and_json_for_scripts() -> None:
+def test_the_result_is_what_to_pull_for_people_and_json_for_scripts() -> None:
     result = PushResult(
         repository="1.dkr.ecr.us-west-2.amazonaws.com/a",
         digest="sha256:0123",
@@ -234,9 +234,4 @@ def test_the_result_is_a_table_for_people_and_json_for_scripts() -> None:
         "built": False,
         "pushed": False,
     }
-    assert result.rows() == (
-        ("repository", "1.dkr.ecr.us-west-2.amazonaws.com/a"),
-        ("digest", "sha256:0123"),
-        ("tags", "content-0123, latest"),
-        ("built", "no: ECR has this content already"),
-    )
+    assert str(result) == "1.dkr.ecr.us-west-2.amazonaws.com/a@sha256:0123"

@@ -42,15 +42,13 @@ _CHANGES = ("created", "changed", "replaced", "destroyed")
 class ProvenLife:
     """`proof`: what is found. `kept`: where the environment's project, state and answers are.
 
-    `has_diagnose`: whether there is a command `diagnose`. `records`: whether AWS's answers are
-    kept.
+    `records`: whether AWS's answers are kept.
     """
 
     run: Run
     delivery: Delivery
     proof: Proof
     kept: ProofFolder
-    has_diagnose: bool
     records: bool
 
     async def live(self) -> None:
@@ -73,7 +71,6 @@ class ProvenLife:
         await live.ask()
         await live.deploy_second()
         await live.deploy_broken()
-        await self._diagnose(versions.key)
         await live.roll_back()
         await self._ring(versions.key)
         if self.records:
@@ -198,14 +195,6 @@ class ProvenLife:
                 else:
                     break
             step.outcome = f"it answers {answer.status}"
-
-    async def _diagnose(self, key: str) -> None:
-        if not self.has_diagnose:
-            self.run.report.skip("Diagnose", "this version has no command for it")
-            return
-        with self.run.step("Diagnose") as step:
-            finished = await self.run.prod_e("diagnose", key)
-            step.outcome = finished.stdout.strip().splitlines()[0] if finished.stdout else "nothing"
 
     async def _ring(self, key: str) -> None:
         # One that no deployment is rolled back by.

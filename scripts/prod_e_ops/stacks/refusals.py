@@ -26,10 +26,7 @@ def data_loss(plans: Sequence[StackPlan], *, may_lose: Collection[str] = ()) -> 
 
     `may_lose`: the addresses of those that may be lost.
     """
-    return [
-        change.address + (_how_to_keep(plan, change) if change.is_unfinished else "")
-        for plan, change in _lost(plans, may_lose)
-    ]
+    return _told(_lost(plans, may_lose))
 
 
 def _lost(
@@ -40,6 +37,13 @@ def _lost(
         for plan in plans
         for change in plan.summary.loses_data
         if change.address not in may_lose
+    ]
+
+
+def _told(lost: Sequence[tuple[StackPlan, Change]]) -> Sequence[str]:
+    return [
+        change.address + (_how_to_keep(plan, change) if change.is_unfinished else "")
+        for plan, change in lost
     ]
 
 
@@ -55,11 +59,11 @@ def refuse_data_loss(
     `left`: a sentence about what was done before, such as "Nothing was changed." `may_lose`: the
     addresses of what may be lost.
     """
-    if lost := data_loss(plans, may_lose=may_lose):
-        all_lost = sorted({*may_lose, *(change.address for _, change in _lost(plans, may_lose))})
+    if lost := _lost(plans, may_lose):
+        all_lost = sorted({*may_lose, *(change.address for _, change in lost)})
         raise PlanRefused(
             "This deployment would destroy resources that hold data, or in which others run:",
-            details=[*lost, left],
+            details=[*_told(lost), left],
             next_step="Take back the setting that asks for it. To lose them:"
             f" {next_commands.deploy(environment, allow_data_loss=all_lost)}",
         )

@@ -77,16 +77,12 @@ def test_every_tag_names_the_image_that_was_built(world: World) -> None:
     assert f"COMMIT={commit}" in image["config"]["Env"]
 
 
-def test_people_get_a_table_and_the_next_step(world: World) -> None:
+def test_people_get_what_to_pull_and_the_next_step(world: World) -> None:
     done = world.push()
     assert done.returncode == 0, done.stderr
-    rows = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line)
-    assert rows == {
-        "repository": f"{world.network.host}/{REPOSITORY}",
-        "digest": world.tags()["latest"],
-        "tags": f"{world.content_tag()}, latest",
-        "built": "yes",
-    }
+    assert done.stdout == f"{world.network.host}/{REPOSITORY}@{world.tags()['latest']}\n"
+    assert f"Build api for linux/amd64: {world.content_tag()}" in done.stderr
+    assert "Move the tags: latest" in done.stderr
     assert "hint: ECS deploys it by itself now (./prod-e status api" in done.stderr
 
 

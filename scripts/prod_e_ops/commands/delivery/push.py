@@ -133,6 +133,7 @@ async def push_image(
             )
         else:
             digest = stored.digest
+            terminal.say(f"ECR has {plan.content_tag} already: nothing is built.")
         before = await newest_deployment(plan.environment, key) if options.wait else None
         with terminal.step("Move the tags") as step:
             digest, moved = await move_tags(plan.repository, digest, tags)
@@ -147,8 +148,7 @@ async def push_image(
     if options.as_json:
         terminal.result(to_json(result))
     else:
-        terminal.result("")
-        terminal.table(result.rows())
+        terminal.result(str(result))
     if before is None:
         for line in next_steps(plan, moved):
             terminal.hint(line)

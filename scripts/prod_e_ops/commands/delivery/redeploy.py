@@ -50,12 +50,5 @@ async def deploy_again(
     if as_json:
         terminal.result(to_json(result))
     else:
-        terminal.result("")
-        terminal.table(
-            [
-                ("service", result.service),
-                ("definition", result.deployment.task_definition),
-                ("image", result.deployment.image),
-                ("digest", result.deployment.digest or "unknown"),
-            ]
-        )
+        deployed = result.deployment
+        terminal.result(f"{deployed.image} {deployed.digest or ''}".rstrip())

@@ -4,7 +4,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,9 +33,6 @@ from prod_e_ops.terminal.json_output import to_json
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment
-
-_DIAGNOSE = "prod_e_ops.commands.operations.diagnose"
-"""The module of a command that not every version has."""
 
 _HOURS = 2
 """What it takes at most: RDS and rollouts take minutes each."""
@@ -191,7 +187,6 @@ async def _life(
             delivery=delivery,
             proof=proof,
             kept=kept,
-            has_diagnose=find_spec(_DIAGNOSE) is not None,
             records=options.record,
         )
 

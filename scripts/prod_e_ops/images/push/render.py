@@ -27,14 +27,9 @@ class PushResult:
     pushed: bool
     """Whether it was uploaded now; otherwise ECR had it."""
 
-    def rows(self) -> Sequence[Sequence[str]]:
-        """For people."""
-        return (
-            ("repository", self.repository),
-            ("digest", self.digest),
-            ("tags", ", ".join(self.tags)),
-            ("built", "yes" if self.built else "no: ECR has this content already"),
-        )
+    def __str__(self) -> str:
+        """What to pull it by: the steps have told the rest."""
+        return f"{self.repository}@{self.digest}"
 
 
 def next_steps(plan: PushPlan, moved: Sequence[str]) -> list[str]:
