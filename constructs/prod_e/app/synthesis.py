@@ -200,6 +200,8 @@ def _add_other_stacks(new: Path, output_folder: Path, *, own: Collection[str]) -
         for name, stack in before.items()
         if name not in own and (output_folder / "stacks" / name).is_dir()
     }
+    if not others:
+        return
     manifest = json.loads((new / MANIFEST).read_text("utf-8"))
     manifest["stacks"] |= others
     (new / MANIFEST).write_text(json.dumps(manifest, indent=2), "utf-8")
