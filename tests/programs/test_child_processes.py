@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from prod_e_ops.errors import Interrupted
+from prod_e_ops.terminal import processes
 from prod_e_ops.terminal.processes import ChildProcesses, Finished
 from tests.support.processes import is_running
 
@@ -273,6 +274,27 @@ def test_one_key_press_that_arrives_twice_counts_once(
         told.run(tmp_path, slow, on_stdout=on_line)
     assert not told.processes.stopped_at_once
     assert (tmp_path / "finished").exists()
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_program_of_which_nothing_comes_is_stopped_even_where_it_was_told_to(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    monkeypatch.setattr(processes, "_STUCK_GRACE_SECONDS", 0.5)
+
+    async def work() -> Finished:
+        ready, never = asyncio.Event(), asyncio.Event()
+        return await told.call(
+            tmp_path,
+            STUBBORN,
+            on_stdout=lambda _: ready.set(),
+            stop=ready if is_told else never,
+            is_stuck=ready.is_set,
+        )
+
+    finished = told.processes.run(work())
+    assert finished.was_stuck
+    assert finished.status == -signal.SIGKILL
 
 
 def test_work_without_a_command_can_be_interrupted_too(told: Told) -> None:

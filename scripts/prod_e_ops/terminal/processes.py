@@ -202,9 +202,9 @@ class ChildProcesses:
                 if was_stuck or (stop and stop.is_set()):
                     is_told = True
                     child.interrupt()
-                    await output.follow(
-                        ends, timeout_seconds=_STUCK_GRACE_SECONDS if was_stuck else None
-                    )
+                    was_stuck = was_stuck or await output.follow(ends, is_stuck=is_stuck)
+                    if was_stuck:
+                        await output.follow(ends, timeout_seconds=_STUCK_GRACE_SECONDS)
                 if output.broken.done():
                     await output.broken
                 child.kill()  # Helpers that it left behind, and that hold its output open.
