@@ -16,7 +16,7 @@ CHANGE = {
 """The dataclasses that are there to change: another one is named here."""
 
 BY_POSITION = {
-    "Box", "Change", "ContainerImage", "Diagnostic", "Doc", "EnvironmentNames", "Event", "Failure",
+    "Box", "Change", "ContainerImage", "Diagnostic", "Doc", "EnvironmentNames", "Failure",
     "Finished", "ImageTag", "PlanSummary", "Project", "ProviderSource", "Repository", "Stack",
     "Synthesised", "Terraform", "VersionConstraint", "_Argument", "_Child", "_Pattern", "_Planning",
 }  # fmt: skip

@@ -41,11 +41,11 @@ def local(
     ] = Runtime.AUTO,
     json: Json = False,
 ) -> None:
-    """Run an environment on this machine to develop against, until Ctrl-C.
+    """Run an environment on this machine to develop against.
 
     It is what a deployment makes, from the same JSON: a load balancer, tasks and a database that
-    run, on an embedded AWS; no account is needed. Its state is apart from that of real
-    deployments. Several environments can run side by side.
+    run, on an embedded AWS; no account is needed, and Ctrl-C ends it. Its state is apart from that
+    of real deployments. Several environments can run side by side.
 
     Example: ./prod-e local --watch
     """
