@@ -17,6 +17,7 @@ from tests.support.processes import processes_with
 from tests.support.project_folder import (
     PROJECT,
     TINY,
+    WITH_DATABASE,
     make_project,
     prod_e,
 )
@@ -40,15 +41,6 @@ def temporary() -> Iterator[Path]:
         Path(folder).chmod(0o711)
         yield Path(folder)
 
-
-WITH_DATABASE = (
-    TINY
-    + """
-[database]
-deletion_protection = false
-final_snapshot = false
-"""
-)
 
 UNDER_LOAD = {
     "Deploy a new version under load": 0,

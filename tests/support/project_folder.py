@@ -27,6 +27,15 @@ access_logs = false
 deletion_protection = false
 """
 
+WITH_DATABASE = (
+    TINY
+    + """
+[database]
+deletion_protection = false
+final_snapshot = false
+"""
+)
+
 
 def make_project(folder: Path, **environments: str) -> Path:
     """A project with these environments, which shares the installed packages."""

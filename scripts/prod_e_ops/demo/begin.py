@@ -3,9 +3,9 @@
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +15,12 @@ from prod_e_ops.context import Context
 from prod_e_ops.demo.checks import clients_of
 from prod_e_ops.demo.delivery import AsContainers, AsProcesses, Delivery, remove_images
 from prod_e_ops.demo.infrastructure import Infrastructure
+from prod_e_ops.demo.life import Life
+from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report
 from prod_e_ops.demo.run import STOP_SECONDS, Run, report_step
 from prod_e_ops.errors import DockerUnavailable, UserMistake
 from prod_e_ops.images.docker import why_no_docker
-from prod_e_ops.project.project import Project
 from prod_e_ops.terraform.runner import find_terraform
 
 if TYPE_CHECKING:
@@ -34,20 +35,6 @@ class Runtime(StrEnum):
     PROCESS = "process"
 
 
-CopyProject = Callable[[Project, "Environment", Path], Project]
-"""Makes a project in an empty folder for the stacks and their state."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Begun:
-    """`scratch`: a folder for what is not in the project's copy; it goes away in the end."""
-
-    run: Run
-    delivery: Delivery
-    infrastructure: Infrastructure
-    scratch: Path
-
-
 @asynccontextmanager
 async def begin(
     context: Context,
@@ -55,13 +42,12 @@ async def begin(
     *,
     report: Report,
     runtime: Runtime,
-    copy: CopyProject,
     databases_folder: Path | None = None,
-) -> AsyncIterator[Begun]:
+) -> AsyncIterator[Life]:
     """Starts an embedded AWS for an environment, which ends with the block, with all that it runs.
 
-    `copy`: makes the project that is deployed, elsewhere than in the user's, where the state of
-    real deployments is. `databases_folder`: keeps the data of databases; None: nothing does.
+    What is deployed is a copy of the project: in the user's is the state of real deployments.
+    `databases_folder`: keeps the data of databases; None: nothing does.
     """
     async with AsyncExitStack() as resources:
         terraform = await resources.enter_async_context(
@@ -76,7 +62,7 @@ async def begin(
             )
         )
         (scratch / "project").mkdir()
-        project = copy(context.project, environment, scratch / "project")
+        project = copy_project(context.project, environment, scratch / "project")
         with report_step(context, report, "Start the embedded AWS") as step:
             no_images = await _why_no_images(runtime)
             delivery: Delivery = AsProcesses() if no_images else AsContainers()
@@ -119,7 +105,7 @@ async def begin(
             ),
             no_images=no_images,
         )
-        yield Begun(run=run, delivery=delivery, infrastructure=infrastructure, scratch=scratch)
+        yield Life(run=run, delivery=delivery, infrastructure=infrastructure, scratch=scratch)
 
 
 def refuse_existing(environment: "Environment") -> None:

@@ -19,8 +19,9 @@ from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.checks import Clients
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.events import Event, UnderWay
 from prod_e_ops.terraform.runner import PLAN_JSON_FILE, Terraform
+from prod_e_ops.terraform.unfinished import keep_unfinished
 
 _POLL_SECONDS = 0.3
 _ANSWERED_SECONDS = 1.0
@@ -60,7 +61,7 @@ class PastWaits:
     terraform: Terraform
     stack: Stack
     clients: Clients
-    _under_way: set[str] = field(default_factory=set)
+    _under_way: UnderWay = field(default_factory=UnderWay)
     _waited_for: frozenset[str] = frozenset()
     _changed_at: float = 0.0
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -72,7 +73,8 @@ class PastWaits:
         planned = json.loads((self.stack.folder / PLAN_JSON_FILE).read_text("utf-8"))
 
         def follow(event: Event) -> None:
-            self._follow(event)
+            if self._under_way.note(event):
+                self._changed_at = time.monotonic()
             on_event(event)
 
         watching = asyncio.ensure_future(self._stop_at_waits(planned))
@@ -89,20 +91,9 @@ class PastWaits:
         if self.terraform.logs:
             # It was told to stop, and has not failed.
             (self.terraform.logs / f"{self.stack.name}-apply.log").unlink(missing_ok=True)
-        for resource in await self.terraform.resources(self.stack):
-            if resource.get("tainted") and resource["address"] in self._waited_for:
-                await self.terraform.untaint(self.stack, resource["address"])
+        await keep_unfinished(self.terraform, self.stack, self._waited_for)
         await plan_again()
         await self.terraform.apply(self.stack, on_event=on_event)
-
-    def _follow(self, event: Event) -> None:
-        if event.kind == "apply_start":
-            self._under_way.add(event.address)
-        elif event.kind in ("apply_complete", "apply_errored"):
-            self._under_way.discard(event.address)
-        else:
-            return
-        self._changed_at = time.monotonic()
 
     async def _stop_at_waits(self, planned: Mapping[str, Any]) -> None:
         """Stops Terraform once it does nothing but wait for what is there."""
@@ -113,10 +104,11 @@ class PastWaits:
         }
         while True:
             await asyncio.sleep(_POLL_SECONDS)
-            if time.monotonic() - self._changed_at < _ANSWERED_SECONDS or not self._under_way:
+            under_way = self._under_way.addresses
+            if time.monotonic() - self._changed_at < _ANSWERED_SECONDS or not under_way:
                 continue
-            waiting = [creates[address] for address in self._under_way if address in creates]
-            if len(waiting) < len(self._under_way):
+            waiting = [creates[address] for address in under_way if address in creates]
+            if len(waiting) < len(under_way):
                 continue
             if await in_thread(partial(self._are_there, waiting)):
                 break

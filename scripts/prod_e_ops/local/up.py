@@ -12,7 +12,6 @@ from typing import Any
 
 from prod_e_ops import next_commands
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.demo.begin import Begun
 from prod_e_ops.demo.beside import beside
 from prod_e_ops.demo.front_door import FrontDoor
 from prod_e_ops.demo.life import Life, first_versions, until_interrupted
@@ -35,7 +34,7 @@ class LocalEnvironment:
     are shown. `prints_json`: whether what it comes to is printed as JSON.
     """
 
-    begun: Begun
+    life: Life
     place: Place
     began_at: float
     watches: bool
@@ -44,14 +43,8 @@ class LocalEnvironment:
 
     async def live(self) -> None:
         """Brings it up and keeps it up; raises `OpsError` if it does not come up."""
-        begun, run = self.begun, self.begun.run
-        life = Life(
-            run=run,
-            delivery=begun.delivery,
-            infrastructure=begun.infrastructure,
-            scratch=begun.scratch,
-        )
-        first = first_versions(run, begun.scratch / "sources")
+        life, run = self.life, self.life.run
+        first = first_versions(run, life.scratch / "sources")
         say = run.context.terminal.say
         self.place.note(run.aws.variables())
         async with AsyncExitStack() as going_on:
@@ -62,7 +55,7 @@ class LocalEnvironment:
             if self.shows_logs:
                 logs = LogLines(environment=run.environment, clients=run.clients)
                 await beside_this(logs.follow(say))
-            deploying = await beside_this(self._deploy(life, first))
+            deploying = await beside_this(self._deploy(first))
             answering = await beside_this(self._until_it_answers())
             # Terraform ends later than somebody answers, and not at all before.
             await asyncio.wait({deploying, answering}, return_when=asyncio.FIRST_COMPLETED)
@@ -78,17 +71,17 @@ class LocalEnvironment:
             if self.watches:
                 watch = Watch(
                     run=run,
-                    delivery=begun.delivery,
-                    scratch=begun.scratch / "versions",
+                    delivery=life.delivery,
+                    scratch=life.scratch / "versions",
                     delivered=dict(first),
                 )
                 await beside_this(watch.follow())
             # Terraform may still wait for what nobody needs.
             await until_interrupted(deploying)
 
-    async def _deploy(self, life: Life, first: Mapping[str, Version]) -> None:
-        await life.deploy(first, None)
-        run = self.begun.run
+    async def _deploy(self, first: Mapping[str, Version]) -> None:
+        await self.life.deploy(first, None)
+        run = self.life.run
         if failed := run.report.failed:
             raise OpsError(
                 f"{run.environment.name} is not up:",
@@ -98,12 +91,12 @@ class LocalEnvironment:
     @property
     def _asked(self) -> Sequence[str]:
         """What is asked for: the health of the services that all paths lead to."""
-        services = self.begun.run.environment.services.values()
+        services = self.life.run.environment.services.values()
         return [each.health_path for each in services if each.path == "/*" and not each.host]
 
     async def _until_it_answers(self) -> None:
         """Tells where it is once a task answers through the load balancer."""
-        run = self.begun.run
+        run = self.life.run
         while True:
             try:
                 door = await in_thread(lambda: FrontDoor.of(run.aws, run.environment.name))
@@ -121,7 +114,7 @@ class LocalEnvironment:
         return any(door.get(path).status == HTTPStatus.OK for path in self._asked)
 
     def _result(self) -> LocalResult:
-        aws = self.begun.run.aws
+        aws = self.life.run.aws
         return LocalResult(
             environment=self.place.environment,
             seconds=round(time.monotonic() - self.began_at, 1),

@@ -15,7 +15,8 @@ from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import Deployment
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.events import Event, UnderWay
+from prod_e_ops.terraform.unfinished import keep_unfinished
 
 _TYPE = "aws_ecs_service"
 
@@ -47,15 +48,12 @@ class ServiceWatch:
         self._say = say
         self._show = show
         self._before: dict[str, str] = {}
-        self._under_way: set[str] = set()
+        self._under_way = UnderWay()
         self._told: set[str] = set()
 
     def note(self, event: Event) -> None:
         """Takes note of what Terraform does."""
-        if event.kind == "apply_start":
-            self._under_way.add(event.address)
-        elif event.kind in ("apply_complete", "apply_errored"):
-            self._under_way.discard(event.address)
+        self._under_way.note(event)
 
     async def follow(self) -> None:
         """Looks at the services every few seconds, until it is cancelled or sets `stop`."""
@@ -65,8 +63,9 @@ class ServiceWatch:
         quiet = 0
         while quiet < _QUIET_LOOKS:
             await asyncio.sleep(_POLL_SECONDS)
-            await self.look(self._services.keys() & self._under_way)
-            is_quiet = bool(self._under_way) and self._under_way <= self._given_up
+            under_way = self._under_way.addresses
+            await self.look(self._services.keys() & under_way)
+            is_quiet = bool(under_way) and under_way <= self._given_up
             quiet = quiet + 1 if is_quiet else 0
         self.stop.set()
 
@@ -125,9 +124,7 @@ async def keep_services(prepared: PreparedStacks, plan: StackPlan) -> None:
         return
     # What ended Terraform must be told, and not this.
     with suppress(OpsError):
-        for resource in await prepared.terraform.resources(plan.stack):
-            if resource["address"] in created and resource.get("tainted"):
-                await prepared.terraform.untaint(plan.stack, resource["address"])
+        await keep_unfinished(prepared.terraform, plan.stack, created)
 
 
 async def _newest(service: Deployments) -> Deployment | None:

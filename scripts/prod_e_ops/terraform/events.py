@@ -44,5 +44,22 @@ class Event:
         )
 
 
+class UnderWay:
+    """The addresses of the resources that a Terraform works on just now."""
+
+    def __init__(self) -> None:
+        self.addresses: set[str] = set()
+
+    def note(self, event: Event) -> bool:
+        """Takes note of what Terraform says; whether it began or ended work on a resource."""
+        if event.kind == "apply_start":
+            self.addresses.add(event.address)
+        elif event.kind in ("apply_complete", "apply_errored"):
+            self.addresses.discard(event.address)
+        else:
+            return False
+        return True
+
+
 def ignore(_: Event) -> None:
     """Wants no events."""

@@ -10,10 +10,9 @@ from prod_e_ops.commands.arguments import (
     Json,
     named_environment,
 )
+from prod_e_ops.commands.local.runtime_option import RuntimeOption
 from prod_e_ops.context import Context, run
 from prod_e_ops.demo.begin import Runtime, begin, refuse_existing
-from prod_e_ops.demo.life import Life
-from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report, show
 from prod_e_ops.terminal.json_output import to_json
 
@@ -25,14 +24,7 @@ def demo(
         bool,
         typer.Option("--keep", help="Leave it up until Ctrl-C, and print how to reach it."),
     ] = False,
-    runtime: Annotated[
-        Runtime,
-        typer.Option(
-            "--runtime",
-            help="What tasks run on: images in Docker, or the source folders as processes; auto:"
-            " Docker where a daemon answers.",
-        ),
-    ] = Runtime.AUTO,
+    runtime: RuntimeOption = Runtime.AUTO,
     json: Json = False,
 ) -> None:
     """Show the whole life of an environment on an embedded AWS.
@@ -70,15 +62,7 @@ async def run_demo(
     refuse_existing(environment)
     report = Report(environment=environment.name)
     try:
-        async with begin(
-            context, environment, report=report, runtime=runtime, copy=copy_project
-        ) as begun:
-            life = Life(
-                run=begun.run,
-                delivery=begun.delivery,
-                infrastructure=begun.infrastructure,
-                scratch=begun.scratch,
-            )
+        async with begin(context, environment, report=report, runtime=runtime) as life:
             await life.live(keep=keep)
         report.passed = True
     finally:

@@ -12,9 +12,9 @@ from prod_e_ops.commands.arguments import (
     Json,
     named_environment,
 )
+from prod_e_ops.commands.local.runtime_option import RuntimeOption
 from prod_e_ops.context import Context, run
 from prod_e_ops.demo.begin import Runtime, begin, refuse_existing
-from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report
 from prod_e_ops.local.running import Place
 from prod_e_ops.local.up import LocalEnvironment
@@ -31,14 +31,7 @@ def local(
         typer.Option("--keep-data", help="Keep the database's data for the next time, in .cache."),
     ] = False,
     logs: Annotated[bool, typer.Option("--logs/--no-logs", help="What containers write.")] = True,
-    runtime: Annotated[
-        Runtime,
-        typer.Option(
-            "--runtime",
-            help="What tasks run on: images in Docker, or the source folders as processes; auto:"
-            " Docker where a daemon answers.",
-        ),
-    ] = Runtime.AUTO,
+    runtime: RuntimeOption = Runtime.AUTO,
     json: Json = False,
 ) -> None:
     """Run an environment on this machine to develop against.
@@ -86,13 +79,12 @@ async def run_local(
             environment,
             report=Report(environment=environment.name),
             runtime=runtime,
-            copy=copy_project,
             databases_folder=place.databases if keep_data else None,
-        ) as begun:
+        ) as life:
             # Nobody waits here for what the provider waits for.
-            infrastructure = replace(begun.infrastructure, past_waits=True)
+            infrastructure = replace(life.infrastructure, past_waits=True)
             await LocalEnvironment(
-                begun=replace(begun, infrastructure=infrastructure),
+                life=replace(life, infrastructure=infrastructure),
                 place=place,
                 began_at=began_at,
                 watches=watch,
