@@ -14,6 +14,7 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
+from embedded_aws.control_plane.backends import all_backends
 from embedded_aws.control_plane.metrics import Metric, statistic
 
 _EVERY_SECONDS = 5.0
@@ -41,11 +42,10 @@ def evaluate() -> None:
         return
     _last[0] = time.monotonic()
     now = datetime.now(UTC).timestamp()
-    for of_account in list(cloudwatch_backends.values()):
-        for backend in list(of_account.values()):
-            for alarm in list(backend.alarms.values()):
-                if not alarm.rule:
-                    _evaluate(backend, alarm, now)
+    for backend in all_backends(cloudwatch_backends):
+        for alarm in list(backend.alarms.values()):
+            if not alarm.rule:
+                _evaluate(backend, alarm, now)
 
 
 def _evaluate(backend: Any, alarm: Any, now: float) -> None:

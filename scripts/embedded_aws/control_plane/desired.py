@@ -4,13 +4,13 @@ What both hold is in `embedded_aws.protocol`.
 """
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
 
 from embedded_aws.control_plane import alarms, databases, scaling
+from embedded_aws.control_plane.backends import all_backends
 from embedded_aws.control_plane.ecs import scheduler
 from embedded_aws.control_plane.overview.overview import Overview, overview_of
 from embedded_aws.control_plane.overview.request_rates import request_rates
@@ -39,12 +39,12 @@ def exchange(report: Report) -> Desired:
     alarms.evaluate()
     scaling.evaluate()
     tasks: dict[str, DesiredTask] = {}
-    for backend in _all(ecs_backends):
+    for backend in all_backends(ecs_backends):
         scheduler.take_reports(backend, report["tasks"])
         tasks.update(_tasks(backend))
     balancers: list[LoadBalancer] = []
     groups: dict[str, TargetGroup] = {}
-    for backend in _all(elbv2_backends):
+    for backend in all_backends(elbv2_backends):
         balancers += [_load_balancer(each) for each in backend.load_balancers.values()]
         groups.update({arn: _target_group(g) for arn, g in backend.target_groups.items()})
     return {
@@ -64,11 +64,6 @@ def listener_addresses() -> list[dict[str, Any]]:
 def overview() -> Overview:
     """What there is and how it fares, for people."""
     return overview_of(_listeners)
-
-
-def _all(backends: Any) -> Iterator[Any]:
-    for of_account in list(backends.values()):
-        yield from list(of_account.values())
 
 
 def _tasks(backend: Any) -> dict[str, DesiredTask]:

@@ -1,7 +1,7 @@
 """What there is and how it fares, as `GET /_embedded/overview` tells it."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
@@ -11,6 +11,7 @@ from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
 from moto.rds.models import rds_backends
 
+from embedded_aws.control_plane.backends import all_backends
 from embedded_aws.control_plane.ecs.records import last_successful
 from embedded_aws.control_plane.overview.request_rates import Rate, request_rates
 from embedded_aws.control_plane.registrations import registrations
@@ -104,7 +105,7 @@ def overview_of(listeners: Mapping[str, ListenerReport]) -> Overview:
     """What there is now. `listeners`: where they are, by ARN."""
     services = [
         (backend, service)
-        for backend in _all(ecs_backends)
+        for backend in all_backends(ecs_backends)
         for service in backend.services.values()
         if service.status != "INACTIVE"
     ]
@@ -117,16 +118,18 @@ def overview_of(listeners: Mapping[str, ListenerReport]) -> Overview:
         "at": _iso(datetime.now(UTC)),
         "load_balancers": [
             _balancer(each, listeners)
-            for backend in _all(elbv2_backends)
+            for backend in all_backends(elbv2_backends)
             for each in backend.load_balancers.values()
         ],
         "services": [_service(backend, service) for backend, service in services],
         "databases": [
-            _database(each) for backend in _all(rds_backends) for each in backend.databases.values()
+            _database(each)
+            for backend in all_backends(rds_backends)
+            for each in backend.databases.values()
         ],
         "alarms": [
             {"name": each.name, "state": each.state_value, "reason": each.state_reason}
-            for backend in _all(cloudwatch_backends)
+            for backend in all_backends(cloudwatch_backends)
             for each in backend.alarms.values()
         ],
         "events": sorted(events, key=lambda event: event["at"], reverse=True)[:_MOST_EVENTS],
@@ -202,7 +205,7 @@ def _version(image: str, digest: str | None) -> str:
     if digest is None:
         return image.rpartition("/")[2]
     followed = image.rpartition(":")[2]
-    for backend in _all(ecr_backends):
+    for backend in all_backends(ecr_backends):
         for repository in backend.repositories.values():
             for stored in repository.images:
                 if stored.get_image_digest() == digest and stored.image_tags:
@@ -219,11 +222,6 @@ def _database(instance: Any) -> DatabaseState:
         "status": instance.status,
         "address": address,
     }
-
-
-def _all(backends: Any) -> Iterator[Any]:
-    for of_account in list(backends.values()):
-        yield from list(of_account.values())
 
 
 def _iso(at: Any) -> str:
