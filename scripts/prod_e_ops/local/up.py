@@ -3,13 +3,14 @@
 import asyncio
 import shlex
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from prod_e.names import ServiceNames
 from prod_e_ops import next_commands
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.beside import beside
@@ -89,10 +90,14 @@ class LocalEnvironment:
             )
 
     @property
-    def _asked(self) -> Sequence[str]:
-        """What is asked for: the health of the services that all paths lead to."""
-        services = self.life.run.environment.services.values()
-        return [each.health_path for each in services if each.path == "/*" and not each.host]
+    def _asked(self) -> Mapping[str, str]:
+        """The health paths of the services that all paths lead to, by their target groups."""
+        environment = self.life.run.environment
+        return {
+            ServiceNames.of(environment.name, key, each).target_group: each.health_path
+            for key, each in environment.services.items()
+            if each.path == "/*" and not each.host
+        }
 
     async def _until_it_answers(self) -> None:
         """Tells where it is once a task answers through the load balancer."""
@@ -111,7 +116,19 @@ class LocalEnvironment:
         )
 
     def _is_answered(self, door: FrontDoor) -> bool:
-        return any(door.get(path).status == HTTPStatus.OK for path in self._asked)
+        # Before a target is healthy, the load balancer asks them all, also one that is not ready.
+        elb = self.life.run.clients("elbv2")
+        targets = (
+            target
+            for group in elb.describe_target_groups()["TargetGroups"]
+            if group["TargetGroupName"] in self._asked
+            for target in elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"])[
+                "TargetHealthDescriptions"
+            ]
+        )
+        return any(each["TargetHealth"]["State"] == "healthy" for each in targets) and any(
+            door.get(path).status == HTTPStatus.OK for path in self._asked.values()
+        )
 
     def _result(self) -> LocalResult:
         aws = self.life.run.aws
