@@ -17,6 +17,7 @@ from urllib.request import urlopen
 from embedded_aws.control_plane.overview.page import picture_file
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane_process import DataPlane, DataPlaneProcess
+from embedded_aws.whole_file import write_whole
 
 ACCOUNT_ID = "123456789012"
 """The account that moto plays unless told otherwise."""
@@ -173,10 +174,7 @@ class EmbeddedAws:
         A shape with the attribute `data-name` is coloured by how what bears that name in AWS fares.
         """
         assert self._state_folder is not None, "the embedded AWS has not started"
-        file = picture_file(self._state_folder)
-        partial = file.with_suffix(".partial")
-        partial.write_text(svg, "utf-8")
-        partial.replace(file)
+        write_whole(picture_file(self._state_folder), svg)
 
     @property
     def tasks_run(self) -> str | None:

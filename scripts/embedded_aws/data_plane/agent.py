@@ -22,6 +22,7 @@ from embedded_aws.data_plane.runtimes.available import Runtimes
 from embedded_aws.data_plane.tasks.task_environment import TaskEnvironment
 from embedded_aws.data_plane.tasks.tasks import Tasks
 from embedded_aws.data_plane.tasks.utilization import Utilization
+from embedded_aws.whole_file import write_whole
 
 _EXCHANGE_SECONDS = 0.1
 _BEAT_SECONDS = 1.0
@@ -150,6 +151,6 @@ class DataPlane:
         site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         here = runner.addresses[0][1]
-        known.write_text(str(here), "utf-8")
+        write_whole(known, str(here))
         self._environment.credentials_url = f"http://127.0.0.1:{here}/credentials"
         return runner

@@ -24,6 +24,7 @@ from embedded_aws.data_plane.runtimes.task_network import (
     TaskNetwork,
 )
 from embedded_aws.protocol import DatabaseReport, DatabasesReport, DesiredDatabase
+from embedded_aws.whole_file import write_whole
 
 _TAIL_SECONDS = 0.5
 _FAILOVER_SECONDS = 2.0
@@ -256,7 +257,7 @@ class _Database:
         self._remember()
 
     def _remember(self) -> None:
-        (self._folder / "state.json").write_text(json.dumps(self._known), "utf-8")
+        write_whole(self._folder / "state.json", json.dumps(self._known))
 
     async def _export_log(self) -> None:
         """Passes the server's log on where it is to be exported."""

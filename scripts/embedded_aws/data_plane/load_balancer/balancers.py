@@ -16,6 +16,7 @@ from embedded_aws.data_plane.load_balancer.figures import Figures
 from embedded_aws.data_plane.load_balancer.proxy import Proxy
 from embedded_aws.data_plane.load_balancer.targets import AddressOfTask, TargetGroup
 from embedded_aws.protocol import Listener, ListenerReport, LoadBalancer, TargetReport
+from embedded_aws.whole_file import write_whole
 
 _HOST = "127.0.0.1"
 _ABOVE_PRIVILEGED = 8000
@@ -85,7 +86,7 @@ class Balancers:
                 server.follow(balancer, listener, {})
                 await server.start(self._tls, known_port=self._ports.get(arn))
                 self._ports[arn] = server.port_here
-                self._ports_file.write_text(json.dumps(self._ports), "utf-8")
+                write_whole(self._ports_file, json.dumps(self._ports))
                 self._servers[arn] = server
         for arn, (balancer, listener) in wanted.items():
             ports = {

@@ -8,6 +8,7 @@ from embedded_aws.data_plane.runtimes.docker_runtime import DockerRuntime
 from embedded_aws.data_plane.runtimes.process_runtime import ProcessRuntime, repository_of
 from embedded_aws.data_plane.runtimes.runtime import Runtime, StartError
 from embedded_aws.data_plane.runtimes.task_network import SHARED, TaskNetwork
+from embedded_aws.whole_file import write_whole
 
 
 class Runtimes:
@@ -31,7 +32,7 @@ class Runtimes:
                 words = f"as containers {network.words}"
             elif self._configuration.runtime == "docker":
                 words = f"nowhere: no Docker daemon answers: {self._why_no_docker}"
-        Configuration.words_in(self._configuration.state_folder).write_text(words, "utf-8")
+        write_whole(Configuration.words_in(self._configuration.state_folder), words)
         return network
 
     async def of(self, image: str) -> Runtime:

@@ -33,6 +33,7 @@ from embedded_aws.data_plane.runtimes.task_network import (
     TaskNetwork,
     network_of,
 )
+from embedded_aws.whole_file import write_whole
 
 _CONFLICT = 409
 _ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
@@ -98,7 +99,7 @@ class DockerRuntime:
             raise StartError(f"CannotStartContainerError: {error}") from None
         container.follow(log, since="0")
         self._folder(start).mkdir(parents=True, exist_ok=True)
-        self._record(start).write_text(json.dumps({"id": created["Id"], "digest": digest}), "utf-8")
+        write_whole(self._record(start), json.dumps({"id": created["Id"], "digest": digest}))
         return container
 
     async def adopt(self, start: Start, *, log: LogLine) -> "DockerContainer | None":

@@ -19,6 +19,7 @@ from embedded_aws.data_plane.kept_process import KeptProcess, Spec
 from embedded_aws.data_plane.runtimes.runtime import Ended, LogLine, Start, StartError, Usage
 from embedded_aws.data_plane.runtimes.sources import BuildError, Sources
 from embedded_aws.data_plane.runtimes.task_network import SHARED, TaskNetwork
+from embedded_aws.whole_file import write_whole
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TERM")
 _TAIL_SECONDS = 0.1
@@ -80,8 +81,9 @@ class ProcessRuntime:
             ),
             environment=environment,
         )
-        (here / "container.json").write_text(
-            json.dumps({"digest": image_digest, "cwd": str(build.folder)}), "utf-8"
+        write_whole(
+            here / "container.json",
+            json.dumps({"digest": image_digest, "cwd": str(build.folder)}),
         )
         return ProcessContainer(kept, image_digest, build.folder, environment, log)
 
@@ -109,7 +111,7 @@ class ProcessRuntime:
             )
             if key not in known:
                 known[key] = await self._sources.snapshot(folder)
-                self._snapshots.write_text(json.dumps(known), "utf-8")
+                write_whole(self._snapshots, json.dumps(known))
             return str(known[key])
 
 
@@ -194,7 +196,7 @@ class ProcessContainer:
                     *lines, rest = (rest + part).split(b"\n")
                     for line in lines:
                         log(line.decode("utf-8", "replace").rstrip("\r"))
-                    position.write_text(str(output.tell() - len(rest)), "utf-8")
+                    write_whole(position, str(output.tell() - len(rest)))
                 elif has_ended:
                     break
                 else:

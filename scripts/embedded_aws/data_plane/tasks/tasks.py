@@ -24,6 +24,7 @@ from embedded_aws.protocol import (
     Override,
     TaskReport,
 )
+from embedded_aws.whole_file import write_whole
 
 _LOOK_SECONDS = 0.05
 
@@ -193,7 +194,7 @@ class Tasks:
             task.folder.mkdir(parents=True, exist_ok=True)
             # Only its owner may look: what a task is told may be secret.
             task.folder.chmod(0o700)
-            record.write_text(json.dumps({"ports": task.ports, "token": token}), "utf-8")
+            write_whole(record, json.dumps({"ports": task.ports, "token": token}))
         ends: dict[asyncio.Task[Any], str] = {}
         checks: list[asyncio.Task[None]] = []
         asked = asyncio.ensure_future(task.stop_asked.wait())
