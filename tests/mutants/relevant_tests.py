@@ -24,7 +24,7 @@ TOGETHER = ("tests/unit", "tests/synthesis")
 ONE_BY_ONE = ("tests/programs", "tests/embedded", "tests/commands", "tests/docker")
 """Folders each of whose files is run in a process of its own."""
 
-READ_EVERY_FILE = ("tests/unit/test_conventions.py",)
+READ_EVERY_FILE = ("tests/unit/sources/test_conventions.py",)
 """Tests of the sources' own text: they execute nothing of it and may notice any fault."""
 
 _SETTINGS = """\

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.project_folder import PROJECT
 from tests.support.variants import VARIANTS, filled_in
-from tests.synthesis.test_data_protection import EVERYTHING
+from tests.synthesis.security.test_data_protection import EVERYTHING
 
 FIXTURES = sorted((PROJECT / "tests" / "embedded" / "answers").glob("*/*.json"))
 

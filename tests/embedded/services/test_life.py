@@ -124,7 +124,7 @@ with EmbeddedAws(data_plane=data_plane) as aws:
 def test_nothing_outlives_a_sigkill_of_everything(
     tmp_path: Path, kills_keepers: bool, with_postgresql: None
 ) -> None:
-    project = Path(__file__).resolve().parents[2]
+    project = Path(__file__).resolve().parents[3]
     write_source(tmp_path / "app", "first")
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(project), str(tmp_path / "app")],

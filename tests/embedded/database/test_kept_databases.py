@@ -7,7 +7,7 @@ import pytest
 from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.data_plane.database.postgresql import find_programs
 from tests.embedded.conftest import BACKEND
-from tests.embedded.test_database import Database
+from tests.embedded.database.test_database import Database
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("with_postgresql")]
 

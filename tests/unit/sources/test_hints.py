@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-OPS = Path(__file__).resolve().parents[2] / "scripts" / "prod_e_ops"
+OPS = Path(__file__).resolve().parents[3] / "scripts" / "prod_e_ops"
 STATE = re.compile(
     r"\b(nothing|no (tag|image)s?) (\w+ )?(was|were|moved)\b|\bas (it|they) (was|were)\b",
     re.IGNORECASE,

@@ -10,7 +10,7 @@ from jsonschema import Draft7Validator
 
 from reference import SCHEMA_FILE, pages
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 ENVIRONMENTS = sorted((PROJECT / "environments").glob("*.toml"))
 
 

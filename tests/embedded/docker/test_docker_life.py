@@ -19,7 +19,7 @@ from tests.embedded.docker_world import connect, dockerfile
 from tests.embedded.world import write_source
 from tests.support.docker_engine import DockerEngine
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 GONE_SECONDS = PATIENCE_SECONDS + 5
 
 SCRIPT = """\

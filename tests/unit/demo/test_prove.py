@@ -29,7 +29,7 @@ from prod_e_ops.prove.redaction import Redaction
 from prod_e_ops.prove.report import Proof, write
 from tests.support.project_folder import ENVIRONMENTS
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 SEED = ENVIRONMENTS / "prod-e.toml"
 RICH = """
 name = "rich-e"

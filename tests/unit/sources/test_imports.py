@@ -9,7 +9,7 @@ import pytest
 
 from prod_e_ops.cli import COMMANDS
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 SOURCES = {
     "prod_e": PROJECT / "constructs" / "prod_e",
     "prod_e_ops": PROJECT / "scripts" / "prod_e_ops",

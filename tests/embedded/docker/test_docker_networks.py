@@ -11,7 +11,7 @@ import pytest
 
 from embedded_aws.data_plane.configuration import DockerNetwork
 from tests.embedded.docker_world import Images, connect, container_ids, images_of, world_of
-from tests.embedded.test_container_order import container
+from tests.embedded.services.test_container_order import container
 from tests.embedded.world import World, eventually
 
 READS_THE_DATABASE = """

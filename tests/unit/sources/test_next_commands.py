@@ -13,7 +13,7 @@ import typer
 from prod_e_ops import next_commands
 from prod_e_ops.cli import app
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 OPS = PROJECT / "scripts" / "prod_e_ops"
 SAMPLES: Mapping[str, Sequence[object]] = {
     "arguments": ["plan staging-e"],

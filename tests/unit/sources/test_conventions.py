@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 
 CHANGE = {
     "ContainerState", "DemoStep", "Exchange", "Load", "LogLines", "PastWaits", "Proof",

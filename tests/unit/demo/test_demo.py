@@ -25,7 +25,7 @@ from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terminal.processes import Finished
 from prod_e_ops.terminal.terminal import Terminal
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
