@@ -7,6 +7,9 @@ from prod_e.doc import Doc
 
 LOG_STREAM_PREFIX = "ecs"
 
+ENVIRONMENT_TAG = "prod-e:environment"
+"""The key of the tag with the environment's name that everything made has: what has it is ours."""
+
 
 class NamedService(Protocol):
     """The names that a service's settings give; `None` where they give none."""

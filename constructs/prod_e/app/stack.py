@@ -8,6 +8,7 @@ from cdktf import (
 )
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderDefaultTags
 
+from prod_e.names import ENVIRONMENT_TAG
 from prod_e.settings import Environment, State
 
 FROM_STACK_TO_PROJECT = "../../.."
@@ -21,7 +22,9 @@ def use_aws(stack: TerraformStack, environment: Environment) -> None:
         "aws",
         region=environment.region,
         allowed_account_ids=[environment.account] if environment.account else None,
-        default_tags=[AwsProviderDefaultTags(tags=environment.tags)] if environment.tags else None,
+        default_tags=[
+            AwsProviderDefaultTags(tags={**environment.tags, ENVIRONMENT_TAG: environment.name})
+        ],
     )
     # Whatever the bindings were made from, the synthesised JSON keeps to what versions 5.100 and 6
     # both have.

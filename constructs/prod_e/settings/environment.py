@@ -19,9 +19,8 @@ from prod_e.settings.network import LEAST_SUBNETS, Network
 from prod_e.settings.providers import Providers
 from prod_e.settings.service import Service
 from prod_e.settings.state import State, bucket_problems
+from prod_e.settings.tags import tag_mistakes
 
-_TAG = re.compile(r"[\w .:/=+@-]*")
-_MOST_TAGS = 50
 _MOST_RULES = 100
 
 _OF_ACM = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -57,7 +56,7 @@ class Environment(Section):
     """The AWS account; deploying with credentials of another one is refused."""
 
     tags: dict[str, str] = Field(default_factory=dict)
-    """The tags of every resource."""
+    """The tags of every resource, beside `prod-e:environment`, which has the environment's name."""
 
     network: Network = Network()
     """The VPC."""
@@ -148,25 +147,7 @@ class Environment(Section):
         return self.services[key].source or key
 
     def _mistakes(self) -> Iterator[Mistake]:
-        if len(self.tags) > _MOST_TAGS - 2:
-            # Subnets have two of their own.
-            yield (
-                "tags",
-                f"has {len(self.tags)}; AWS allows {_MOST_TAGS}, two of which are prod-e's",
-            )
-        for key, value in self.tags.items():
-            if (
-                key.lower().startswith("aws:")
-                or not 1 <= len(key) <= 128
-                or len(value) > 256
-                or not _TAG.fullmatch(key + value)
-            ):
-                yield (
-                    f"tags.{key}",
-                    "is refused by AWS; allowed: keys of 1 to 128 characters that do not start"
-                    " with aws:, values of at most 256, made of letters, digits, spaces and"
-                    " _ . : / = + - @",
-                )
+        yield from tag_mistakes(self.tags)
         restored = self.database.restored if self.database else None
         if restored and restored.identifier == self.names.database:
             yield (

@@ -52,6 +52,25 @@ def test_credentials_of_another_account_are_refused(synthesised: Any) -> None:
         assert stack.values["provider"]["aws"][0]["allowed_account_ids"] == ["111122223333"]
 
 
+def test_everything_made_has_the_name_of_its_environment(seed: Any, synthesised: Any) -> None:
+    for name, stacks in {"prod-e": seed, "tiny-e": synthesised(MINIMAL)}.items():
+        for stack in stacks.values():
+            (provider,) = stack.values["provider"]["aws"]
+            assert provider["default_tags"][0]["tags"]["prod-e:environment"] == name
+
+
+def test_a_subnet_has_as_many_tags_as_aws_takes_and_no_more(synthesised: Any) -> None:
+    given = "\n".join(f'T{number} = "a"' for number in range(47))
+    stack = synthesised(f"{MINIMAL}[tags]\n{given}\n")["tiny-e"]
+    (default,) = stack.values["provider"]["aws"][0]["default_tags"]
+    most = max(
+        len({*default["tags"], *resource.get("tags", {})})
+        for resources in stack.values["resource"].values()
+        for resource in resources.values()
+    )
+    assert most == 50
+
+
 IAM_NAME = r"[\w+=,.@-]{1,64}"
 
 

@@ -63,6 +63,10 @@ DIGITS = "\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660\u0661\u06
         ),
         (with_section("tags", 'Owner = "a\\tb"'), "tags.Owner: is refused by AWS"),
         (
+            with_section("tags", '"Prod-E:environment" = "other"'),
+            "tags.Prod-E:environment: is prod-e's own",
+        ),
+        (
             with_section("monitoring", "log_retention_days = true"),
             "monitoring.log_retention_days: True is not allowed; allowed: a whole number",
         ),
@@ -170,8 +174,8 @@ def test_more_than_aws_takes_is_refused(tmp_path: Path) -> None:
         ),
         "load_balancer.domain_name: ",
     )
-    tags = "\n".join(f'T{number} = "a"' for number in range(49))
-    assert_told(tmp_path, with_section("tags", tags), "tags: has 49; AWS allows 50")
+    tags = "\n".join(f'T{number} = "a"' for number in range(48))
+    assert_told(tmp_path, with_section("tags", tags), "tags: has 48; AWS allows 50")
     services = "\n".join(
         f'[services.s{number}]\nbuild = "external"\npath = "/{number}"\npriority = {number + 1}'
         for number in range(101)

@@ -1,0 +1,43 @@
+"""The tags that the settings give, and those that are prod-e's."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from prod_e.names import ENVIRONMENT_TAG
+from prod_e.settings.fields import Mistake
+
+_TAG = re.compile(r"[\w .:/=+@-]*")
+
+_MOST_TAGS = 50
+"""https://docs.aws.amazon.com/tag-editor/latest/userguide/reference.html"""
+
+_MADE_TAGS = 3
+"""Each resource has that of the environment, and a subnet a `Name` and a `Tier` besides."""
+
+
+def tag_mistakes(tags: Mapping[str, str]) -> Iterator[Mistake]:
+    """What AWS, or prod-e, refuses of an environment's tags."""
+    if len(tags) > _MOST_TAGS - _MADE_TAGS:
+        yield (
+            "tags",
+            f"has {len(tags)}; AWS allows {_MOST_TAGS}, of which {_MADE_TAGS} are prod-e's",
+        )
+    for key, value in tags.items():
+        # IAM takes keys that differ in case alone for one.
+        if key.lower() == ENVIRONMENT_TAG:
+            yield (
+                f"tags.{key}",
+                f"is prod-e's own: by {ENVIRONMENT_TAG} it knows what it made; choose another key",
+            )
+        elif (
+            key.lower().startswith("aws:")
+            or not 1 <= len(key) <= 128
+            or len(value) > 256
+            or not _TAG.fullmatch(key + value)
+        ):
+            yield (
+                f"tags.{key}",
+                "is refused by AWS; allowed: keys of 1 to 128 characters that do not start"
+                " with aws:, values of at most 256, made of letters, digits, spaces and"
+                " _ . : / = + - @",
+            )
