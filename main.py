@@ -25,6 +25,12 @@ def extend(stacks: "prod_e.EnvironmentStacks") -> None:
     """
 
 
+def warn_of(file: str) -> None:
+    """Says that a file with a mistake is left out, as none of its environments was named."""
+    launcher = os.environ.get("PROD_E_LAUNCHER", "./prod-e")
+    print(f"Warning: {file} is wrong and left out: `{launcher} synth` says why.", file=sys.stderr)
+
+
 def main() -> int:
     """Synthesises every environment, or those that are named: `python main.py staging-e`.
 
@@ -33,7 +39,9 @@ def main() -> int:
     names = sys.argv[1:]
     output = Path(os.environ.get("CDKTF_OUTDIR", PROJECT / "cdktf.out"))
     try:
-        environments = prod_e.load_environments(PROJECT / "environments", names)
+        environments = prod_e.load_environments(
+            PROJECT / "environments", names, on_left_out=warn_of
+        )
         # This imports cdktf, which starts Node: wrong settings are told before.
         prod_e.synthesise(
             environments,

@@ -1,7 +1,7 @@
 """From TOML files to settings, or to one message per mistake."""
 
 import tomllib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, time
 from difflib import get_close_matches
 from itertools import combinations
@@ -25,11 +25,16 @@ class SettingsError(Exception):
         self.messages = tuple(messages)
 
 
-def load_environments(folder: Path, names: Collection[str] = ()) -> tuple[Environment, ...]:
+def load_environments(
+    folder: Path,
+    names: Collection[str] = (),
+    *,
+    on_left_out: Callable[[str], object] = lambda _: None,
+) -> tuple[Environment, ...]:
     """Reads the `*.toml` files of `folder`, in the order of their names.
 
     `names`: the environments that are wanted; default: all. What is wrong with the file of another
-    one is nothing to them.
+    one is nothing to them. `on_left_out`: told of each file that is left out because of that.
 
     Raises `SettingsError` with every mistake of every file, and where two environments have the
     same name, or in one account names or addresses that AWS would have twice. With `names` it does
@@ -39,24 +44,37 @@ def load_environments(folder: Path, names: Collection[str] = ()) -> tuple[Enviro
     if not files:
         raise SettingsError([f"{folder}: no environment found; add a file such as prod-e.toml"])
     environments: dict[Path, Environment] = {}
-    messages: list[str] = []
+    wrong: dict[Path, Sequence[str]] = {}
     for file in files:
         try:
             environments[file] = load_environment(file)
         except SettingsError as error:
-            messages += error.messages
-    missing = set(names) - {environment.name for environment in environments.values()}
+            wrong[file] = error.messages
+    known = [environment.name for environment in environments.values()]
+    missing = set(names) - set(known)
+    messages: list[str] = []
     if names and not missing:
-        messages.clear()
-    elif missing and not messages:
-        known = listed([environment.name for environment in environments.values()])
-        messages += [f"{folder}: has no {name!r}, but {known}" for name in sorted(missing)]
+        for file in wrong:
+            on_left_out(_shown(file))
+    else:
+        messages += [line for lines in wrong.values() for line in lines]
+        # What a file with a mistake names itself cannot be told: mostly, as the file.
+        messages += [
+            f"{folder}: {_not_there(name, known)}"
+            for name in sorted(missing - {file.stem for file in wrong})
+        ]
     for one, other in combinations(environments.items(), 2):
         if not names or {one[1].name, other[1].name} & set(names):
             messages += _conflicts(one, other)
     if messages:
         raise SettingsError(messages)
     return tuple(each for each in environments.values() if not names or each.name in names)
+
+
+def _not_there(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return f"has no {name!r}{f', but {listed(known)}' if known else ''}{meant}"
 
 
 def _conflicts(one: tuple[Path, Environment], other: tuple[Path, Environment]) -> Iterator[str]:

@@ -3,8 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -103,13 +102,15 @@ class Project:
 
     def environment(self, name: str | None) -> "Environment":
         """The environment of that name; without one the only one, or the one named prod-e."""
+        mistakes: Sequence[str] = ()
         try:
             found = self.environments()
-        except SettingsMistake:
+        except SettingsMistake as mistake:
             # Another environment's file must not keep anybody from this one.
-            found = self._right_ones()
-            if (name or DEFAULT_ENVIRONMENT) not in found:
+            found, wrong = self._right_ones()
+            if (name or DEFAULT_ENVIRONMENT) not in found and (name is None or name in wrong):
                 raise
+            mistakes = mistake.message.splitlines()
         if name is None:
             name = next(iter(found)) if len(found) == 1 else DEFAULT_ENVIRONMENT
             if name not in found:
@@ -120,21 +121,29 @@ class Project:
         if name not in found:
             raise UnknownEnvironment(
                 f"There is no environment {name!r} in {self.folder / 'environments'}.",
+                details=mistakes,
                 next_step=f"{did_you_mean(name, found)}Name one of {', '.join(found)}, or add"
                 f" environments/{name}.toml.",
             )
         return found[name]
 
-    def _right_ones(self) -> Mapping[str, "Environment"]:
-        """The environments whose own file has no mistake, and whose name no other one has."""
+    def _right_ones(self) -> tuple[Mapping[str, "Environment"], Collection[str]]:
+        """The environments whose own file has no mistake, and whose name no other one has.
+
+        Also gives the names of the others, as far as they can be told: a file with a mistake is
+        mostly named as its environment.
+        """
         from prod_e.settings import SettingsError, load_environment
 
-        found = []
+        found, wrong = [], set()
         for file in sorted((self.folder / "environments").glob("*.toml")):
-            with suppress(SettingsError):
+            try:
                 found.append(load_environment(file))
+            except SettingsError:
+                wrong.add(file.stem)
         counted = Counter(environment.name for environment in found)
-        return {each.name: each for each in found if counted[each.name] == 1}
+        wrong |= {name for name, count in counted.items() if count > 1}
+        return {each.name: each for each in found if counted[each.name] == 1}, wrong
 
     def stacks(self, environment: str) -> Sequence[Stack]:
         """The synthesised stacks of an environment, in the order in which they are deployed."""

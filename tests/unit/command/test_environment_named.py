@@ -81,6 +81,14 @@ def test_a_bad_file_stops_its_own_environment(project: Project, name: str | None
         project.environment(name)
 
 
+def test_a_name_that_is_not_there_is_told_beside_a_bad_file(project: Project) -> None:
+    (project.folder / "environments" / "other-e.toml").write_text('name = "other-e"\n')
+    with pytest.raises(UnknownEnvironment, match="no environment 'stagign-e'") as unknown:
+        project.environment("stagign-e")
+    assert any("other-e.toml: services: is missing" in line for line in unknown.value.details)
+    assert str(unknown.value.next_step).startswith("Did you mean staging-e? ")
+
+
 def test_a_name_that_two_files_have_is_nobodys(project: Project) -> None:
     (project.folder / "environments" / "other-e.toml").write_text(SETTINGS)
     with pytest.raises(SettingsMistake, match="'staging-e' is that of"):

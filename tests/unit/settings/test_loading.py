@@ -112,9 +112,26 @@ def test_environments_may_not_share_names_or_addresses(tmp_path: Path) -> None:
 
 def test_a_mistake_stops_its_own_environment_only(tmp_path: Path) -> None:
     two_environments(tmp_path, one="", two="colour = 1")
-    assert [each.name for each in load_environments(tmp_path, ["one-e"])] == ["one-e"]
+    left_out: list[str] = []
+    loaded = load_environments(tmp_path, ["one-e"], on_left_out=left_out.append)
+    assert [each.name for each in loaded] == ["one-e"]
+    assert left_out == [f"{tmp_path.name}/two.toml"]
     with pytest.raises(SettingsError, match=r"two\.toml: colour"):
-        load_environments(tmp_path, ["two-e"])
+        load_environments(tmp_path, ["two-e"], on_left_out=left_out.append)
+    assert len(left_out) == 1
+
+
+def test_a_name_that_is_not_there_is_told_beside_the_mistakes_of_a_file(tmp_path: Path) -> None:
+    two_environments(tmp_path, one="", two="colour = 1")
+    with pytest.raises(SettingsError) as raised:
+        load_environments(tmp_path, ["ine-e"])
+    mistake, not_there = raised.value.messages
+    assert "two.toml: colour" in mistake
+    assert not_there == f"{tmp_path}: has no 'ine-e', but one-e; did you mean one-e?"
+    with pytest.raises(SettingsError) as raised:
+        load_environments(tmp_path, ["two"])
+    (mistake,) = raised.value.messages
+    assert "two.toml: colour" in mistake
 
 
 def test_an_environment_is_stopped_by_another_that_makes_what_it_makes(tmp_path: Path) -> None:
