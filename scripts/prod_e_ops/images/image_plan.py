@@ -105,6 +105,14 @@ class ImagePlan:
         )
         return self.moves == other.moves and digests == others
 
+    def follows_another(self, digest: str) -> bool:
+        """Whether a service that follows a tag runs another image once that names `digest`."""
+        followed = self.synthesised.followed_tag
+        if followed is None or followed not in self.moves:
+            return False
+        named = self.known[followed]
+        return named is None or named.digest != digest
+
     def lines(self) -> Iterator[str]:
         """Says what is done, and why."""
         image, stored = self.synthesised, self.stored

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from prod_e_ops import next_commands
-from prod_e_ops.errors import DeploymentFailed, DeploymentNotBegun, DeploymentTooSlow
+from prod_e_ops.errors import DeploymentFailed, DeploymentNotBegun, DeploymentTooSlow, OpsError
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.explain import explain
 from prod_e_ops.service.model import Deployment, ServiceStatus
@@ -98,10 +98,13 @@ async def follow_deployment(
                 if begun is None:
                     raise DeploymentNotBegun(
                         f"No deployment of {service} began within {begins_within:.0f} seconds.",
-                        next_step="The service runs what it ran before."
-                        f" `{next_commands.images(key, environment=environment.name)}` shows the"
-                        f" images; `{next_commands.plan(environment.name)}` shows whether the"
-                        " redeployment on push is deployed.",
+                        details=[
+                            "The service runs what it ran before."
+                            f" `{next_commands.plan(environment.name)}` shows whether the"
+                            " redeployment on push is deployed."
+                        ],
+                        next_step="Deploy it with"
+                        f" `{next_commands.redeploy(key, environment=environment.name)}`.",
                     )
                 followed = begun
             deadline = time.monotonic() + patience
@@ -139,20 +142,40 @@ async def follow_deployment(
     return ended
 
 
-async def verify_services(environment: "Environment", terminal: Terminal) -> None:
+async def verify_services(
+    environment: "Environment",
+    terminal: Terminal,
+    *,
+    pushed: Mapping[str, datetime] | None = None,
+    begins_within: float = _BEGIN_SECONDS,
+) -> None:
     """Waits until the newest deployment of every service of an environment has succeeded.
 
     Terraform's own wait ends when a service is steady, even if ECS has rolled it back by then or is
     still watching its alarms.
 
-    Raises `DeploymentFailed` if one failed, and shows those of the other services before that.
+    `pushed`: the services whose followed tag was pushed, by key: `created_at` of the newest
+    deployment before that, which is not the one to wait for. `begins_within`: seconds in which one
+    must begin after it.
+
+    Raises `DeploymentFailed` if one failed, and `DeploymentNotBegun` if a push was followed by
+    none; shows the errors of the other services before that.
     """
+    failed: list[OpsError] = []
+    for key, before in (pushed or {}).items():
+        try:
+            await follow_deployment(
+                environment, key, since=before, terminal=terminal, begins_within=begins_within
+            )
+        except (DeploymentFailed, DeploymentNotBegun) as error:
+            failed.append(error)
     services = [Deployments(environment, key) for key in environment.services]
     with terminal.step("Verify the services") as step:
         statuses = await service_statuses(services)
         step.outcome = ", ".join(status.summary for status in statuses)
-    failed = []
     for service, status in zip(services, statuses, strict=True):
+        if service.key in (pushed or {}):
+            continue
         try:
             await _succeeded(service, status.deployment, terminal)
         except DeploymentFailed as error:

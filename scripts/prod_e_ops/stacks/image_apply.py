@@ -1,7 +1,9 @@
 """Builds, pushes and tags the images of a plan."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from prod_e.delivery.image_tag import content_tag
 from prod_e_ops.errors import (
@@ -16,18 +18,25 @@ from prod_e_ops.images.build_log import failed_step, following
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.images.tags import move_tags
 from prod_e_ops.project.source import read_source
+from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terraform.events import Event
 
+if TYPE_CHECKING:
+    from prod_e.settings import Environment
+
 
 async def apply_images(
     prepared: PreparedStacks, plan: StackPlan, options: ImageOptions, *, yes: bool
-) -> None:
+) -> Mapping[str, datetime]:
     """Applies the plan of the image stack, and sees to it that all tags of a build name one image.
 
     ECR is asked once more before: if it or the state has changed meanwhile, all is planned anew and
     agreed to again, unless `yes`.
+
+    Gives the services that are deployed anew by that, as the tag that they follow names another
+    image: by key, `created_at` of the newest deployment before.
 
     Raises `SourceChanged` for a source that is not what was planned, and `OpsError` if the build,
     ECR, Docker or Terraform fails.
@@ -38,6 +47,7 @@ async def apply_images(
             "Somebody has pushed or tagged images meanwhile; what is to be done now:"
         )
         plan = await _plan_again(prepared, plan, now, yes=yes)
+    before = await _newest_before(prepared.environment, plan.images)
     try:
         await _build(prepared, plan)
     except PlanIsStale:
@@ -49,10 +59,30 @@ async def apply_images(
         plan = await _plan_again(prepared, plan, now, yes=yes)
         await _build(prepared, plan)
     moving = [image for image in plan.images if image.moves]
+    pushed = {}
     if moving:
         with prepared.context.terminal.step("Verify the tags in ECR") as step:
-            moved = [tag for image in moving for tag in await _let_tags_agree(image)]
+            moved: list[str] = []
+            for image in moving:
+                digest, tags = await _let_tags_agree(image)
+                moved += tags
+                key = image.synthesised.key
+                if key in before and image.follows_another(digest):
+                    pushed[key] = before[key]
             step.outcome = f"moved: {', '.join(moved)}" if moved else "each build is one image"
+    return pushed
+
+
+async def _newest_before(
+    environment: "Environment", images: Sequence[ImagePlan]
+) -> Mapping[str, datetime]:
+    """When the newest deployment began of each service that is there and follows a tag."""
+    newest = {}
+    for image in images:
+        deployments = Deployments(environment, image.synthesised.key)
+        if deployments.settings.image_tag.follows and await deployments.exists():
+            newest[deployments.key] = (await deployments.status()).deployment.created_at
+    return newest
 
 
 async def _plan_again(
@@ -135,8 +165,11 @@ async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
         )
 
 
-async def _let_tags_agree(plan: ImagePlan) -> Sequence[str]:
-    """Lets the tags that the plan moves name what the content's tag names; gives the others."""
+async def _let_tags_agree(plan: ImagePlan) -> tuple[str, Sequence[str]]:
+    """Lets the tags that the plan moves name what the content's tag names.
+
+    Gives the digest of that, and the tags that named another image.
+    """
     image = plan.synthesised
     repository = image.repository
     stored = await repository.image(image.content_tag)
@@ -155,4 +188,4 @@ async def _let_tags_agree(plan: ImagePlan) -> Sequence[str]:
             details=[*missing, "Somebody else moves them at this moment."],
             next_step="Run the command again.",
         )
-    return moved
+    return digest, moved

@@ -10,7 +10,7 @@ import pytest
 from embedded_aws import EmbeddedAws
 from prod_e.settings import Environment, load_environment
 from prod_e_ops.errors import DeploymentFailed, DeploymentNotBegun
-from prod_e_ops.service.follow import verify_service, verify_services
+from prod_e_ops.service.follow import newest_deployment, verify_service, verify_services
 from prod_e_ops.terminal.terminal import Terminal
 from tests.support.service_on_aws import ServiceOnAws
 
@@ -94,6 +94,33 @@ class TestVerification:
             with pytest.raises(DeploymentFailed) as failed:
                 asyncio.run(verify_services(load_environment(service.settings), Terminal()))
         assert any("exited with 3" in line for line in failed.value.details)
+
+    def test_of_a_pushed_service_the_deployment_before_is_no_success(
+        self, service: ServiceOnAws, environment: Environment
+    ) -> None:
+        before = asyncio.run(newest_deployment(environment, "backend"))
+        assert before.succeeded
+        with pytest.raises(DeploymentNotBegun) as missed:
+            asyncio.run(
+                verify_services(
+                    environment,
+                    Terminal(),
+                    pushed={"backend": before.created_at},
+                    begins_within=0,
+                )
+            )
+        assert f"prod-e redeploy backend -e {service.name}" in str(missed.value.next_step)
+
+    def test_of_a_pushed_service_the_deployment_after_is_followed(
+        self, service: ServiceOnAws, environment: Environment
+    ) -> None:
+        before = asyncio.run(newest_deployment(environment, "backend"))
+        pushed = {"backend": before.created_at}
+        service.release("two")
+        asyncio.run(verify_services(environment, Terminal(), pushed=pushed))
+        service.deploy(service.define("latest", command=FAILS))
+        with pytest.raises(DeploymentFailed):
+            asyncio.run(verify_services(environment, Terminal(), pushed=pushed))
 
     def test_an_image_whose_last_deployment_failed_is_no_success(
         self, service: ServiceOnAws, environment: Environment

@@ -45,6 +45,13 @@ def test_from_nothing_one_command_builds_it_and_runs_it(tmp_path: Path) -> None:
         assert "tiny-e is up to date." in again.stderr
         assert "nothing is built" in again.stderr
 
+        world.change()
+        moved = world.prod_e("deploy", "--yes")
+        assert moved.returncode == 0, moved.stderr
+        for service in ("api", "worker"):
+            status = json.loads(world.prod_e("status", service, "--json").stdout)["services"][0]
+            assert status["deployment"]["digest"] == world.tags()["latest"]
+
 
 def test_a_source_is_built_once_for_all_its_services_and_pushed_under_every_tag(
     world: World,

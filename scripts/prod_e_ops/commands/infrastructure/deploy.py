@@ -1,6 +1,6 @@
 """`prod-e deploy`: the plan that is shown is the one that is applied."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -114,8 +114,8 @@ async def deploy_environment(
         plans = await prepared.plan(options.images)
         refuse_skipped(prepared.skipped_besides(plans))
         if any(not plan.is_empty for plan in plans):
-            await _Deployment(prepared=prepared, options=options).make(plans)
-            await verify_services(prepared.environment, context.terminal)
+            pushed = await _Deployment(prepared=prepared, options=options).make(plans)
+            await verify_services(prepared.environment, context.terminal, pushed=pushed)
             for waiting in _what_waits(plans):
                 terminal.say(waiting)
         else:
@@ -144,11 +144,13 @@ class _Deployment:
     prepared: PreparedStacks
     options: DeployOptions
 
-    async def make(self, plans: Sequence[StackPlan]) -> None:
+    async def make(self, plans: Sequence[StackPlan]) -> Mapping[str, datetime]:
         """Shows the plans, asks once for all of them, and applies them in their order.
 
         What the main stack may still hold is removed after that, by a plan with a question of its
         own: the repository of a service that is taken away, say.
+
+        Gives the services whose followed tag was pushed; see `apply_images`.
         """
         prepared = self.prepared
         is_refused = bool(data_loss(plans, may_lose=self.options.may_lose))
@@ -170,12 +172,14 @@ class _Deployment:
             f" {prepared.environment.region}: {total_counts(now)}?",
             declined="Nothing was changed.",
         )
+        pushed: dict[str, datetime] = {}
         for plan in now:
-            await self._apply(plan)
+            pushed |= await self._apply(plan)
         for plan in await prepared.plan_stacks([plan.stack for plan in later]):
             if not plan.is_empty:
                 await self._agree(plan)
                 await self._apply(plan)
+        return pushed
 
     async def _split(
         self, plans: Sequence[StackPlan]
@@ -196,14 +200,17 @@ class _Deployment:
                 now += await self.prepared.plan_stacks([plan.stack], targets=kept)
         return now, later
 
-    async def _apply(self, plan: StackPlan) -> None:
+    async def _apply(self, plan: StackPlan) -> Mapping[str, datetime]:
+        """Gives the services whose followed tag was pushed."""
         if plan.is_empty:
-            return
+            return {}
         if plan.images:
-            await apply_images(self.prepared, plan, self.options.images, yes=self.options.yes)
-        else:
-            await delete_images(self.prepared, plan)
-            await apply_plan(self.prepared, plan, agree=self._agree)
+            return await apply_images(
+                self.prepared, plan, self.options.images, yes=self.options.yes
+            )
+        await delete_images(self.prepared, plan)
+        await apply_plan(self.prepared, plan, agree=self._agree)
+        return {}
 
     async def _agree(self, plan: StackPlan) -> None:
         """Shows, judges and asks about a plan that is made after others were applied."""
