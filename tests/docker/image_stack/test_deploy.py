@@ -52,6 +52,29 @@ def test_from_nothing_one_command_builds_it_and_runs_it(tmp_path: Path) -> None:
             status = json.loads(world.prod_e("status", service, "--json").stdout)["services"][0]
             assert status["deployment"]["digest"] == world.tags()["latest"]
 
+        _deploy_what_fails(world)
+        rolled_back = world.prod_e("deploy", "--yes")
+        assert rolled_back.returncode == 1, rolled_back.stderr
+        assert "tiny-e is up to date." in rolled_back.stderr
+        assert "ECS rolled the deployment of tiny-e-api back" in rolled_back.stderr
+
+
+def _deploy_what_fails(world: World) -> None:
+    """Begins a deployment of the service api that ECS rolls back, past Terraform."""
+    ecs = client_of(world.aws, "ecs")
+    definition = ecs.describe_task_definition(taskDefinition=API)["taskDefinition"]
+    copied = ("networkMode", "requiresCompatibilities", "cpu", "memory", "executionRoleArn")
+    containers = [
+        {**each, "command": ["sh", "-c", "exit 3"]} for each in definition["containerDefinitions"]
+    ]
+    failing = ecs.register_task_definition(
+        family=API,
+        containerDefinitions=containers,
+        **{key: definition[key] for key in copied},
+    )["taskDefinition"]["taskDefinitionArn"]
+    ecs.update_service(cluster="tiny-e-cluster", service=API, taskDefinition=failing)
+    ecs.close()
+
 
 def test_a_source_is_built_once_for_all_its_services_and_pushed_under_every_tag(
     world: World,

@@ -122,6 +122,8 @@ async def deploy_environment(
             terminal.say(f"{name} is up to date.")
             for line in _what_is_not_followed(plans):
                 terminal.say(line)
+            # A job that is run again must not turn green because there was nothing to deploy.
+            await verify_services(prepared.environment, terminal)
         outputs: dict[str, str] = {}
         for of_stack in await for_each(prepared.stacks, prepared.terraform.outputs):
             outputs |= of_stack
