@@ -9,7 +9,7 @@ import pytest
 
 from embedded_aws import EmbeddedAws
 from tests.faults.proxy import faulty_aws, web_page
-from tests.support.project_folder import TINY, prod_e
+from tests.support.project_folder import TINY, prod_e, without_credentials
 from tests.support.terraform_program import needs_terraform
 from tests.support.written_project import written
 
@@ -30,16 +30,6 @@ def refused(
     assert written(project) == before
     assert not list(project.glob(".cdktf.out-*"))
     return finished.stderr
-
-
-def without_credentials(empty: Path) -> dict[str, str]:
-    """The variables of a user who has no AWS credentials. `empty`: a folder without files of it."""
-    variables = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-    return variables | {
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": str(empty / "none"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(empty / "none"),
-    }
 
 
 @pytest.mark.parametrize("command", ["synth", "plan", "deploy"])
@@ -111,7 +101,7 @@ def test_a_mistake_in_the_file_of_one_environment_stops_no_other(
 ) -> None:
     (project / "environments" / "other.toml").write_text('name = "Other"\n[services.backend]\n')
     # None of them goes on from there without credentials.
-    variables = without_credentials(tmp_path)
+    variables = without_credentials()
     said = refused(project, command, "-e", "tiny-e", status=2, variables=variables)
     assert "there are no AWS credentials" in said
     warned = [line for line in said.splitlines() if "other.toml" in line]
@@ -266,7 +256,7 @@ def test_an_aws_that_cannot_be_reached_is_told(
 def test_missing_credentials_are_told(
     project: Path, tmp_path: Path, given: Mapping[str, str], message: str
 ) -> None:
-    variables = {**without_credentials(tmp_path), **given}
+    variables = {**without_credentials(), **given}
     said = refused(project, "plan", status=2, variables=variables)
     assert message in said
     assert "AWS_PROFILE" in said

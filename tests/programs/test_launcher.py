@@ -3,29 +3,19 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from prod_e.settings import load_environments
-from tests.support.project_folder import PROJECT
-
-WITHOUT_AWS = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": "/dev/null",
-    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-}
+from tests.support.project_folder import PROJECT, without_credentials
 
 
-def run(
-    *command: str, folder: Path, variables: Mapping[str, str] = WITHOUT_AWS
-) -> subprocess.CompletedProcess[str]:
+def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=folder,
-        env=variables,
+        env=without_credentials(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

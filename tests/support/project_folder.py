@@ -63,3 +63,13 @@ def prod_e(
     )
     check_json_output(arguments, done.stdout)
     return done
+
+
+def without_credentials() -> dict[str, str]:
+    """The variables of a user who has no AWS credentials."""
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    return variables | {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }

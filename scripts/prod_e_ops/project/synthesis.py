@@ -35,6 +35,8 @@ async def synthesise(
             [sys.executable, "main.py", *([environment] if environment else ())],
             folder=project.folder,
             environment={
+                # What CDKTF's Node.js says of itself is nothing that the app says.
+                "NODE_NO_WARNINGS": "1",
                 **os.environ,
                 "CDKTF_OUTDIR": str(project.output_folder),
                 "TMPDIR": scratch,

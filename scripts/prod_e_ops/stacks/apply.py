@@ -54,7 +54,8 @@ async def _apply(prepared: PreparedStacks, plan: StackPlan) -> None:
             elif event.completes_change:
                 begun.discard(event.address)
             watch.note(event)
-            step.update(f"{done} of {total}: {event.message}")
+            if event.doing:
+                step.update(f"{done} of {total}: {event.doing}")
 
         following = asyncio.ensure_future(watch.follow()) if services else None
         try:

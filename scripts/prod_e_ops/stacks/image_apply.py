@@ -134,8 +134,8 @@ async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
     with terminal.step(f"Build and push the images of {plan.stack.name}") as step:
 
         def on_event(event: Event) -> None:
-            if not event.address.startswith("docker_image."):
-                step.update(event.message)
+            if event.doing and not event.address.startswith("docker_image."):
+                step.update(event.doing)
 
         try:
             async with following({names[image]: log for image, log in logs.items()}, step.update):

@@ -122,7 +122,7 @@ class PreparedStacks:
                     targets=selection.targets if selection else planning.targets,
                     replace=selection.replace if selection else (),
                     variables=selection.variables if selection else None,
-                    on_event=partial(_show_message, step),
+                    on_event=partial(_show, step),
                 )
                 return StackPlan(
                     stack=stack,
@@ -168,8 +168,9 @@ class _Planning:
     targets: Sequence[str] = ()
 
 
-def _show_message(step: Step, event: Event) -> None:
-    step.update(f"{event.stack}: {event.message}")
+def _show(step: Step, event: Event) -> None:
+    if event.doing:
+        step.update(f"{event.stack}: {event.doing}")
 
 
 @asynccontextmanager

@@ -17,6 +17,9 @@ from prod_e_ops.errors import Declined, NoTerminal, OpsError
 # A line that says nothing new may come this often where nobody watches a terminal.
 _HEARTBEAT_SECONDS = 10.0
 
+# What such a line may have, with the two spaces before it.
+_HEARTBEAT_COLUMNS = 80
+
 
 class Terminal:
     """The two streams of one command."""
@@ -160,7 +163,7 @@ class Step:
         self._doing = doing
         if self._status is None and time.monotonic() - self._last_line >= _HEARTBEAT_SECONDS:
             self._last_line = time.monotonic()
-            self._console.print(f"  {self.line}", markup=False)
+            self._console.print(f"  {self.fitted(_HEARTBEAT_COLUMNS - 2)}", markup=False)
         return self
 
     @property
@@ -168,6 +171,13 @@ class Step:
         """How long it has been running, and what is being done just now."""
         doing = " ..." if self._doing == "..." else f": {self._doing}"
         return f"{self.seconds:.0f}s  {self.title}{doing}"
+
+    def fitted(self, columns: int) -> str:
+        """The line in so many columns: what does not fit loses the title, and then its end."""
+        line = self.line
+        if len(line) > columns and self._doing != "...":
+            line = f"{self.seconds:.0f}s  {self._doing}"
+        return line if len(line) <= columns else f"{line[: columns - 1]}…"
 
     def end(self, mark: str) -> None:
         """Replaces the live line by what the step came to."""
@@ -188,6 +198,4 @@ class _LiveLine:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # The spinner and a space stand before it.
-        text = Text(self._step.line, no_wrap=True, overflow="ellipsis")
-        text.truncate(max(console.width - 4, 20), overflow="ellipsis")
-        yield text
+        yield Text(self._step.fitted(max(console.width - 4, 20)), no_wrap=True)

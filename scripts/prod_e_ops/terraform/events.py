@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+# Terraform's own words for people, where its JSON output has others.
+_VERBS = {"delete": "destroy", "update": "change"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -27,6 +30,21 @@ class Event:
     def begins_creation(self) -> bool:
         """Whether AWS is asked for something new from here on."""
         return self.kind == "apply_start" and self.action == "create"
+
+    @property
+    def doing(self) -> str:
+        """What it does just now, such as `create aws_lb.load-balancer`.
+
+        Empty where that is nothing to a resource: its version, its outputs, what it counts.
+        """
+        match self.kind:
+            case "refresh_start":
+                return f"read {self.address}"
+            case "apply_start" | "apply_progress":
+                return f"{_VERBS.get(self.action, self.action)} {self.address}"
+            case "apply_errored":
+                return f"{self.address} failed"
+        return ""
 
     @classmethod
     def of(cls, stack: str, values: Mapping[str, Any]) -> Self:

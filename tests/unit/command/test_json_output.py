@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 import typer
@@ -10,13 +11,12 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from prod_e_ops.cli import COMMANDS, app
 from prod_e_ops.images.push.render import PushResult
-from prod_e_ops.service.model import Deployment, Event, Revision, ServiceStatus
+from prod_e_ops.service.model import Event
 from prod_e_ops.service.results import ServiceResult, StatusResult
 from prod_e_ops.terminal.json_output import to_json
 from reference.json_page import RESULTS
 from tests.support.json_output import SCHEMA_FILE, check_json_output
-
-NOW = datetime(2026, 1, 31, 12, 30, 15, 999, tzinfo=UTC)
+from tests.support.service_status import NOW, UNDER_WAY
 
 
 def test_every_command_with_the_option_is_in_the_reference() -> None:
@@ -48,25 +48,9 @@ def test_the_schema_is_one() -> None:
 
 
 def status(finished_at: datetime | None) -> StatusResult:
-    service = ServiceStatus(
-        key="api",
-        service="tiny-e-api",
-        cluster="tiny-e-cluster",
-        task_definition="tiny-e-api:2",
-        desired=2,
-        running=3,
-        pending=0,
-        old_running=1,
-        digests=("sha256:1",),
-        targets={"healthy": 2},
-        deployment=Deployment(
-            id="d1",
-            status="IN_PROGRESS",
-            reason="",
-            created_at=NOW,
-            finished_at=finished_at,
-            revision=Revision(id="r1", task_definition="tiny-e-api:2", image="api:latest"),
-        ),
+    service = replace(
+        UNDER_WAY,
+        deployment=replace(UNDER_WAY.deployment, finished_at=finished_at),
         events=tuple(Event(id=str(number), at=NOW, message="said") for number in range(30)),
     )
     return StatusResult(
@@ -80,7 +64,7 @@ def test_moments_are_in_utc_and_what_is_not_known_is_null() -> None:
     assert shown["deployment"]["finished_at"] is None
     assert shown["deployment"]["digest"] is None
     assert shown["deployment"]["tags"] == ["latest", "v1.0.0"]
-    assert shown["tasks"] == {"desired": 2, "running": 3, "pending": 0, "old": 1}
+    assert shown["tasks"] == {"desired": 2, "running": 2, "pending": 2, "old": 2}
     assert len(shown["events"]) == 20
 
 

@@ -18,7 +18,7 @@ from prod_e_ops.terraform.plan_changes import PlanSummary
 
 
 class Terraform:
-    """Reads one resource of each stack that it plans."""
+    """Reads one resource of each stack that it plans, and counts what is to be done."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -35,6 +35,7 @@ class Terraform:
                 message="aws_vpc.a: Refreshing state",
             )
         )
+        on_event(Event(stack=stack.name, kind="change_summary", address="", message="Plan: 0"))
         return PlanSummary()
 
 
@@ -62,8 +63,8 @@ def test_what_terraform_reads_is_shown_with_its_stack(
     planned = asyncio.run(prepared.plan_stacks(stacks, destroy=True, targets=("aws_vpc.a",)))
     assert [(plan.stack, plan.destroy) for plan in planned] == [(each, True) for each in stacks]
     assert sorted(shown) == [
-        "tiny-e-registry: aws_vpc.a: Refreshing state",
-        "tiny-e: aws_vpc.a: Refreshing state",
+        "tiny-e-registry: read aws_vpc.a",
+        "tiny-e: read aws_vpc.a",
     ]
     nothing_built = {"replace": (), "variables": None}
     assert sorted(terraform.asked, key=lambda asked: str(asked["stack"])) == [
