@@ -118,14 +118,24 @@ def _as_command(name: str, found: typer.Typer | Callable[..., None]) -> TyperCom
     assert isinstance(command, TyperCommand | TyperGroup)
     command.name = name
     for parameter in command.params:
-        if isinstance(parameter, TyperArgument) and parameter.required:
+        if isinstance(parameter, TyperArgument):
             _make_plain(parameter)
     return command
 
 
 def _make_plain(argument: TyperArgument) -> None:
-    """Shows a required argument without typer's braces, and what it can be where it is missing."""
+    """Shows an argument without its type, and one that is required without typer's braces.
+
+    Where that is missing, it says what it can be.
+    """
     from prod_e_ops.commands.arguments import service_keys
+
+    def untyped(ctx: Any) -> str:
+        return ""
+
+    argument.display_type_rich = untyped  # type: ignore[method-assign]
+    if not argument.required:
+        return
 
     def shown(ctx: Any) -> list[str]:
         return [argument.metavar or argument.name or ""]

@@ -56,6 +56,17 @@ EnvironmentOption = Annotated[
         autocompletion=environment_names,
     ),
 ]
+OneEnvironmentOption = Annotated[
+    str | None,
+    typer.Option(
+        "--environment",
+        "-e",
+        metavar="NAME",
+        help="One environment alone (default: all of them).",
+        show_default=False,
+        autocompletion=environment_names,
+    ),
+]
 ServiceArgument = Annotated[
     str,
     typer.Argument(

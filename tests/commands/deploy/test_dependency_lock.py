@@ -197,6 +197,10 @@ def test_only_the_command_takes_a_version_of_another_range(
     assert f"{LOCK_FILE} has {AWS} 5.100.0" in refused.stderr
     assert "`./prod-e providers lock` locks a version in that range" in refused.stderr
     assert (project / LOCK_FILE).read_bytes() == before
+    of_one = prod_e(project, "providers", "lock", "-e", "tiny-e", variables=registry)
+    assert of_one.returncode == 0, of_one.stderr
+    # The older one may be another environment's.
+    assert sorted(p.version for p in read_lock(project / LOCK_FILE)) == ["5.100.0", "6.1.0"]
     taken = prod_e(project, "providers", "lock", variables=registry)
     assert taken.returncode == 0, taken.stderr
     assert hashes(project)[0] == "6.1.0"

@@ -51,6 +51,7 @@ def test_a_deployment_is_asked_about_again_where_somebody_has_deployed_meanwhile
     with Asked(folder, "deploy", variables=variables) as asked:
         asked.wait_for("Deploy tiny-e to the account 123456789012, us-west-2: ")
         asked.wait_for(" to create? [y/N]")
+        assert re.search(r", us-west-2: [1-9]\d* to create\? \[y/N\]", asked.said)
         saved = re.search(r"show (\S+tiny-e-registry\.tfplan)", asked.said)
         assert saved is not None
         assert Path(saved[1]).exists()

@@ -157,6 +157,16 @@ class TestRedeploy:
         assert json.loads(done.stdout)["deployment"]["digest"] == digest
         assert service.running() == ({digest}, f"{service.family}:1")
 
+    def test_people_get_one_line_of_what_runs_now(self, service: ServiceOnAws) -> None:
+        digest = service.push("two", "latest")
+        done = service.prod_e("redeploy", "backend")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{service.registry}/{service.repository}:latest {digest}\n"
+        # The line of the step is the only other one that says how it ended.
+        ended = [line for line in done.stderr.splitlines() if "of 2 tasks" in line]
+        assert len(ended) == 1, done.stderr
+        assert digest not in done.stderr
+
     def test_one_that_ecs_does_not_keep_fails(self, service: ServiceOnAws) -> None:
         service.ecr.batch_delete_image(
             repositoryName=service.repository, imageIds=[{"imageTag": "latest"}]

@@ -1,9 +1,13 @@
 """How a command is told which environment, and what it answers to a name that it does not know."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from prod_e_ops.cli import app
 from prod_e_ops.commands.arguments import named_environment
 from prod_e_ops.errors import InvalidOption, SettingsMistake, UnknownEnvironment, UnknownService
 from prod_e_ops.project.project import Project, service_settings
@@ -36,6 +40,31 @@ def test_an_argument_or_an_option_names_the_environment(
     argument: str | None, option: str | None, named: str | None
 ) -> None:
     assert named_environment(argument, option) == named
+
+
+def commands_below(group: typer.core.TyperGroup, prefix: str = "") -> Iterator[str]:
+    """The names of all commands, those of a group with the group's before it."""
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, typer.core.TyperGroup):
+            yield from commands_below(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}"
+
+
+def root() -> typer.core.TyperGroup:
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    return group
+
+
+@pytest.mark.parametrize("option", ["-e", "--environment"])
+@pytest.mark.parametrize("command", [*commands_below(root())])
+def test_every_command_takes_an_environment_as_an_option(command: str, option: str) -> None:
+    done = CliRunner().invoke(app, [*command.split(), option, "tiny-e", "--help"])
+    assert done.exit_code == 0, done.output
+    assert CliRunner().invoke(app, [*command.split(), "--no-such", "--help"]).exit_code == 2
 
 
 def test_two_environments_are_refused() -> None:

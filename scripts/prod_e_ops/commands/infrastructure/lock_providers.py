@@ -20,7 +20,7 @@ from prod_e.dependency_lock import (
     write_project_lock,
 )
 from prod_e.version_constraint import VersionConstraint
-from prod_e_ops.commands.arguments import Json
+from prod_e_ops.commands.arguments import Json, OneEnvironmentOption
 from prod_e_ops.context import Context, run
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.project.project import Stack
@@ -42,12 +42,14 @@ class LockOptions:
     """What is asked for.
 
     `platforms`: as Terraform names them, such as `linux_amd64`; none: this machine's. `upgrade`:
-    takes the newest version in each range instead of the one that is locked. `as_json`: stdout is
-    for the result alone.
+    takes the newest version in each range instead of the one that is locked. `environment`: whose
+    ranges alone are looked at, what the lock says for others stays; default: all of them.
+    `as_json`: stdout is for the result alone.
     """
 
     platforms: Sequence[str] = ()
     upgrade: bool = False
+    environment: str | None = None
     as_json: bool = False
 
 
@@ -77,6 +79,7 @@ def lock(
             "--upgrade", help="Take the newest versions that the settings' [providers] allow."
         ),
     ] = False,
+    environment: OneEnvironmentOption = None,
     json: Json = False,
 ) -> None:
     """Renew the dependency lock: the providers' versions and checksums, for the platforms named.
@@ -86,7 +89,9 @@ def lock(
 
     Example: ./prod-e providers lock --platform linux_amd64 --platform darwin_arm64
     """
-    options = LockOptions(platforms=tuple(platform or ()), upgrade=upgrade, as_json=json)
+    options = LockOptions(
+        platforms=tuple(platform or ()), upgrade=upgrade, environment=environment, as_json=json
+    )
     run(lambda context: lock_providers(context, options=options))
 
 
@@ -106,14 +111,17 @@ async def lock_providers(context: Context, *, options: LockOptions) -> None:
     async with find_terraform(
         context.processes, cache_folder=project.folder / ".cache" / "terraform-providers"
     ) as terraform:
-        await synthesise(context)
-        stacks = [stack for name in project.environments() for stack in project.stacks(name)]
+        one = project.environment(options.environment).name if options.environment else None
+        await synthesise(context, one)
+        names = [one] if one else project.environments()
+        stacks = [stack for name in names for stack in project.stacks(name)]
         lock = DependencyLock(
             folder=project.folder, registry=terraform.registry, on_added=terminal.say
         )
         locked = lock.read()
         renewed: list[LockedProvider] = []
-        left: list[LockedProvider] = []
+        ours = f"{terraform.registry}/"
+        left = [p for p in locked if one and p.address.startswith(ours)]
         failures: list[str] = []
         for source, constraint in _ranges(stacks):
             known = locked_version(

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from prod_e_ops import next_commands
-from prod_e_ops.commands.arguments import Json
+from prod_e_ops.commands.arguments import Json, named_environment
 from prod_e_ops.context import Context, run
 from prod_e_ops.errors import SettingsMistake, SettingsNotWritten, UserMistake
 from prod_e_ops.project.results import InitResult
@@ -38,6 +38,16 @@ def init(
         typer.Argument(
             metavar="NAME",
             help="The prefix of every name in AWS, such as test-e (default: it is asked for).",
+            show_default=False,
+        ),
+    ] = None,
+    named: Annotated[
+        str | None,
+        typer.Option(
+            "--environment",
+            "-e",
+            metavar="NAME",
+            help="The same as NAME, as other commands take it.",
             show_default=False,
         ),
     ] = None,
@@ -68,7 +78,7 @@ def init(
     Example: ./prod-e init test-e
     """
     options = InitOptions(region=region, source=source, database=database, as_json=json)
-    run(lambda context: write_settings(context, name, options=options))
+    run(lambda context: write_settings(context, named_environment(name, named), options=options))
 
 
 async def write_settings(context: Context, name: str | None, *, options: InitOptions) -> None:
