@@ -50,6 +50,7 @@ class Reports(TerraformStack):
         return TerraformVariable(self, name, type="string").string_value
 
 
-app = App()
-Reports(app, "reports")
-app.synth()
+if __name__ == "__main__":
+    app = App()
+    Reports(app, "reports")
+    app.synth()

@@ -47,6 +47,7 @@ class Shop(TerraformStack):
         TerraformOutput(self, "url", value=alb.url)
 
 
-app = App()
-Shop(app, "shop")
-app.synth()
+if __name__ == "__main__":
+    app = App()
+    Shop(app, "shop")
+    app.synth()

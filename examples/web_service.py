@@ -27,6 +27,7 @@ class WebService(TerraformStack):
         Monitoring(self, "monitoring").watch(web)
 
 
-app = App()
-WebService(app, "web-service")
-app.synth()
+if __name__ == "__main__":
+    app = App()
+    WebService(app, "web-service")
+    app.synth()
