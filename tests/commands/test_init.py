@@ -1,5 +1,7 @@
 """`prod-e init` writes settings that work beside those that are there."""
 
+import os
+import re
 import shutil
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 from prod_e.settings import load_environment, load_environments
 from tests.support.asked import Asked
-from tests.support.project_folder import ENVIRONMENTS, TINY, make_project, prod_e
+from tests.support.project_folder import ENVIRONMENTS, PROJECT, TINY, make_project, prod_e
 
 
 def test_a_new_environment_fits_beside_those_that_are_shipped(tmp_path: Path) -> None:
@@ -44,10 +46,32 @@ def test_what_no_option_says_is_asked_for(tmp_path: Path) -> None:
     assert (written.name, written.region, written.database) == ("mine-e", "us-west-2", None)
 
 
+def test_the_readmes_way_to_another_environment_works_as_written(tmp_path: Path) -> None:
+    told = re.search(
+        r"To add an environment, `\./prod-e ([^`]*)`", (PROJECT / "README.md").read_text("utf-8")
+    )
+    assert told is not None
+    folder = make_project(tmp_path / "project")
+    for file in ENVIRONMENTS.glob("*.toml"):
+        shutil.copy(file, folder / "environments")
+    with Asked(folder, *told[1].split(), variables=dict(os.environ)) as asked:
+        for question in ("Name of the environment", "Region", "Folder", "A PostgreSQL"):
+            asked.wait_for(question)
+            asked.answer("")
+        assert asked.end() == 0, asked.said
+        next_command = re.search(r"hint: Look at it, then: \./prod-e plan (\S+)", asked.said)
+    assert next_command is not None
+    done = prod_e(folder, "synth", "-e", next_command[1])
+    assert done.returncode == 0, done.stderr
+    stacks = {stack.name for stack in (folder / "cdktf.out" / "stacks").iterdir()}
+    assert stacks == {"test-e", "test-e-image", "test-e-registry"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (("Tiny", *ANSWERS, "--no-database"), "'Tiny' is no name of an environment"),
+        (("-e", "Tiny", *ANSWERS, "--no-database"), "'Tiny' is no name of an environment"),
         (("tiny", *ANSWERS, "--no-database"), "tiny.toml exists already"),
         (
             ("new-e", "--region", "nowhere", "--source", "backend", "--no-database"),
