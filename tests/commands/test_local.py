@@ -9,13 +9,14 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from prod_e_ops.demo.project_copy import copy_source
 from prod_e_ops.demo.versions import CHANGED_FILE
 from tests.support.processes import processes_with
-from tests.support.project_folder import PROJECT, WITH_DATABASE, make_project, prod_e
+from tests.support.project_folder import PROJECT, TINY, WITH_DATABASE, make_project, prod_e
 from tests.support.running_command import STEP_SECONDS, RunningCommand, running
 from tests.support.terraform_program import needs_aws_provider
 
@@ -40,6 +41,9 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
+SECOND = TINY.replace('name = "tiny-e"', 'name = "second-e"')
+
+
 def _said(command: RunningCommand, words: str) -> str | None:
     return next((line for line in list(command.said) if words in line), None)
 
@@ -59,6 +63,20 @@ def _ask(url: str, body: dict[str, str] | None = None) -> dict[str, str]:
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         found: dict[str, str] = json.load(answer)
+    return found
+
+
+def _variables(command: RunningCommand) -> dict[str, str]:
+    """The environment of a program that the printed variables lead there."""
+    exports = (line.split("export ", 1)[1].strip() for line in command.said if "export " in line)
+    return {**os.environ, **dict(export.split("=", 1) for export in exports)}
+
+
+def _status(project: Path, environment: str) -> dict[str, Any]:
+    status = prod_e(project, "status", "-e", environment, "--local", "--json")
+    assert status.returncode == 0, status.stderr
+    (service,) = json.loads(status.stdout)["services"]
+    found: dict[str, Any] = service
     return found
 
 
@@ -95,13 +113,18 @@ def test_it_follows_its_sources_serves_other_commands_and_keeps_its_data(
         # From the log of the container.
         command.wait_for(lambda: _said(command, "| This is a change.") is not None)
 
-        status = prod_e(project, "status", "--local", "--json")
-        assert status.returncode == 0, status.stderr
-        (service,) = json.loads(status.stdout)["services"]
-        assert service["deployment"]["status"] == "SUCCESSFUL"
+        assert _status(project, "tiny-e")["deployment"]["status"] == "SUCCESSFUL"
         again = prod_e(project, "local")
         assert again.returncode == 2
         assert "tiny-e runs locally already." in again.stderr
+
+        # However often Terraform was told not to wait, all is as it is described.
+        command.wait_for(lambda: _said(command, "resources created") is not None)
+        (copy,) = command.temporary.glob("prod-e-demo-*/project")
+        plan = prod_e(copy, "plan", "--json", variables=_variables(command))
+        assert plan.returncode == 0, plan.stderr
+        for stack in json.loads(plan.stdout)["stacks"]:
+            assert not any(stack[fate] for fate in ("created", "changed", "replaced", "destroyed"))
         _end(command)
     assert list(project.glob("terraform.*")) == []
     assert [path.name for path in (project / ".cache" / "local").iterdir()] == ["tiny-e-databases"]
@@ -115,6 +138,34 @@ def test_it_follows_its_sources_serves_other_commands_and_keeps_its_data(
         assert _ask(f"{_url(command)}/notes/{note}")["title"] == "kept"
         _end(command)
     shutil.rmtree(project / ".cache")
+
+
+def test_two_environments_run_side_by_side(project: Path, temporary: Path) -> None:
+    (project / "environments" / "tiny.toml").write_text(TINY)
+    (project / "environments" / "second.toml").write_text(SECOND)
+    folders = [temporary / name for name in ("tiny-e", "second-e")]
+    for folder in folders:
+        folder.mkdir()
+    one, other = (
+        running(
+            project,
+            *("local", folder.name, "--runtime", "process"),
+            variables=os.environ,
+            temporary=folder,
+            ends_by_itself=True,
+        )
+        for folder in folders
+    )
+    with one as tiny, other as second:
+        urls = {_url(tiny), _url(second)}
+        assert len(urls) == 2
+        for url in urls:
+            assert _ask(f"{url}/health")["status"] == "ok"
+        names = [_status(project, folder.name)["service"] for folder in folders]
+        assert names == ["tiny-e-backend", "second-e-backend"]
+        _end(tiny)
+        assert _ask(f"{_url(second)}/health")["status"] == "ok"
+        _end(second)
 
 
 def test_ctrl_c_in_the_midst_of_it_leaves_nothing_behind(project: Path, temporary: Path) -> None:

@@ -30,13 +30,14 @@ _REGISTRY_FILE = "registry_override.tf.json"
 class Infrastructure:
     """The stacks of an environment. `no_images`: why Docker builds none; None: it does.
 
-    `past_waits`: whether the AWS provider's fixed waits are cut short; see there.
+    `at_once`: whether stacks are applied without plans that stay, and past the AWS provider's fixed
+    waits; see `PastWaits`.
     """
 
     run: Run
     terraform: Terraform
     no_images: str | None
-    past_waits: bool = False
+    at_once: bool = False
     stacks: list[Stack] = field(default_factory=list)
 
     async def synthesise(self) -> None:
@@ -89,14 +90,19 @@ class Infrastructure:
             step.outcome = f"{sum(counts)} to create"
 
     async def apply(self, stack: Stack, *, beside: bool = False) -> None:
-        """Applies the plan that was made of a stack. `beside`: while another step is shown."""
+        """Makes what a stack describes, by its plan. `beside`: while another step is shown."""
         with nullcontext() if beside else self.run.step(f"Apply {stack.name}") as step:
             progress = Progress(step)
             terraform = self._terraform_for(stack)
             with self.going_on_without(stack):
-                if self.past_waits and terraform.keeps_plan(stack):
-                    past = PastWaits(terraform=terraform, stack=stack, clients=self.run.clients)
-                    await past.apply(progress, plan_again=lambda: self._plan_quietly(stack))
+                if self.at_once:
+                    past = PastWaits(
+                        terraform=terraform,
+                        stack=stack,
+                        variables=await self._variables(stack),
+                        clients=self.run.clients,
+                    )
+                    await past.apply(progress)
                 else:
                     await terraform.apply(stack, on_event=progress)
             self.run.report.resources_created += progress.count
@@ -147,7 +153,7 @@ class Infrastructure:
                 terraform = self._terraform_for(stack)
                 with self.going_on_without(stack):
                     await terraform.apply(stack, on_event=progress)
-                    return [r["address"] for r in await terraform.resources(stack)]
+                    return [r.address for r in await terraform.resources(stack)]
                 return []
 
             left = await for_each(list(reversed(self.left)), destroy)
@@ -181,9 +187,6 @@ class Infrastructure:
             )
             return len(summary.created)
         return 0
-
-    async def _plan_quietly(self, stack: Stack) -> None:
-        await self._terraform_for(stack).plan(stack, variables=await self._variables(stack))
 
     async def _variables(self, stack: Stack) -> dict[str, str]:
         network = await default_build_network() if stack.needs_docker else None

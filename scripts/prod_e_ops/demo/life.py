@@ -75,19 +75,22 @@ class Life:
             )
 
     async def deploy(self, first: Mapping[str, Version], versions: Versions | None) -> None:
-        """Plans and applies, and has images built and pushed meanwhile."""
+        """Makes the stacks, and has images built and pushed meanwhile."""
         infrastructure, environment = self.infrastructure, self.run.environment
         async with beside(self._build(first)) as built:
             await infrastructure.synthesise()
             await infrastructure.initialise()
-            await infrastructure.plan()
             registry = self._stack(environment.names.registry_stack)
-            if registry:
-                await infrastructure.apply(registry)
+            if not infrastructure.at_once:
+                await infrastructure.plan()
+                if registry:
+                    await infrastructure.apply(registry)
 
             delivered = asyncio.Event()
 
             async def deliver() -> None:
+                if registry and infrastructure.at_once:
+                    await infrastructure.apply(registry, beside=True)
                 await built
                 await self._deliver(first)
                 delivered.set()

@@ -2,15 +2,16 @@
 
 Its waits for a load balancer, a database and a cluster begin with a pause, of 30 seconds and more,
 which is there for AWS's sake and which no setting shortens. Terraform is told to stop once nothing
-else is left to do, and goes on from its state, in which what it waited for is there.
+else is left to do, and goes on from its state, in which what it waited for is there. Nobody looks
+at plans here, and each costs a start of the provider: Terraform plans and applies in one.
 
 https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/elbv2/load_balancer.go
 """
 
 import asyncio
-import json
+import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from prod_e_ops.demo.checks import Clients
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.events import Event, UnderWay
-from prod_e_ops.terraform.runner import PLAN_JSON_FILE, Terraform
+from prod_e_ops.terraform.runner import Terraform
 from prod_e_ops.terraform.unfinished import keep_unfinished
 
 _POLL_SECONDS = 0.3
@@ -51,35 +52,39 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBal
 """
 
 
+_REFERENCE = re.compile(r"\$\{(?P<type>\w+)\.(?P<name>[\w-]+)\.(?P<argument>\w+)\}")
+_EXPRESSION = re.compile(r"\$\{[^}]*\}")
+
+
 @dataclass(kw_only=True)
 class PastWaits:
-    """One application of a stack's plan, past the provider's waits.
+    """One application of a stack that is not there yet, past the provider's waits.
 
-    `clients`: reach the AWS that it is applied to, an embedded one.
+    `variables`: of the stack. `clients`: reach the AWS that it is applied to, an embedded one.
     """
 
     terraform: Terraform
     stack: Stack
+    variables: Mapping[str, str]
     clients: Clients
     _under_way: UnderWay = field(default_factory=UnderWay)
     _waited_for: frozenset[str] = frozenset()
     _changed_at: float = 0.0
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def apply(
-        self, on_event: Callable[[Event], None], *, plan_again: Callable[[], Awaitable[None]]
-    ) -> None:
-        """Applies the saved plan. `plan_again`: saves another one."""
-        planned = json.loads((self.stack.folder / PLAN_JSON_FILE).read_text("utf-8"))
+    async def apply(self, on_event: Callable[[Event], None]) -> None:
+        """Makes what the stack describes."""
 
         def follow(event: Event) -> None:
             if self._under_way.note(event):
                 self._changed_at = time.monotonic()
             on_event(event)
 
-        watching = asyncio.ensure_future(self._stop_at_waits(planned))
+        watching = asyncio.ensure_future(self._stop_at_waits())
         try:
-            await self.terraform.apply(self.stack, on_event=follow, stop=self._stop)
+            await self.terraform.apply_at_once(
+                self.stack, variables=self.variables, on_event=follow, stop=self._stop
+            )
         except OpsError:
             if not self._stop.is_set():
                 raise
@@ -92,58 +97,51 @@ class PastWaits:
             # It was told to stop, and has not failed.
             (self.terraform.logs / f"{self.stack.name}-apply.log").unlink(missing_ok=True)
         await keep_unfinished(self.terraform, self.stack, self._waited_for)
-        await plan_again()
-        await self.terraform.apply(self.stack, on_event=on_event)
+        await self.terraform.apply_at_once(self.stack, variables=self.variables, on_event=on_event)
 
-    async def _stop_at_waits(self, planned: Mapping[str, Any]) -> None:
+    async def _stop_at_waits(self) -> None:
         """Stops Terraform once it does nothing but wait for what is there."""
-        creates = {
-            change["address"]: change
-            for change in planned["resource_changes"]
-            if change["change"]["actions"] == ["create"]
-        }
+        described = self.stack.resources
         while True:
             await asyncio.sleep(_POLL_SECONDS)
-            under_way = self._under_way.addresses
+            under_way = frozenset(self._under_way.addresses)
             if time.monotonic() - self._changed_at < _ANSWERED_SECONDS or not under_way:
                 continue
-            waiting = [creates[address] for address in under_way if address in creates]
-            if len(waiting) < len(under_way):
-                continue
+            waiting = [_Waiting.at(address, described) for address in under_way]
             if await in_thread(partial(self._are_there, waiting)):
                 break
-        for change in waiting:
-            if change["type"] == _LOAD_BALANCER:
-                attributes = list(_attributes(change, planned))
-                await in_thread(partial(self._set_attributes, change, attributes))
-        self._waited_for = frozenset(change["address"] for change in waiting)
+        for each in waiting:
+            if each.type == _LOAD_BALANCER:
+                await in_thread(partial(self._set_attributes, each))
+        self._waited_for = under_way
         self._stop.set()
 
-    def _are_there(self, changes: Sequence[Mapping[str, Any]]) -> bool:
-        return all(map(self._is_there, changes))
+    def _are_there(self, waiting: "Sequence[_Waiting]") -> bool:
+        return all(map(self._is_there, waiting))
 
-    def _is_there(self, change: Mapping[str, Any]) -> bool:
-        """Whether what a change creates is there, and nothing but the provider's wait is left."""
-        name = change["change"]["after"].get("name") or change["change"]["after"].get("identifier")
-        if change["type"] == _LOAD_BALANCER:
-            return self._load_balancer(name) is not None
-        if change["type"] == _DATABASE:
+    def _is_there(self, it: "_Waiting") -> bool:
+        """Whether it is created, and nothing but the provider's wait is left."""
+        if it.type == _LOAD_BALANCER:
+            return self._load_balancer(it.text("name")) is not None
+        if it.type == _DATABASE:
             rds = self.clients("rds")
             try:
-                (found,) = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+                (found,) = rds.describe_db_instances(DBInstanceIdentifier=it.text("identifier"))[
+                    "DBInstances"
+                ]
             except rds.exceptions.DBInstanceNotFoundFault:
                 return False
             return bool(found["DBInstanceStatus"] == "available")
-        if change["type"] == _CLUSTER:
-            return bool(self.clients("ecs").describe_clusters(clusters=[name])["clusters"])
-        if change["type"] == _CAPACITY_PROVIDERS:
-            wanted = change["change"]["after"]
-            (cluster,) = self.clients("ecs").describe_clusters(clusters=[wanted["cluster_name"]])[
+        if it.type == _CLUSTER:
+            clusters = self.clients("ecs").describe_clusters(clusters=[it.text("name")])
+            return bool(clusters["clusters"])
+        if it.type == _CAPACITY_PROVIDERS:
+            (cluster,) = self.clients("ecs").describe_clusters(clusters=[it.text("cluster_name")])[
                 "clusters"
             ]
-            return set(cluster["capacityProviders"]) == set(wanted["capacity_providers"])
+            return set(cluster["capacityProviders"]) == set(it.arguments["capacity_providers"])
         # Nothing needs it, and it is put there once more.
-        return bool(change["type"] == _BUCKET_LIFECYCLE)
+        return it.type == _BUCKET_LIFECYCLE
 
     def _load_balancer(self, name: str) -> str | None:
         elb = self.clients("elbv2")
@@ -153,49 +151,53 @@ class PastWaits:
             return None
         return str(found["LoadBalancerArn"])
 
-    def _set_attributes(
-        self, change: Mapping[str, Any], attributes: Sequence[tuple[str, str]]
-    ) -> None:
-        arn = self._load_balancer(change["change"]["after"]["name"])
+    def _set_attributes(self, balancer: "_Waiting") -> None:
+        arn = self._load_balancer(balancer.text("name"))
         self.clients("elbv2").modify_load_balancer_attributes(
             LoadBalancerArn=arn,
-            Attributes=[{"Key": key, "Value": value} for key, value in attributes],
+            Attributes=[{"Key": key, "Value": value} for key, value in self._attributes(balancer)],
         )
 
-
-def _attributes(change: Mapping[str, Any], planned: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The attributes of a planned load balancer, as the API takes them."""
-    after = change["change"]["after"]
-    for name, key in _ATTRIBUTES.items():
-        if (value := after.get(name)) is not None:
-            yield key, _text(value)
-    for logs in after.get("access_logs") or ():
-        bucket = logs.get("bucket") or _bucket(change, planned)
-        if bucket and logs.get("enabled"):
+    def _attributes(self, balancer: "_Waiting") -> Iterator[tuple[str, str]]:
+        """The attributes of a load balancer, as the API takes them."""
+        for argument, key in _ATTRIBUTES.items():
+            if (value := balancer.arguments.get(argument)) is not None:
+                yield key, str(value).lower() if isinstance(value, bool) else str(value)
+        logs = balancer.arguments.get("access_logs") or {}
+        if logs.get("enabled") and (bucket := self._bucket(balancer.resolved(logs["bucket"]))):
             yield "access_logs.s3.enabled", "true"
             yield "access_logs.s3.bucket", bucket
             if prefix := logs.get("prefix"):
                 yield "access_logs.s3.prefix", prefix
 
-
-def _bucket(change: Mapping[str, Any], planned: Mapping[str, Any]) -> str | None:
-    """The name of the bucket of access logs, which the plan says of the bucket alone."""
-    (configured,) = (
-        each
-        for each in planned["configuration"]["root_module"]["resources"]
-        if each["address"] == change["address"]
-    )
-    references = [
-        reference
-        for logs in configured["expressions"].get("access_logs", ())
-        for reference in logs["bucket"].get("references", ())
-    ]
-    for each in planned["resource_changes"]:
-        if each["address"] in references:
-            name: str | None = each["change"]["after"].get("bucket")
-            return name
-    return None
+    def _bucket(self, described: str) -> str | None:
+        """The bucket of this name, in which Terraform may compute a part, such as the account."""
+        name = re.compile(".*".join(map(re.escape, _EXPRESSION.split(described))))
+        for each in self.clients("s3").list_buckets()["Buckets"]:
+            if name.fullmatch(each["Name"]):
+                return str(each["Name"])
+        return None
 
 
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+@dataclass(frozen=True, kw_only=True)
+class _Waiting:
+    """A resource that is waited for. `stack`: the arguments of all, by type and name."""
+
+    type: str
+    arguments: Mapping[str, Any]
+    stack: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def at(cls, address: str, stack: Mapping[str, Mapping[str, Any]]) -> "_Waiting":
+        kind, _, name = address.partition(".")
+        return cls(type=kind, arguments=stack.get(kind, {}).get(name, {}), stack=stack)
+
+    def text(self, argument: str) -> str:
+        return self.resolved(str(self.arguments.get(argument)))
+
+    def resolved(self, value: str) -> str:
+        """What a reference to another resource's argument leads to; else the value as it is."""
+        if found := _REFERENCE.fullmatch(value):
+            other = self.stack.get(found["type"], {}).get(found["name"], {})
+            return self.resolved(str(other.get(found["argument"], "")))
+        return value

@@ -50,7 +50,7 @@ async def _destroyed(prepared: PreparedStacks, plan: StackPlan) -> Sequence[Repo
     if not gone:
         return ()
     return [
-        Repository(prepared.environment.region, resource["values"]["name"])
+        Repository(prepared.environment.region, resource.values["name"])
         for resource in await prepared.terraform.resources(plan.stack)
-        if resource["address"] in gone
+        if resource.address in gone
     ]

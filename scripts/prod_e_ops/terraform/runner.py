@@ -24,6 +24,7 @@ from prod_e_ops.terraform.plan_changes import PlanSummary
 from prod_e_ops.terraform.program import quiet, read_version, with_providers
 from prod_e_ops.terraform.provider_crash import crash_of, keep_output
 from prod_e_ops.terraform.provider_mirror import ProviderSource, find_provider_source
+from prod_e_ops.terraform.state import StateResource, resources_of
 
 PLAN_FILE = "prod-e.tfplan"
 PLAN_JSON_FILE = "prod-e.tfplan.json"
@@ -204,6 +205,22 @@ class Terraform:
         finally:
             self.forget_plan(stack)
 
+    async def apply_at_once(
+        self,
+        stack: Stack,
+        *,
+        variables: Mapping[str, str],
+        on_event: Callable[[Event], None] = ignore,
+        stop: asyncio.Event | None = None,
+    ) -> None:
+        """Plans and applies in one, with nobody looking at the plan.
+
+        `variables`: of the stack. `stop`: see `apply`.
+        """
+        arguments = ["-auto-approve", "-input=false", "-lock-timeout=5s", _PARALLELISM]
+        arguments += [f"-var={name}={value}" for name, value in variables.items()]
+        await self._call_with_events(stack, "apply", arguments, on_event, stop=stop)
+
     async def untaint(self, stack: Stack, address: str) -> None:
         """Lets the next plan keep a resource which an interrupted run has left unfinished."""
         finished = await self._call(stack, "untaint", "-lock-timeout=5s", "-no-color", address)
@@ -227,13 +244,13 @@ class Terraform:
             raise self.failure(stack, "state list", finished)
         return frozenset(finished.stdout.splitlines())
 
-    async def resources(self, stack: Stack) -> Sequence[Mapping[str, Any]]:
+    async def resources(self, stack: Stack) -> Sequence[StateResource]:
         """The managed resources in the stack's state."""
-        finished = await self._call(stack, "show", "-json")
+        # Without the providers' schemas, which `show` reads: they take longer than all else.
+        finished = await self._call(stack, "state", "pull")
         if finished.status:
-            raise self.failure(stack, "show", finished)
-        root = json.loads(finished.stdout).get("values", {}).get("root_module", {})
-        return [r for r in root.get("resources", ()) if r["mode"] == "managed"]
+            raise self.failure(stack, "state pull", finished)
+        return resources_of(json.loads(finished.stdout or "{}"))
 
     def failure(
         self,

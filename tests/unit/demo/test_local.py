@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +30,7 @@ from prod_e_ops.local.watch import Watch
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terraform.events import Event
-from prod_e_ops.terraform.runner import PLAN_JSON_FILE
+from prod_e_ops.terraform.state import StateResource
 
 VARIABLES = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "us-west-2"}
 
@@ -263,50 +263,31 @@ def test_a_change_is_rolled_out_once_and_so_is_one_that_fails(
 
 
 LOAD_BALANCER = "aws_lb.alb"
-PLANNED = {
-    "resource_changes": [
-        {
-            "address": LOAD_BALANCER,
-            "type": "aws_lb",
-            "change": {
-                "actions": ["create"],
-                "after": {
-                    "name": "tiny-e-alb",
-                    "idle_timeout": 75,
-                    "enable_deletion_protection": True,
-                    "access_logs": [{"enabled": True, "prefix": None}],
-                },
-            },
-        },
-        {
-            "address": "aws_s3_bucket.logs",
-            "type": "aws_s3_bucket",
-            "change": {"actions": ["create"], "after": {"bucket": "the-logs"}},
-        },
-    ],
-    "configuration": {
-        "root_module": {
-            "resources": [
-                {
-                    "address": LOAD_BALANCER,
-                    "expressions": {
-                        "access_logs": [
-                            {
-                                "bucket": {
-                                    "references": ["aws_s3_bucket.logs.id", "aws_s3_bucket.logs"]
-                                }
-                            }
-                        ]
-                    },
-                }
-            ]
+STACK = {
+    "aws_lb": {
+        "alb": {
+            "name": "tiny-e-alb",
+            "idle_timeout": 75,
+            "enable_deletion_protection": True,
+            "access_logs": {"enabled": True, "bucket": "${aws_s3_bucket.logs.bucket}"},
+        }
+    },
+    "aws_s3_bucket": {
+        "logs": {"bucket": "tiny-e-logs-${data.aws_caller_identity.caller.account_id}-us-west-2"}
+    },
+    "aws_ecs_cluster": {"cluster": {"name": "tiny-e-cluster"}},
+    "aws_ecs_cluster_capacity_providers": {
+        "providers": {
+            "cluster_name": "${aws_ecs_cluster.cluster.name}",
+            "capacity_providers": ["FARGATE", "FARGATE_SPOT"],
         }
     },
 }
+CAPACITY_PROVIDERS = "aws_ecs_cluster_capacity_providers.providers"
 
 
 class WaitingTerraform:
-    """Its first application waits for a load balancer until it is stopped; `breaks`: it fails."""
+    """Its first application waits until it is stopped; `breaks`: it fails."""
 
     logs = None
 
@@ -314,45 +295,48 @@ class WaitingTerraform:
         self.breaks = breaks
         self.done: list[str] = []
 
-    async def apply(
+    async def apply_at_once(
         self,
         stack: Stack,
         *,
+        variables: Mapping[str, str],
         on_event: Callable[[Event], None],
         stop: asyncio.Event | None = None,
     ) -> None:
+        assert variables == {"network": "host"}
         if stop is None:
             self.done.append("applied")
             return
-        on_event(
-            Event(
-                stack=stack.name,
-                kind="apply_start",
-                address=LOAD_BALANCER,
-                message="",
-                action="create",
+        for address in (LOAD_BALANCER, CAPACITY_PROVIDERS):
+            on_event(
+                Event(
+                    stack=stack.name,
+                    kind="apply_start",
+                    address=address,
+                    message="",
+                    action="create",
+                )
             )
-        )
         if not self.breaks:
             async with asyncio.timeout(60):
                 await stop.wait()
             self.done.append("stopped")
         raise OpsError("Terraform failed.")
 
-    async def resources(self, stack: Stack) -> list[dict[str, Any]]:
+    async def resources(self, stack: Stack) -> list[StateResource]:
         return [
-            {"address": LOAD_BALANCER, "tainted": True},
-            {"address": "aws_s3_bucket.logs"},
+            StateResource(address=LOAD_BALANCER, values={}, is_tainted=True),
+            StateResource(address=CAPACITY_PROVIDERS, values={}, is_tainted=False),
             # By a mistake of its own: it is to be made anew.
-            {"address": "aws_sns_topic.alarms", "tainted": True},
+            StateResource(address="aws_sns_topic.alarms", values={}, is_tainted=True),
         ]
 
     async def untaint(self, stack: Stack, address: str) -> None:
         self.done.append(f"untainted {address}")
 
 
-class Balancers:
-    """An ELB that has the load balancer from the second time it is asked on."""
+class Made:
+    """An AWS that has the load balancer from the second time it is asked on."""
 
     exceptions = SimpleNamespace(LoadBalancerNotFoundException=KeyError)
 
@@ -362,7 +346,7 @@ class Balancers:
 
     def describe_load_balancers(self, *, Names: list[str]) -> dict[str, Any]:  # noqa: N803
         self.asked += 1
-        if self.asked == 1:
+        if self.asked == 1 or Names != ["tiny-e-alb"]:
             raise KeyError(Names)
         return {"LoadBalancers": [{"LoadBalancerArn": "arn:alb"}]}
 
@@ -375,41 +359,46 @@ class Balancers:
         assert LoadBalancerArn == "arn:alb"
         self.attributes |= {each["Key"]: each["Value"] for each in Attributes}
 
+    def describe_clusters(self, *, clusters: list[str]) -> dict[str, Any]:
+        assert clusters == ["tiny-e-cluster"]
+        return {"clusters": [{"capacityProviders": ["FARGATE_SPOT", "FARGATE"]}]}
 
-def _apply_past_waits(folder: Path, terraform: WaitingTerraform, elb: Balancers) -> list[Event]:
-    (folder / PLAN_JSON_FILE).write_text(json.dumps(PLANNED))
+    def list_buckets(self) -> dict[str, Any]:
+        return {"Buckets": [{"Name": "other-logs"}, {"Name": "tiny-e-logs-123-us-west-2"}]}
+
+
+def _apply_past_waits(folder: Path, terraform: WaitingTerraform, aws: Made) -> list[Event]:
+    stack = Stack("tiny-e", folder)
+    stack.json_file.write_text(json.dumps({"resource": STACK}))
     past = PastWaits(
         terraform=terraform,  # type: ignore[arg-type]
-        stack=Stack("tiny-e", folder),
-        clients=lambda _: elb,
+        stack=stack,
+        variables={"network": "host"},
+        clients=lambda _: aws,
     )
-
-    async def plan_again() -> None:
-        terraform.done.append("planned")
-
     events: list[Event] = []
-    asyncio.run(past.apply(events.append, plan_again=plan_again))
+    asyncio.run(past.apply(events.append))
     return events
 
 
 def test_terraform_goes_on_once_what_it_waits_for_is_there(tmp_path: Path) -> None:
-    terraform, elb = WaitingTerraform(), Balancers()
-    events = _apply_past_waits(tmp_path, terraform, elb)
-    assert terraform.done == ["stopped", f"untainted {LOAD_BALANCER}", "planned", "applied"]
-    assert elb.asked > 1
-    assert elb.attributes == {
+    terraform, aws = WaitingTerraform(), Made()
+    events = _apply_past_waits(tmp_path, terraform, aws)
+    assert terraform.done == ["stopped", f"untainted {LOAD_BALANCER}", "applied"]
+    assert aws.asked > 1
+    assert aws.attributes == {
         "deletion_protection.enabled": "true",
         "idle_timeout.timeout_seconds": "75",
         "access_logs.s3.enabled": "true",
-        "access_logs.s3.bucket": "the-logs",
+        "access_logs.s3.bucket": "tiny-e-logs-123-us-west-2",
     }
-    assert [event.address for event in events] == [LOAD_BALANCER]
+    assert [event.address for event in events] == [LOAD_BALANCER, CAPACITY_PROVIDERS]
 
 
 def test_a_terraform_that_fails_by_itself_is_not_run_again(tmp_path: Path) -> None:
     terraform = WaitingTerraform(breaks=True)
     with pytest.raises(OpsError, match="Terraform failed"):
-        _apply_past_waits(tmp_path, terraform, Balancers())
+        _apply_past_waits(tmp_path, terraform, Made())
     assert terraform.done == []
 
 

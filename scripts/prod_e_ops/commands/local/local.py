@@ -82,7 +82,7 @@ async def run_local(
             databases_folder=place.databases if keep_data else None,
         ) as life:
             # Nobody waits here for what the provider waits for.
-            infrastructure = replace(life.infrastructure, past_waits=True)
+            infrastructure = replace(life.infrastructure, at_once=True)
             await LocalEnvironment(
                 life=replace(life, infrastructure=infrastructure),
                 place=place,
