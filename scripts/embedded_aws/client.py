@@ -25,6 +25,7 @@ ACCOUNT_ID = "123456789012"
 DEFAULT_REGION = "us-west-2"
 
 NEXT_DEPLOYMENT_STEPS_PATH = "/_embedded/next-deployment-steps"
+ALARM_BAKE_SECONDS_PATH = "/_embedded/alarm-bake-seconds"
 """Where the server is told to go on; no path of AWS's."""
 
 _START_TIMEOUT_SECONDS = 60
@@ -147,6 +148,12 @@ class EmbeddedAws:
             url = f"{self.endpoint_url}{NEXT_DEPLOYMENT_STEPS_PATH}"
             urlopen(url, data=b"", timeout=30).close()  # noqa: S310
 
+    def watch_alarms_for(self, seconds: float) -> None:
+        """Changes `alarm_bake_seconds`, for deployments whose last task does not run yet."""
+        url = f"{self.endpoint_url}{ALARM_BAKE_SECONDS_PATH}"
+        urlopen(url, data=str(float(seconds)).encode(), timeout=30).close()  # noqa: S310
+        self.alarm_bake_seconds = seconds
+
     @property
     def certificate_authority_file(self) -> Path:
         """The certificate to trust for ECR's registry, HTTPS listeners and databases."""
@@ -184,6 +191,11 @@ class EmbeddedAws:
         with suppress(FileNotFoundError):
             return Configuration.words_in(self._state_folder).read_text("utf-8") or None
         return None
+
+    @property
+    def control_plane_pid(self) -> int | None:
+        """The number of the control plane's process."""
+        return self._process.pid if self._process else None
 
     @property
     def data_plane_pid(self) -> int | None:

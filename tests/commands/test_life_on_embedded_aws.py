@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -46,11 +47,19 @@ UNDER_LOAD = {
     "Deploy a new version under load": 0,
     "Deploy a version that crashes": 0,
     "Kill a task": CLIENTS,
-    "Roll back": 0,
+    "Roll back, with new passwords": 0,
 }
 """The steps while which requests are sent, and how many of them may be lost."""
 
+TOLD = {
+    "Deploy a version that answers 500": r"alarm\(s\) detected: prod-e-backend-5xx\), .*;"
+    r" (\d+) answers were 500, no other was lost",
+    "Fail the database over": r"(\d+) answers were 503, no other was lost; the \d+ tasks run on",
+}
+"""The steps that are about answers of one status, and how they tell how many there were."""
 
+
+@pytest.mark.timeout(1_260)
 @pytest.mark.parametrize("runtime", ["process", "docker"])
 def test_the_demo_shows_the_life_of_the_seed_system(temporary: Path, runtime: str) -> None:
     if runtime == "docker":
@@ -72,6 +81,11 @@ def test_the_demo_shows_the_life_of_the_seed_system(temporary: Path, runtime: st
     for name, may_lose in UNDER_LOAD.items():
         assert steps[name]["requests"]["sent"] > 100, name
         assert steps[name]["requests"]["lost"] <= may_lose, name
+    for name, told in TOLD.items():
+        found = re.search(told, steps[name]["result"])
+        assert found and int(found[1]) == steps[name]["requests"]["lost"] > 0, steps[name]
+    rolled_back = steps["Roll back, with new passwords"]["result"]
+    assert rolled_back.endswith("the service and the master user have other passwords")
     crash = steps["Deploy a version that crashes"]["result"]
     assert crash == "rolled back by ECS (ECS deployment circuit breaker: tasks failed to start)"
     assert "Essential container in task exited" in finished.stderr

@@ -19,7 +19,7 @@ import botocore.session
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from embedded_aws.client import NEXT_DEPLOYMENT_STEPS_PATH
+from embedded_aws.client import ALARM_BAKE_SECONDS_PATH, NEXT_DEPLOYMENT_STEPS_PATH
 from embedded_aws.control_plane.exchange import has_data_plane, with_exchange
 from embedded_aws.control_plane.not_implemented import (
     Environ,
@@ -75,16 +75,25 @@ def _one_at_a_time(app: WsgiApp) -> WsgiApp:
 
 
 def _with_controls(app: WsgiApp) -> WsgiApp:
-    """What no AWS has: the caller says when a simulated deployment goes on."""
+    """What no AWS has: the caller says when a simulated deployment goes on.
+
+    And for how long the alarms of one are watched.
+    """
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != NEXT_DEPLOYMENT_STEPS_PATH:
-            return app(environ, start_response)
-        with _state:
-            # Not before it is asked for: moto's ECS, and all that it needs, would delay the start.
-            from embedded_aws.control_plane.ecs.simulation import take_next_steps
+        path = environ["PATH_INFO"]
+        if path == NEXT_DEPLOYMENT_STEPS_PATH:
+            with _state:
+                # Not before it is asked for: moto's ECS, and all that it needs, would delay the
+                # start.
+                from embedded_aws.control_plane.ecs.simulation import take_next_steps
 
-            take_next_steps()
+                take_next_steps()
+        elif path == ALARM_BAKE_SECONDS_PATH:
+            seconds = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode()
+            os.environ["EMBEDDED_AWS_ALARM_BAKE_SECONDS"] = seconds
+        else:
+            return app(environ, start_response)
         start_response("204 No Content", [])
         return []
 
@@ -127,9 +136,10 @@ def main() -> None:
     # What the patches of ECR say of it.
     os.environ["EMBEDDED_AWS_REGISTRY_HOST"] = registry.host
     registry.start()
-    app = _with_controls(dispatcher)
+    app: WsgiApp = dispatcher
     if has_data_plane():
         app = with_exchange(app, state=_state, load=lambda: _load(dispatcher, _WITH_DATA_PLANE))
+    app = _with_controls(app)
     port = int(os.environ.get("EMBEDDED_AWS_PORT") or 0)
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
     # Where moto's state machines find the other services.

@@ -16,7 +16,9 @@ from prod_e_ops.errors import OpsError
 CLIENTS = 4
 """How many send requests at once while something happens."""
 
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS = 0.08
+"""So long that autoscaling has no reason to add tasks."""
+
 _TIMEOUT_SECONDS = 30.0
 
 

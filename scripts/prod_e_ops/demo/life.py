@@ -58,10 +58,13 @@ class Life:
             if live:
                 await live.deploy_broken()
                 await live.kill_task()
-                await live.roll_back()
+                await live.fail_over()
             with self.run.step("Plan again") as step:
                 await planned
                 step.outcome = "no changes"
+            if live:
+                await live.deploy_erring()
+                await live.roll_back(rotates=True)
             await ready
         if keep:
             await self._keep()
@@ -97,7 +100,7 @@ class Life:
 
             async def build_changed() -> None:
                 if versions:
-                    for version in (versions.second, versions.broken):
+                    for version in (versions.second, versions.broken, versions.erring):
                         await self.delivery.prepare(self.run, versions.key, version)
 
             async def deliver_and_build() -> None:

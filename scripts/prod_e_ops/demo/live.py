@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any
 from embedded_aws.load import Load
 from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
+from prod_e_ops.demo.database import ServedDatabase
 from prod_e_ops.demo.delivery import Delivery
+from prod_e_ops.demo.error_alarm import PERIOD_SECONDS, ErrorAlarm
 from prod_e_ops.demo.front_door import CLIENTS, FrontDoor
 from prod_e_ops.demo.report import Requests
 from prod_e_ops.demo.run import DemoStep, Run
-from prod_e_ops.demo.versions import Version, Versions
+from prod_e_ops.demo.versions import NOTES, Version, Versions
 from prod_e_ops.errors import OpsError
 
 if TYPE_CHECKING:
     from prod_e.settings import Service
 
-_NOTES = "/notes"
 _STEADY_SECONDS = 120.0
+_BAKE_SECONDS = 240.0
+"""For how long an alarm may take at the most: what rings earlier ends it."""
+_SCALED_IN = "Scaling activity"
 _POLL_SECONDS = 0.2
 _LOAD_BEFORE_AND_AFTER = 20
 """Requests that are answered before something happens, and after it."""
@@ -59,18 +63,69 @@ class Live:
         """Deploys a version that crashes, which ECS takes back."""
         with self.run.step("Deploy a version that crashes") as step:
             async with self._under_load(step):
-                await self.delivery.deploy(self.run, self.key, self.versions.broken, fails=True)
-                answer = await self.run.prod_e(
-                    "status", self.key, "--json", expected_status=1, is_shown=False
-                )
-                (status,) = json.loads(answer.stdout)["services"]
-                deployment = status["deployment"]
-                if deployment["status"] != "ROLLBACK_SUCCESSFUL":
-                    raise OpsError(
-                        f"ECS did not roll it back: the deployment is {deployment['status']}."
-                    )
-                await self._expect_version(self.versions.second)
-            step.outcome = f"rolled back by ECS ({deployment['reason'].rstrip('.')})"
+                reason = await self._see_rolled_back(self.versions.broken)
+            step.outcome = f"rolled back by ECS ({reason})"
+
+    async def deploy_erring(self) -> None:
+        """Deploys a version that is healthy and answers 500, which an alarm has ECS take back.
+
+        No plan may be made meanwhile: the alarm has other periods than Terraform knows.
+        """
+        title = "Deploy a version that answers 500"
+        alarm = await in_thread(
+            lambda: ErrorAlarm.of(
+                self.run.clients, cluster=self._cluster, service=self._names.service
+            )
+        )
+        if alarm is None or not self._has_notes:
+            lacking = "alarm on its errors" if alarm is None else "database"
+            self.run.report.skip(title, f"{self._names.service} has no {lacking}")
+            return
+        aws = self.run.aws
+        with self.run.step(title) as step:
+            baked = aws.alarm_bake_seconds
+            await in_thread(lambda: aws.watch_alarms_for(_BAKE_SECONDS))
+            try:
+                with alarm.quick():
+                    async with self._under_load(
+                        step, told=HTTPStatus.INTERNAL_SERVER_ERROR
+                    ) as load:
+                        reason = await self._see_rolled_back(self.versions.erring)
+            finally:
+                await in_thread(lambda: aws.watch_alarms_for(baked))
+            if alarm.name not in reason:
+                raise OpsError(f"Not {alarm.name} had it rolled back, but: {reason}.")
+            step.outcome = (
+                f"rolled back by ECS ({reason}), which looks at {alarm.periods} times"
+                f" {PERIOD_SECONDS} s here, and at minutes in AWS;"
+                f" {load.statuses[HTTPStatus.INTERNAL_SERVER_ERROR]} answers were 500, no other"
+                " was lost"
+            )
+
+    async def fail_over(self) -> None:
+        """Has the database away for a while; what needs it is answered 503, and no task ends."""
+        title = "Fail the database over"
+        database = self._database
+        if database is None:
+            self.run.report.skip(title, f"{self._names.service} has none")
+            return
+        with self.run.step(title) as step:
+            before = {str(task["taskArn"]) for task in await in_thread(self._running)}
+            async with self._under_load(step, told=HTTPStatus.SERVICE_UNAVAILABLE) as load:
+                await in_thread(database.fail_over)
+                step.update("waiting for it")
+                async with asyncio.timeout(_STEADY_SECONDS):
+                    while not load.statuses[HTTPStatus.SERVICE_UNAVAILABLE]:
+                        await asyncio.sleep(_POLL_SECONDS)
+                    while not await in_thread(lambda: self._reads_notes(database)):
+                        await asyncio.sleep(_POLL_SECONDS)
+            after = {str(task["taskArn"]) for task in await in_thread(self._running)}
+            if ended := await in_thread(lambda: self._ended_for_a_fault(before - after)):
+                raise OpsError("Tasks ended meanwhile:", details=ended)
+            step.outcome = (
+                f"{load.statuses[HTTPStatus.SERVICE_UNAVAILABLE]} answers were 503, no other was"
+                f" lost; the {len(before)} tasks run on"
+            )
 
     async def kill_task(self) -> None:
         """Kills a task; what it was answering may be lost, and nothing else."""
@@ -85,14 +140,24 @@ class Live:
                         await asyncio.sleep(_POLL_SECONDS)
             step.outcome = f"{killed.rpartition('/')[2][:8]} replaced"
 
-    async def roll_back(self) -> None:
-        """Returns to the first version."""
-        with self.run.step("Roll back") as step:
+    async def roll_back(self, *, rotates: bool = False) -> None:
+        """Returns to the first version.
+
+        `rotates`: has its first task make a new password for the service, and RDS one for the
+        master user.
+        """
+        database = self._database if rotates else None
+        title = "Roll back, with new passwords" if database else "Roll back"
+        with self.run.step(title) as step:
             async with self._under_load(step):
+                before = await in_thread(database.begin_to_rotate) if database else None
                 tag = self.versions.first.tag
                 await self.run.prod_e("rollback", self.key, "--to", tag, "--yes")
                 await self._expect_version(self.versions.first)
             step.outcome = f"{tag} runs again"
+            if database and before:
+                await in_thread(lambda: database.expect_others(before))
+                step.outcome += ", the service and the master user have other passwords"
 
     @property
     def key(self) -> str:
@@ -107,21 +172,46 @@ class Live:
     def _has_notes(self) -> bool:
         return self.run.environment.uses_database(self.key)
 
+    @property
+    def _database(self) -> ServedDatabase | None:
+        return ServedDatabase.of(self.run, self.key) if self._has_notes else None
+
+    async def _see_rolled_back(self, version: Version) -> str:
+        """Deploys a version that ECS takes back; returns the reason that ECS tells."""
+        await self.delivery.deploy(self.run, self.key, version, fails=True)
+        answer = await self.run.prod_e(
+            "status", self.key, "--json", expected_status=1, is_shown=False
+        )
+        (status,) = json.loads(answer.stdout)["services"]
+        deployment = status["deployment"]
+        if deployment["status"] != "ROLLBACK_SUCCESSFUL":
+            raise OpsError(f"ECS did not roll it back: the deployment is {deployment['status']}.")
+        await self._expect_version(self.versions.second)
+        return str(deployment["reason"]).rstrip(".")
+
+    def _reads_notes(self, database: ServedDatabase) -> bool:
+        return database.is_available() and self.door.get(NOTES).status == HTTPStatus.OK
+
     @asynccontextmanager
-    async def _under_load(self, step: DemoStep, *, may_lose: int = 0) -> AsyncIterator[None]:
-        """Requests that come meanwhile are answered, but for as many as may be lost."""
-        load = self.door.load(_NOTES if self._has_notes else self._settings.health_path)
+    async def _under_load(
+        self, step: DemoStep, *, may_lose: int = 0, told: HTTPStatus | None = None
+    ) -> AsyncIterator[Load]:
+        """Requests that come meanwhile are answered, but for as many as may be lost.
+
+        `told`: a status that the step is about; any number of answers may have it.
+        """
+        load = self.door.load(NOTES if self._has_notes else self._settings.health_path)
         load.start()
         try:
             await in_thread(lambda: load.wait_for(_LOAD_BEFORE_AND_AFTER))
-            yield
+            yield load
             await in_thread(lambda: load.wait_for(_LOAD_BEFORE_AND_AFTER))
         except TimeoutError as error:
             raise OpsError(f"It takes too long: {error or step.shown.title}") from None
         finally:
             await in_thread(load.stop)
             step.requests = Requests(sent=load.sent, lost=load.lost)
-        if load.lost > may_lose:
+        if load.lost - (load.statuses[told] if told else 0) > may_lose:
             raise OpsError(
                 f"{step.requests}, and {may_lose or 'none'} may be:", details=_answers(load)
             )
@@ -138,13 +228,13 @@ class Live:
 
     def _write_and_read(self) -> str:
         title = "A note of the demo"
-        written = self.door.post(_NOTES, {"title": title})
+        written = self.door.post(NOTES, {"title": title})
         id = str(written.body.get("id"))
-        read = self.door.get(f"{_NOTES}/{id}")
+        read = self.door.get(f"{NOTES}/{id}")
         if written.status != HTTPStatus.CREATED or read.body.get("title") != title:
             raise OpsError(
-                f"A note cannot be written and read: {_NOTES} answers {written.status}, and"
-                f" {_NOTES}/{id} {read.status}."
+                f"A note cannot be written and read: {NOTES} answers {written.status}, and"
+                f" {NOTES}/{id} {read.status}."
             )
         return id[:8]
 
@@ -153,6 +243,17 @@ class Live:
         arns = ecs.list_tasks(cluster=self._cluster, serviceName=self._names.service)["taskArns"]
         found: list[dict[str, Any]] = ecs.describe_tasks(cluster=self._cluster, tasks=arns)["tasks"]
         return [task for task in found if task["lastStatus"] == "RUNNING"]
+
+    def _ended_for_a_fault(self, arns: Collection[str]) -> Sequence[str]:
+        """Those of some tasks that did not end because fewer are wanted, with the reasons."""
+        if not arns:
+            return ()
+        ended = self.run.clients("ecs").describe_tasks(cluster=self._cluster, tasks=sorted(arns))
+        return [
+            f"{task['taskArn']}: {task['stoppedReason']}"
+            for task in ended["tasks"]
+            if not task["stoppedReason"].startswith(_SCALED_IN)
+        ]
 
     def _is_replaced(self, arn: str) -> bool:
         running = self._running()

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
 CHANGED_FILE = Path("src") / "main.ts"
 """What the demo changes of a source, by a line at its end."""
 
+NOTES = "/notes"
+"""What the service that has the database keeps there."""
+
 _SECOND = "console.log('This is the second version.');\n"
 _BROKEN = "throw new Error('This version crashes when it starts.');\n"
+_ERRING = """\
+import {{ ServerResponse }} from 'node:http';
+
+const writeHead = ServerResponse.prototype.writeHead as (...all: unknown[]) => ServerResponse;
+ServerResponse.prototype.writeHead = function (this: ServerResponse, ...all: unknown[]) {{
+  return writeHead.apply(this, this.req.url?.startsWith('{path}') ? [500, ...all.slice(1)] : all);
+}} as typeof ServerResponse.prototype.writeHead;
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +61,14 @@ class Versions:
     """Those of the service `key`.
 
     `first`: the source as it is. `second`: one that works, too. `broken`: ends at its start.
+    `erring`: is healthy, and answers `NOTES` with the status 500.
     """
 
     key: str
     first: Version
     second: Version
     broken: Version
+    erring: Version
 
     @classmethod
     def of(cls, key: str, first: Version, settings: "Service", scratch: Path) -> "Versions | None":
@@ -68,6 +81,9 @@ class Versions:
             first=first,
             second=Version.of(source, settings, copy=scratch / "second", lines=_SECOND),
             broken=Version.of(source, settings, copy=scratch / "broken", lines=_BROKEN),
+            erring=Version.of(
+                source, settings, copy=scratch / "erring", lines=_ERRING.format(path=NOTES)
+            ),
         )
 
 

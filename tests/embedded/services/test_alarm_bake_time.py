@@ -18,7 +18,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     data_plane = DataPlane(
         sources={"app": source}, runtime="process", cache_folder=tmp_path / "builds"
     )
-    with EmbeddedAws(data_plane=data_plane, alarm_bake_seconds=BAKE_SECONDS) as aws:
+    with EmbeddedAws(data_plane=data_plane) as aws:
+        aws.watch_alarms_for(BAKE_SECONDS)
         world = World(aws, source, repository="app")
         world.client("cloudwatch").put_metric_alarm(
             AlarmName=world.name,

@@ -152,8 +152,10 @@ def test_each_version_is_content_of_its_own(project: Project, tmp_path: Path) ->
     first = Version.of(source, settings, copy=tmp_path / "first")
     versions = Versions.of("backend", first, settings, tmp_path)
     assert versions is not None
-    assert len({first.tag, versions.second.tag, versions.broken.tag}) == 1 + 1 + 1
+    made = {first.tag, versions.second.tag, versions.broken.tag, versions.erring.tag}
+    assert len(made) == 1 + 1 + 1 + 1
     assert "throw" in (versions.broken.folder / CHANGED_FILE).read_text()
+    assert "[500, ...all" in (versions.erring.folder / CHANGED_FILE).read_text()
     assert (source / CHANGED_FILE).read_text() == "start();\n"
 
 
