@@ -45,13 +45,33 @@ Fault = Callable[[Request, Ask], Answer | None]
 class FaultyAws:
     """Hands requests on, those apart that the fault of the moment takes.
 
-    `fault`: gets every request; absent: all go through.
+    `fault`: gets every request; absent: all go through. `url`: where it listens, on a free port of
+    the loopback interface, which stays the same.
     """
 
     def __init__(self, endpoint_url: str) -> None:
         self._host = urlsplit(endpoint_url).netloc
+        self._port = 0
+        self._server: ThreadingHTTPServer | None = None
         self.fault: Fault | None = None
-        self.url = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def listen(self) -> None:
+        """Takes connections."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), _handler(self))
+        self._server.daemon_threads = True
+        self._port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever).start()
+
+    def refuse(self) -> None:
+        """Takes no connection any more; those that are there stay."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
 
     def answer(self, request: Request, ask: Ask) -> Answer | None:
         """What the client gets."""
@@ -79,9 +99,16 @@ class FaultyAws:
 
 @contextmanager
 def faulty_aws(endpoint_url: str) -> Iterator[FaultyAws]:
-    """A proxy on a free port of the loopback interface, in front of `endpoint_url`."""
+    """A proxy in front of `endpoint_url`."""
     faulty = FaultyAws(endpoint_url)
+    faulty.listen()
+    try:
+        yield faulty
+    finally:
+        faulty.refuse()
 
+
+def _handler(faulty: FaultyAws) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -112,17 +139,7 @@ def faulty_aws(endpoint_url: str) -> Iterator[FaultyAws]:
 
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
         setattr(Handler, f"do_{method}", Handler._handle)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    faulty.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        yield faulty
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return Handler
 
 
 def _action(method: str, path: str, headers: Message, body: bytes) -> str:
