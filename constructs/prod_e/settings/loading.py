@@ -108,10 +108,12 @@ def load_environment(file: Path) -> Environment:
         values = tomllib.loads(text)
     except RecursionError:
         raise SettingsError([f"{_shown(file)}: is nested too deeply"]) from None
-    except ValueError as error:  # A number of thousands of digits is none of tomllib's own errors.
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError([printable(f"{_shown(file)}: is not valid TOML: {error}")]) from None
-    if placeholders := [printable(f"{_shown(file)}: {line}") for line in _placeholders(values)]:
-        raise SettingsError(placeholders)
+    except ValueError:  # Python's own limit, which tomllib knows nothing of.
+        raise SettingsError([f"{_shown(file)}: has a number of thousands of digits"]) from None
+    if unfit := [printable(f"{_shown(file)}: {line}") for line in _unfit_texts(values)]:
+        raise SettingsError(unfit)
     try:
         return Environment.model_validate(values, context=_shown(file))
     except ValidationError as error:
@@ -157,8 +159,8 @@ _EXPECTED = {
 """What pydantic's types of errors allow, in the words of the file."""
 
 
-def _placeholders(values: object) -> Iterator[str]:
-    """Texts that CDKTF would take for placeholders of its own, and replace or choke on."""
+def _unfit_texts(values: object) -> Iterator[str]:
+    """Texts that CDKTF would take for placeholders of its own, or that no program can be given."""
     left: list[tuple[str, object]] = [("", values)]
     while left:
         key, value = left.pop()
@@ -170,6 +172,8 @@ def _placeholders(values: object) -> Iterator[str]:
             left += [(key, inner) for inner in value]
         elif isinstance(value, str) and "TfToken[" in value:
             yield f"{key}: has TfToken[ in it, which CDKTF takes for its own"
+        elif isinstance(value, str) and "\0" in value:
+            yield f"{key}: has the character NUL in it, which ends a text for every program"
 
 
 def _explained(details: ErrorDetails) -> Iterator[str]:

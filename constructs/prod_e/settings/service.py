@@ -337,6 +337,13 @@ class Service(Section):
                     "looks like a secret, and environment variables are readable in the plan, the"
                     " state and the console; give its ARN in `secrets` instead",
                 )
+        for key in ("health_command", "migration_command"):
+            if any(looks_secret("", word) for word in getattr(self, key) or ()):
+                yield (
+                    key,
+                    "has what looks like a secret in it, and commands are readable in the plan, the"
+                    " state and the console; give its ARN in `secrets` and name the variable here",
+                )
         size = sum(len(f"{n}{v}".encode()) + _BYTES_OF_A_VARIABLE for n, v in variables)
         if size > _MOST_BYTES_OF_VARIABLES:
             yield (

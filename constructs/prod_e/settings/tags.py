@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from prod_e.names import ENVIRONMENT_TAG
 from prod_e.settings.fields import Mistake
+from prod_e.settings.secrecy import looks_secret
 
 _TAG = re.compile(r"[\w .:/=+@-]*")
 
@@ -41,3 +42,5 @@ def tag_mistakes(tags: Mapping[str, str]) -> Iterator[Mistake]:
                 " with aws:, values of at most 256, made of letters, digits, spaces and"
                 " _ . : / = + - @",
             )
+        elif looks_secret("", value):
+            yield f"tags.{key}", "looks like a secret, and whoever sees the account reads its tags"

@@ -61,6 +61,15 @@ DIGITS = "\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660\u0661\u06
             with_section("tags", 'Owner = "${TfToken[TOKEN.1]}"'),
             "tags.Owner: has TfToken[ in it",
         ),
+        (
+            with_section("services.backend.environment", 'A = "b\\u0000"'),
+            "services.backend.environment.A: has the character NUL in it",
+        ),
+        (
+            with_service('health_command = ["CMD", "a\\u0000"]'),
+            "services.backend.health_command: has the character NUL in it",
+        ),
+        (with_service(f"cpu_units = {'9' * 5_000}"), "has a number of thousands of digits"),
         (with_section("tags", 'Owner = "a\\tb"'), "tags.Owner: is refused by AWS"),
         (
             with_section("tags", '"Prod-E:environment" = "other"'),
@@ -109,6 +118,23 @@ def test_what_looks_like_a_secret_is_refused_and_never_repeated(
     (message,) = mistakes(tmp_path, toml)
     assert message.startswith(f"services.backend.{table}.{name}: looks like a secret")
     assert value not in message.split(": ", 1)[1] or len(value) == 1
+
+
+@pytest.mark.parametrize(
+    "toml",
+    [
+        with_service('health_command = ["CMD", "psql", "postgres://app:hunter2@db/app"]'),
+        with_service('migration_command = ["migrate", "postgres://app:hunter2@db/app"]')
+        + "[database]\n",
+        with_section("tags", 'Source = "https://app:hunter2@example.com/repository"'),
+    ],
+)
+def test_what_looks_like_a_secret_in_a_command_or_a_tag_is_refused_and_never_repeated(
+    tmp_path: Path, toml: str
+) -> None:
+    (message,) = mistakes(tmp_path, toml)
+    assert "looks like a secret" in message
+    assert "hunter2" not in message
 
 
 @pytest.mark.parametrize(
