@@ -135,7 +135,8 @@ def _patterns(dockerignore: Path) -> Iterator[_Pattern]:
 
 
 _PART = re.compile(
-    r"(?P<folders>\*\*/?)|(?P<some>\*)|(?P<one>\?)"
+    # One after another they are one: tried each by itself they take forever.
+    r"(?P<folders>(?:\*\*/?)+)|(?P<some>\*)|(?P<one>\?)"
     r"|\[(?P<negated>\^?)(?P<members>(?:\\.|[^\]\\])+)\]|\\(?P<escaped>.)|(?P<plain>[^\[\\])"
 )
 

@@ -56,7 +56,9 @@ def content_hash(folder: Path, *, architecture: str = "x86_64") -> str:
         ("../docs", set()),
         ("*/deep", {"docs/deep/more.md"}),
         ("**/deep", {"docs/deep/more.md"}),
+        ("**/**/deep", {"docs/deep/more.md"}),
         ("docs/**", {"docs/guide.md", "docs/deep/more.md"}),
+        ("docs/**/**", {"docs/guide.md", "docs/deep/more.md"}),
         ("*.md", {"README.md"}),
         ("**/*.md", {"README.md", "docs/guide.md", "docs/deep/more.md"}),
         ("**.md", {"README.md", "docs/guide.md", "docs/deep/more.md"}),
@@ -251,6 +253,19 @@ def test_stars_that_could_match_in_many_ways_take_no_time(tmp_path: Path) -> Non
     assert time.monotonic() - begun < 5
     assert "a" * 200 in files
     assert f"{'a' * 200}b" not in files
+
+
+def test_any_folders_named_again_and_again_take_no_time(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").touch()
+    deep = tmp_path.joinpath(*"abcdefghijklmnopqr")
+    deep.mkdir(parents=True)
+    for name in ("x", "y"):
+        (deep / name).touch()
+    (tmp_path / ".dockerignore").write_text(f"{'**/' * 12}x\n")
+    begun = time.monotonic()
+    files = included_files(tmp_path)
+    assert time.monotonic() - begun < 5
+    assert [Path(file).name for file in files] == [".dockerignore", "Dockerfile", "y"]
 
 
 def test_a_folder_in_git_has_its_last_commit_and_says_what_is_not_in_it(tmp_path: Path) -> None:
