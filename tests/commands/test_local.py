@@ -7,14 +7,16 @@ import signal
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from prod_e_ops.demo.project_copy import copy_source
 from prod_e_ops.demo.versions import CHANGED_FILE
+from tests.support.docker_engine import docker_or_skip
 from tests.support.processes import processes_with
 from tests.support.project_folder import PROJECT, TINY, WITH_DATABASE, make_project, prod_e
 from tests.support.running_command import STEP_SECONDS, RunningCommand, running
@@ -70,6 +72,19 @@ def _variables(command: RunningCommand) -> dict[str, str]:
     """The environment of a program that the printed variables lead there."""
     exports = (line.split("export ", 1)[1].strip() for line in command.said if "export " in line)
     return {**os.environ, **dict(export.split("=", 1) for export in exports)}
+
+
+def _registry(variables: Mapping[str, str]) -> str:
+    """The host and port of ECR's registry."""
+    ecr = boto3.client(
+        "ecr",
+        endpoint_url=variables["AWS_ENDPOINT_URL"],
+        region_name=variables["AWS_REGION"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+    )
+    (repository,) = ecr.describe_repositories()["repositories"]
+    return str(repository["repositoryUri"]).partition("/")[0]
 
 
 def _status(project: Path, environment: str) -> dict[str, Any]:
@@ -138,6 +153,36 @@ def test_it_follows_its_sources_serves_other_commands_and_keeps_its_data(
         assert _ask(f"{_url(command)}/notes/{note}")["title"] == "kept"
         _end(command)
     shutil.rmtree(project / ".cache")
+
+
+def test_with_docker_a_push_deploys_and_a_roll_back_returns(project: Path, temporary: Path) -> None:
+    docker = docker_or_skip("node:16-slim")
+    (project / "environments" / "tiny.toml").write_text(TINY)
+    with running(
+        project,
+        *("local", "--runtime", "docker"),
+        variables=os.environ,
+        temporary=temporary,
+        ends_by_itself=True,
+    ) as command:
+        url = _url(command)
+        first = _ask(f"{url}/health")["version"]
+        with (project / "backend" / CHANGED_FILE).open("a") as file:
+            file.write("console.log('This is a change.');\n")
+        pushed = prod_e(project, "push", "backend", "--local", "--yes", "--wait")
+        assert pushed.returncode == 0, pushed.stderr
+        second = _ask(f"{url}/health")["version"]
+        assert second != first
+        command.wait_for(lambda: _said(command, "| This is a change.") is not None)
+        assert _status(project, "tiny-e")["deployment"]["status"] == "SUCCESSFUL"
+
+        back = prod_e(project, "rollback", "backend", "--local", "--yes")
+        assert back.returncode == 0, back.stderr
+        assert _ask(f"{url}/health")["version"] == first
+        registry = _registry(_variables(command))
+        assert docker.run("image", "ls", "--quiet", f"{registry}/*")
+        _end(command)
+    assert not docker.run("image", "ls", "--quiet", f"{registry}/*")
 
 
 def test_two_environments_run_side_by_side(project: Path, temporary: Path) -> None:
