@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 import requests
 
 from embedded_aws import EmbeddedAws
-from tests.embedded.world import World
+from tests.embedded.world import World, eventually, write_source
 
 pytestmark = pytest.mark.slow
 
@@ -140,6 +141,91 @@ def test_services_and_tasks(cli: AwsCli, world: World) -> None:
     assert (ended["lastStatus"], ended["stopCode"]) == ("STOPPED", "UserInitiated")
     cli.run("ecs", "wait", "services-stable", *service)
     assert tasks[0] not in cli.text("taskArns", "ecs", "list-tasks", "--cluster", world.name)
+
+
+def _eventually(what: str, condition: Callable[[], Any]) -> Any:
+    """Each look is a start of the AWS CLI, which takes its time on a busy machine."""
+    return eventually(what, condition, seconds=COMMAND_SECONDS)
+
+
+def _stopped(cli: AwsCli, world: World) -> dict[str, Any]:
+    """A task of the service that has stopped by itself, as AWS's page says how to find it.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-errors.html
+    """
+    of_cluster = ("--cluster", world.name)
+    stopped = (
+        *("ecs", "list-tasks", *of_cluster, "--service-name", "app"),
+        *("--desired-status", "STOPPED"),
+    )
+    task, *_ = _eventually("a task has stopped", lambda: cli.text("taskArns", *stopped))
+    (found,) = cli.json("ecs", "describe-tasks", *of_cluster, "--tasks", task)["tasks"]
+    assert isinstance(found, dict)
+    return found
+
+
+def _events(cli: AwsCli, world: World) -> str:
+    service = ("--cluster", world.name, "--services", "app")
+    return cli.run(
+        *("ecs", "describe-services", *service),
+        *("--query", "services[0].events[].message", "--output", "text"),
+    )
+
+
+def test_why_a_service_does_not_start(cli: AwsCli, world: World) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages.html"""
+    write_source(world.source, f"crash {world.name}")
+    world.create(desiredCount=1)
+    task = _stopped(cli, world)
+    assert task["stoppedReason"] == "Essential container in task exited"
+    assert task["stopCode"] == "EssentialContainerExited"
+    assert task["containers"][0]["exitCode"] == 3
+    said = ("logs", "filter-log-events", "--log-group-name", f"/ecs/{world.name}")
+    assert "it cannot start" in cli.run(*said, "--query", "events[].message")
+
+    def gives_up() -> bool:
+        return "deployment failed: tasks failed to start." in _events(cli, world)
+
+    _eventually("ECS gives up", gives_up)
+    assert "has started 1 tasks: (task " in _events(cli, world)
+    service = ("--cluster", world.name, "--services", "app")
+    state = "services[0].deployments[0].rolloutStateReason"
+    told = "ECS deployment circuit breaker: tasks failed to start."
+    assert told in " ".join(cli.text(state, "ecs", "describe-services", *service))
+
+
+def test_why_an_image_cannot_be_pulled(cli: AwsCli, world: World) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html"""
+    absent = world.container(image=world.image.replace(":latest", f"-{world.name}:latest"))
+    world.create(world.define(absent), desiredCount=1)
+    task = _stopped(cli, world)
+    assert task["stoppedReason"].startswith("CannotPullContainerError: ")
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert "exitCode" not in task["containers"][0]
+
+
+def test_why_a_task_does_not_join_its_load_balancer(cli: AwsCli, world: World) -> None:
+    """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/check-target-health.html"""
+    write_source(world.source, f"unhealthy {world.name}")
+    # As long as ECS does not replace it for that, it can be looked at.
+    world.create(desiredCount=1, healthCheckGracePeriodSeconds=7_200)
+    of_group = ("elbv2", "describe-target-health", "--target-group-arn", world.group)
+    unhealthy = "TargetHealthDescriptions[?TargetHealth.State=='unhealthy'].TargetHealth"
+
+    def targets() -> Any:
+        return json.loads(cli.run(*of_group, "--query", unhealthy, "--output", "json"))
+
+    told = "Health checks failed with these codes: [500]"
+    (health,) = _eventually("a target is unhealthy", targets)
+    assert (health["Reason"], health["Description"]) == ("Target.ResponseCodeMismatch", told)
+    service = ("--cluster", world.name, "--service", "app")
+    cli.run("ecs", "update-service", *service, "--health-check-grace-period-seconds", "0")
+    task = _stopped(cli, world)
+    group = f"(target-group {world.group})"
+    assert task["stoppedReason"] == f"Task failed ELB health checks in {group}"
+    id = task["taskArn"].rpartition("/")[2]
+    event = f"(service app) (task {id}) (port 3000) is unhealthy in {group} due to (reason {told})"
+    assert event in _events(cli, world)
 
 
 def test_a_task_of_its_own_and_what_it_says(cli: AwsCli, world: World) -> None:

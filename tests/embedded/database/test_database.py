@@ -108,7 +108,18 @@ async def until_closed() -> None:
 
 @pytest.fixture(scope="module")
 def database(aws: EmbeddedAws) -> Database:
-    return Database(aws).create(EnableCloudwatchLogsExports=["postgresql"])
+    database = Database(aws)
+    group = f"parameters-{uuid4().hex[:8]}"
+    database.rds.create_db_parameter_group(
+        DBParameterGroupName=group, DBParameterGroupFamily="postgres16", Description="of a test"
+    )
+    database.rds.modify_db_parameter_group(
+        DBParameterGroupName=group,
+        Parameters=[
+            {"ParameterName": "work_mem", "ParameterValue": "8192", "ApplyMethod": "immediate"}
+        ],
+    )
+    return database.create(EnableCloudwatchLogsExports=["postgresql"], DBParameterGroupName=group)
 
 
 def test_it_answers_on_its_port_over_tls_with_the_password_of_its_secret(
@@ -124,6 +135,10 @@ def test_it_answers_on_its_port_over_tls_with_the_password_of_its_secret(
 def test_it_refuses_a_connection_without_tls(database: Database) -> None:
     with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="no encryption"):
         database.query("SELECT 1", tls=False)
+
+
+def test_the_parameters_of_its_group_are_its_servers(database: Database) -> None:
+    assert database.query("SHOW work_mem") == "8MB"
 
 
 def test_two_of_them_have_passwords_of_their_own(aws: EmbeddedAws, database: Database) -> None:

@@ -132,19 +132,19 @@ def _replace_unhealthy(backend: Any, service: Any) -> None:
     running = _running(backend, service)
     grace_seconds = getattr(service, "health_check_grace_period_seconds", None) or 0
     for task in running:
-        reason = tasks.why_unhealthy(task, grace_seconds=grace_seconds)
-        if reason is None:
+        why = tasks.why_unhealthy(task, grace_seconds=grace_seconds)
+        if why is None:
             task.is_unhealthy = False
             continue
         if not getattr(task, "is_unhealthy", False):
             task.is_unhealthy = True
-            tell(service, f"(task {task.id}) is unhealthy: {reason}.")
+            tell(service, why.event)
         is_new = service.rollout.is_in_progress and task.started_by == service.deployments[0]["id"]
         steady = sum(map(tasks.is_steady, running))
         if is_new or steady >= service.desired_count or len(running) >= _maximum(service):
             if is_new:
                 rollouts.count_failure(service, task)
-            _stop(backend, service, task, reason)
+            _stop(backend, service, task, why.stopped_reason)
 
 
 def _start_missing(backend: Any, service: Any) -> None:

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -151,20 +152,40 @@ def _passes_container_checks(task: Any) -> bool:
     return task.health_status == "HEALTHY" if has_checks else True
 
 
-def why_unhealthy(task: Any, *, grace_seconds: float) -> str | None:
-    """The reason to replace a running task, in ECS's words; None if there is none.
+@dataclass(frozen=True, kw_only=True)
+class Unhealthy:
+    """Why a running task is to be replaced, in ECS's words.
+
+    `stopped_reason`: that of the task once it is stopped. `event`: what the service tells of it.
+    """
+
+    stopped_reason: str
+    event: str
+
+
+def why_unhealthy(task: Any, *, grace_seconds: float) -> Unhealthy | None:
+    """None if there is no reason to replace it.
 
     `grace_seconds`: for how long after its start the health checks do not count.
 
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-unhealthy-event-messages.html
     """
     if task.last_status != "RUNNING" or task.desired_status != "RUNNING":
         return None
     if (utcnow() - task.started_at).total_seconds() < grace_seconds:
         return None
     if task.health_status == "UNHEALTHY":
-        return "Task failed container health checks"
+        return Unhealthy(
+            stopped_reason="Task failed container health checks",
+            event=f"(task {task.id}) failed container health checks.",
+        )
     for each in registrations.of_task(task.task_arn):
         if each.state == "unhealthy":
-            return f"Task failed ELB health checks in (target-group {each.group_arn})"
+            group = f"(target-group {each.group_arn})"
+            return Unhealthy(
+                stopped_reason=f"Task failed ELB health checks in {group}",
+                event=f"(task {task.id}) (port {each.port}) is unhealthy in {group} due to (reason"
+                f" {each.description})",
+            )
     return None
