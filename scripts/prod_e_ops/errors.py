@@ -36,7 +36,7 @@ class ProviderUnavailable(OpsError):
         self, context: str, *, provider: str, details: Sequence[str], next_step: str
     ) -> None:
         self.reason = (
-            f"the provider {provider} cannot be had, neither from a mirror on this machine nor from"
+            f"the provider {provider} cannot be found, neither in a mirror on this machine nor in"
             " Terraform's registry"
         )
         super().__init__(f"{context}: {self.reason}.", details=details, next_step=next_step)

@@ -147,7 +147,7 @@ def test_an_output_folder_that_is_a_file_is_told(project: Path) -> None:
     (project / "cdktf.out").write_text("kept")
     told = prod_e(project, "synth")
     assert told.returncode == 2, told.stderr
-    assert "cdktf.out: is no folder; move it away" in told.stderr
+    assert "cdktf.out: is not a folder; move it away" in told.stderr
     assert (project / "cdktf.out").read_text() == "kept"
 
 
@@ -214,7 +214,7 @@ def test_a_missing_provider_is_told(project: Path, tmp_path: Path, aws: Embedded
     variables = {**aws.environment(), "TF_CLI_CONFIG_FILE": str(configuration)}
     for command in (("plan",), ("deploy", "--yes")):
         said = refused(project, *command, status=1, variables=variables)
-        assert "the provider hashicorp/aws cannot be had" in said
+        assert "the provider hashicorp/aws cannot be found" in said
         assert "TF_PLUGIN_MIRROR_DIR" in said
 
 

@@ -70,9 +70,12 @@ def test_the_readmes_way_to_another_environment_works_as_written(tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("Tiny", *ANSWERS, "--no-database"), "'Tiny' is no name of an environment"),
-        (("-e", "Tiny", *ANSWERS, "--no-database"), "'Tiny' is no name of an environment"),
-        (("tiny", *ANSWERS, "--no-database"), "tiny.toml exists already"),
+        (("Tiny", *ANSWERS, "--no-database"), "'Tiny' is not a valid name for an environment"),
+        (
+            ("-e", "Tiny", *ANSWERS, "--no-database"),
+            "'Tiny' is not a valid name for an environment",
+        ),
+        (("tiny", *ANSWERS, "--no-database"), "tiny.toml already exists"),
         (
             ("new-e", "--region", "nowhere", "--source", "backend", "--no-database"),
             "new-e.toml: region: 'nowhere' is not allowed",

@@ -208,7 +208,7 @@ def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path)
     variables = {**os.environ, "TF_CLI_CONFIG_FILE": str(configuration)}
     failed = prod_e(PROJECT, "demo", variables=variables)
     assert failed.returncode == 1
-    assert "hashicorp/aws cannot be had" in failed.stderr
+    assert "hashicorp/aws cannot be found" in failed.stderr
     assert "resources in 3 stacks" in failed.stdout
 
 

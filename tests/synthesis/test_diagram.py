@@ -254,7 +254,9 @@ def test_the_command_writes_the_diagram_where_it_is_told_to(tmp_path: Path) -> N
     assert prod_e(tmp_path, "diagram", "tiny-e", "--output", "-").stdout == written
     refused = prod_e(tmp_path, "diagram", "--output", "gone/diagram.svg")
     assert refused.returncode == 2
-    assert "cannot be written to gone/diagram.svg: No such file or directory" in refused.stderr
+    assert (
+        "Cannot write the diagram to gone/diagram.svg: No such file or directory" in refused.stderr
+    )
     (tmp_path / "environments" / "tiny-e.toml").write_text(
         MINIMAL
         + """[network]
@@ -265,4 +267,4 @@ private_subnet_ids = ["subnet-00000003", "subnet-00000004"]
     )
     refused = prod_e(tmp_path, "diagram")
     assert refused.returncode == 2
-    assert "it uses what is there already (network.vpc_id)" in refused.stderr
+    assert "it uses existing resources (network.vpc_id)" in refused.stderr

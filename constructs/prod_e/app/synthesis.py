@@ -94,7 +94,7 @@ def synthesise(
 def _scratch_beside(output_folder: Path) -> Iterator[str]:
     """A folder to write to before all is moved; those that a kill has left are removed."""
     if output_folder.exists() and not output_folder.is_dir():
-        raise SettingsError([f"{output_folder}: is no folder; move it away, stacks go there"])
+        raise SettingsError([f"{output_folder}: is not a folder; move it away, stacks go there"])
     beginning = f".{output_folder.name}-"
     try:
         output_folder.parent.mkdir(parents=True, exist_ok=True)
@@ -150,8 +150,8 @@ def _read_project_lock(file: Path) -> Sequence[LockedProvider]:
     except (OSError, ValueError) as error:
         raise SettingsError(
             [
-                f"{file.name}: cannot be read: {error}; take it from the commit before, or delete"
-                " it and let `./prod-e providers lock` make it"
+                f"{file.name}: cannot be read: {error}; restore it from the previous commit, or"
+                " delete it and let `./prod-e providers lock` make it"
             ]
         ) from None
 

@@ -131,7 +131,7 @@ def _patterns(dockerignore: Path) -> Iterator[_Pattern]:
             expression = _expression(os.path.normpath(pattern).lstrip("/"))
             yield _Pattern(re.compile(expression), is_exception=text.startswith("!"))
         except (ValueError, re.error):
-            raise ValueError(f"has {text!r} in .dockerignore, which is no pattern") from None
+            raise ValueError(f"has {text!r} in .dockerignore, which is not a pattern") from None
 
 
 _PART = re.compile(

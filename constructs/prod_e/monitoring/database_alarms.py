@@ -17,7 +17,7 @@ def watch_database(database: DatabaseBase, watch: Watch) -> None:
     """
     identifier = database.identifier
     if identifier is None:
-        raise ValueError(f"{database.host} is no RDS instance, so that CloudWatch has no metrics")
+        raise ValueError(f"{database.host} is not an RDS instance: CloudWatch has no metrics of it")
     tell_of_database_events(identifier, watch)
 
     def metric(name: str) -> Metric:

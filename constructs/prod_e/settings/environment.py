@@ -283,7 +283,7 @@ class Environment(Section):
             ):
                 yield (
                     f"services.{key}.host",
-                    f"{host!r} is no name that ACM issues a certificate for; allowed: a name, or"
+                    f"{host!r} is not a name that ACM issues a certificate for; allowed: a name, or"
                     " one whose whole first label is *",
                 )
             wildcards = len(re.findall(r"[*?]", f"{host or ''}{service.path}"))

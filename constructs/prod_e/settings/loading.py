@@ -127,7 +127,7 @@ _MOST_BYTES = 1_000_000
 def _read(file: Path) -> str:
     """The text of a file; raises `OSError` for what is none, such as a pipe, or has no end."""
     if file.exists() and not file.is_file():
-        raise OSError("it is no file")
+        raise OSError("it is not a file")
     with file.open("rb") as stream:
         content = stream.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:

@@ -306,7 +306,7 @@ class Service(Section):
         if self.min_tasks == 0:
             yield (
                 "min_tasks",
-                "0 would be for ever: with no task running there is nothing that scaling could"
+                "0 would be forever: with no task running there is nothing that scaling could"
                 " follow; allowed: 1 or more",
             )
         if self.min_tasks > self.max_tasks:
@@ -375,7 +375,10 @@ class Service(Section):
         for name, value in self.build_args.items():
             key = f"build_args.{name}"
             if not _VARIABLE.fullmatch(name):
-                yield key, "is no build argument's name; allowed: letters, digits and underscores"
+                yield (
+                    key,
+                    "is not a build argument's name; allowed: letters, digits and underscores",
+                )
             if name in RESERVED_BUILD_ARGS:
                 yield key, "is set by prod-e itself; leave it out"
             if not value:

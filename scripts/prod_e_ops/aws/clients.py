@@ -75,7 +75,7 @@ def aws_client(service: str, *, region: str) -> Any:
 def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[None]:
     """Tells whatever goes wrong with AWS inside of it as a message.
 
-    `failed`: the beginning of a sentence, such as `The images of prod-e-backend cannot be listed`.
+    `failed`: the beginning of a sentence, such as `Cannot list the images of prod-e-backend`.
     `left`: in what state that leaves things, a sentence without its capital and its full stop.
 
     Raises `UserMistake` for credentials that are missing, refused or not allowed to, and `OpsError`

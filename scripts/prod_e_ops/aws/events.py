@@ -11,7 +11,7 @@ async def rule_is_enabled(name: str, *, region: str) -> bool:
 
     https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html
     """
-    with aws_errors(f"The EventBridge rule {name} cannot be looked up"):
+    with aws_errors(f"Cannot read the EventBridge rule {name}"):
         events = await in_thread(lambda: aws_client("events", region=region))
         try:
             rule = await in_thread(lambda: events.describe_rule(Name=name))

@@ -395,7 +395,7 @@ def _transfer_failed(error: Exception) -> TransferFailed:
     if isinstance(error, NoDocker):
         return TransferFailed(f"cannot connect to the Docker daemon: {error}")
     said = getattr(error, "explanation", None)  # The daemon's own words.
-    return TransferFailed(str(said or f"the Docker daemon broke off: {_cause(error)}"))
+    return TransferFailed(str(said or f"the Docker daemon closed the connection: {_cause(error)}"))
 
 
 def _line(event: Mapping[str, Any]) -> str:

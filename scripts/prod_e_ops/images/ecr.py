@@ -110,7 +110,7 @@ class Repository:
 
     async def find(self) -> RepositoryFound | None:
         """Its address; None if there is no such repository."""
-        with aws_errors(f"The ECR repository {self.name} cannot be looked up"):
+        with aws_errors(f"Cannot read the ECR repository {self.name}"):
             try:
                 answer = await in_thread(
                     lambda: self._client.describe_repositories(repositoryNames=[self.name])
@@ -129,7 +129,7 @@ class Repository:
 
         What is only a part of an index, without a tag of its own, is no image of its own.
         """
-        with aws_errors(f"The images of {self.name} cannot be listed"):
+        with aws_errors(f"Cannot list the images of {self.name}"):
             try:
                 details = await in_thread(self._image_details)
             except self._client.exceptions.RepositoryNotFoundException:
@@ -145,7 +145,7 @@ class Repository:
 
     async def image(self, reference: str) -> StoredImage | None:
         """The image of that tag or digest (`sha256:...`); None if there is none."""
-        with aws_errors(f"The image {reference} of {self.name} cannot be looked up"):
+        with aws_errors(f"Cannot read the image {reference} of {self.name}"):
             try:
                 answer = await in_thread(
                     lambda: self._client.describe_images(
@@ -176,7 +176,7 @@ class Repository:
         ]
         found = {}
         for start in range(0, len(indexes), _MOST_AT_ONCE):
-            with aws_errors(f"The images of {self.name} cannot be read"):
+            with aws_errors(f"Cannot read the images of {self.name}"):
                 answer = await self._manifests(
                     indexes[start : start + _MOST_AT_ONCE], media_types=_INDEX_TYPES
                 )
@@ -195,7 +195,7 @@ class Repository:
 
         https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-retag.html
         """
-        with aws_errors(f"The image {digest} of {self.name} cannot be read", left="no tag moved"):
+        with aws_errors(f"Cannot read the image {digest} of {self.name}", left="no tag moved"):
             answer = await self._manifests([digest], media_types=_MANIFEST_TYPES)
         if not answer["images"]:
             reasons = [failure.get("failureReason", "") for failure in answer.get("failures", ())]
@@ -242,7 +242,7 @@ class Repository:
         for start in range(0, len(digests), _MOST_AT_ONCE):
             part = digests[start : start + _MOST_AT_ONCE]
             with aws_errors(
-                f"Images of {self.name} cannot be deleted",
+                f"Cannot delete images of {self.name}",
                 left=f"{start} of {len(digests)} were deleted before",
             ):
                 answer = await in_thread(partial(self._delete, part))
@@ -267,7 +267,7 @@ class Repository:
 
         https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
         """
-        with aws_errors("ECR gives no token to log in with"):
+        with aws_errors("Cannot log in to ECR"):
             answer = await in_thread(lambda: self._client.get_authorization_token())
         given = answer["authorizationData"][0]
         user, _, token = base64.b64decode(given["authorizationToken"]).decode().partition(":")
@@ -280,7 +280,7 @@ class Repository:
 
     @cached_property
     def _client(self) -> "ECRClient":
-        with aws_errors("ECR cannot be asked"):
+        with aws_errors("Cannot call ECR"):
             return aws_client("ecr", region=self.region)
 
 

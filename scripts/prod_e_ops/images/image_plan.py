@@ -136,7 +136,7 @@ class ImagePlan:
             )
         others = [tag for tag in self.moves if tag not in (image.content_tag, followed)]
         if others:
-            yield f"  {', '.join(others)} comes to name {image.content_tag} too"
+            yield f"  {', '.join(others)} will name {image.content_tag} too"
         if followed and not self._is_released:
             yield f"  {self._followed_line(followed)}"
 

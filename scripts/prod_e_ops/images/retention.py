@@ -49,7 +49,7 @@ def _needed(use: ImageUse, followed: str | None) -> str | None:
     if use.runs:
         return "a task runs it"
     if use.deployments:
-        return f"the deployment {use.deployments[0]} can be returned to"
+        return f"the deployment {use.deployments[0]} can be rolled back to"
     if use.definitions:
         return f"the task definition {use.definitions[0].name} names it"
     if followed in use.image.tags:

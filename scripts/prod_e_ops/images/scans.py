@@ -68,4 +68,4 @@ def _with_finding(ecr: "ECRClient", repository: Repository, image: StoredImage) 
 
 
 def _failed(repository: Repository) -> str:
-    return f"The scan findings of {repository.name} cannot be read"
+    return f"Cannot read the scan findings of {repository.name}"

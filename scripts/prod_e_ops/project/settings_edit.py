@@ -42,7 +42,9 @@ class SettingsEdit:
         by_hand = f'Set {self.setting} = "{self.new_value}" in it yourself.'
         try:
             if _read(where) != self.before:
-                raise SettingsChanged(f"{self.file} was changed meanwhile.", next_step=by_hand)
+                raise SettingsChanged(
+                    f"{self.file} has changed in the meantime.", next_step=by_hand
+                )
             descriptor, scratch = tempfile.mkstemp(dir=where.parent, prefix=f".{where.name}-")
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

@@ -39,7 +39,7 @@ class ContainerLog:
         fails.
         """
         logs = self._given_client or self._client
-        with aws_errors(f"The log of the task {task_id} cannot be read"):
+        with aws_errors(f"Cannot read the log of the task {task_id}"):
             try:
                 answer = await in_thread(
                     lambda: logs.get_log_events(
@@ -58,5 +58,5 @@ class ContainerLog:
 
     @cached_property
     def _client(self) -> "CloudWatchLogsClient":
-        with aws_errors("CloudWatch Logs cannot be asked"):
+        with aws_errors("Cannot call CloudWatch Logs"):
             return aws_client("logs", region=self._region)

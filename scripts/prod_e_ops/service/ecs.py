@@ -320,16 +320,16 @@ class Deployments:
         return self._elbv2.describe_target_health(TargetGroupArn=arn)
 
     def _errors(self, what: str) -> AbstractContextManager[None]:
-        return aws_errors(f"The {what} of {self.names.service} cannot be looked up")
+        return aws_errors(f"Cannot read the {what} of {self.names.service}")
 
     @cached_property
     def _ecs(self) -> "ECSClient":
-        with aws_errors("ECS cannot be asked"):
+        with aws_errors("Cannot call ECS"):
             return aws_client("ecs", region=self.environment.region)
 
     @cached_property
     def _elbv2(self) -> "ElasticLoadBalancingv2Client":
-        with aws_errors("The load balancer cannot be asked"):
+        with aws_errors("Cannot call Elastic Load Balancing"):
             return aws_client("elbv2", region=self.environment.region)
 
 

@@ -21,7 +21,7 @@ _POLL_SECONDS = 3.0
 # How long a push may take to become a deployment: EventBridge, Step Functions, ECS.
 _BEGIN_SECONDS = 90.0
 
-_NOTHING_KEPT = "ECS keeps no stopped task of it any more, which would say why."
+_NOTHING_KEPT = "ECS no longer keeps its stopped tasks, which would say why."
 
 # ECS itself sets no limit. A new task that pulls, starts and becomes healthy takes minutes.
 _PATIENCE_SECONDS = 3600.0

@@ -27,7 +27,7 @@ async def apply_plan(
     except PlanIsStale:
         prepared.context.terminal.say(
             f"The state of {plan.stack.name} has changed since it was planned. Nothing of that plan"
-            " was applied; what is to be done now:"
+            " was applied. The new plan:"
         )
         (again,) = await prepared.plan_stacks(
             [plan.stack], destroy=plan.destroy, targets=plan.targets

@@ -44,7 +44,7 @@ async def apply_images(
     now = await prepared.look_at_images(plan.stack, options)
     if not all(one.does_as(other) for one, other in zip(plan.images, now, strict=True)):
         prepared.context.terminal.say(
-            "Somebody has pushed or tagged images meanwhile; what is to be done now:"
+            "Somebody has pushed or tagged images in the meantime. The new plan:"
         )
         plan = await _plan_again(prepared, plan, now, yes=yes)
     before = await _newest_before(prepared.environment, plan.images)
@@ -52,8 +52,7 @@ async def apply_images(
         await _build(prepared, plan)
     except PlanIsStale:
         prepared.context.terminal.say(
-            f"The state of {plan.stack.name} has changed since it was planned; what is to be done"
-            " now:"
+            f"The state of {plan.stack.name} has changed since it was planned. The new plan:"
         )
         now = await prepared.look_at_images(plan.stack, options)
         plan = await _plan_again(prepared, plan, now, yes=yes)
@@ -185,7 +184,7 @@ async def _let_tags_agree(plan: ImagePlan) -> tuple[str, Sequence[str]]:
     if missing:
         raise TagsNotMoved(
             f"Tags of {repository.name} name other images than {image.content_tag}:",
-            details=[*missing, "Somebody else moves them at this moment."],
+            details=[*missing, "Somebody else is moving them right now."],
             next_step="Run the command again.",
         )
     return digest, moved

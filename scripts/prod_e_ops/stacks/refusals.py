@@ -89,7 +89,7 @@ def refuse_late_upgrades(plans: Sequence[StackPlan], *, left: str) -> None:
                 left,
             ],
             next_step='Set [database] apply = "immediately" and deploy at a quiet time: the'
-            " database is away for minutes.",
+            " database is unavailable for minutes.",
         )
 
 

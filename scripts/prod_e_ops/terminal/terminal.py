@@ -66,7 +66,7 @@ class Terminal:
         Raises `NoTerminal` if there is no terminal to ask on, `Declined` if the user declines.
         """
         hint = "" if expected else " [y/N]"
-        answer = await self._answer(f"{question}{hint} ", instead="Repeat it with --yes.")
+        answer = await self._answer(f"{question}{hint} ", instead="Run it again with --yes.")
         if answer != expected if expected else answer.lower() not in ("y", "yes"):
             raise Declined(declined)
 

@@ -50,7 +50,7 @@ class DependencyLock:
         except (OSError, ValueError) as error:
             raise UserMistake(
                 f"{self.file} cannot be read: {error}.",
-                next_step=f"Take it from the commit before, or delete it and run `{RENEW}`.",
+                next_step=f"Restore it from the previous commit, or delete it and run `{RENEW}`.",
             ) from None
 
     def hand_out(self, stacks: Sequence[Stack]) -> None:

@@ -132,10 +132,10 @@ def explain(
         )
     if found(r"backend configuration changed|backend initialization required"):
         return UserMistake(
-            f"{failed}: the settings' [state] says another place than the one the state is in.",
+            f"{failed}: the settings' [state] is not where the state is.",
             details=details[:1],
-            next_step=f"Move the state with `npx cdktf deploy {stack} --migrate-state`, or take"
-            " the change of [state] back.",
+            next_step=f"Move the state with `npx cdktf deploy {stack} --migrate-state`, or undo"
+            " the change of [state].",
         )
     if found(r"account id not allowed"):
         return UserMistake(

@@ -325,8 +325,8 @@ class Terraform:
         if finished.was_stuck:
             minutes = round(sign_of_life.limit_seconds / 60)
             raise AwsUnreachable(
-                f"terraform {action} was stopped for the stack {stack.name}: nothing came of it for"
-                f" {minutes} minutes.",
+                f"terraform {action} was stopped for the stack {stack.name}: it made no progress"
+                f" for {minutes} minutes.",
                 details=["What it asks, such as AWS, takes requests and does not answer them."],
                 next_step="Check the network (and AWS_ENDPOINT_URL, if set) and run the command"
                 " again: Terraform continues from its state.",

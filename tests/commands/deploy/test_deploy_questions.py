@@ -120,7 +120,7 @@ def test_what_a_service_may_still_use_is_removed_after_it_and_asked_about_in_its
 
     with Asked(folder, "deploy", *lost, variables=variables) as asked:
         asked.wait_for("Deploy tiny-e to the account")
-        assert "tiny-e-registry is to lose what tiny-e may still use" in asked.said
+        assert "tiny-e-registry will lose what tiny-e may still use" in asked.said
         assert "- aws_ecr_repository" not in asked.said
         asked.answer("y")
         asked.wait_for("Apply this plan of tiny-e-registry: ")

@@ -92,7 +92,7 @@ class TestFollowingLatest:
         }
         assert set(listed) == {digest[:19] for digest in followed.digests()}
         assert {"last", "healthy"} <= {*listed[one[:19]]}
-        table = done.stdout.partition("# ")[2].partition("Which number")[0]
+        table = done.stdout.partition("# ")[2].partition("What should")[0]
         assert "v1.0.0" in table
         assert max(map(len, table.splitlines())) <= 80
         assert listed[one[:19]][0] == "1"
@@ -129,7 +129,7 @@ class TestFollowingLatest:
         before = followed.state()
         done = followed.prod_e("rollback", "backend", "--to", "v1.1.0", "--json")
         assert done.returncode == 0
-        assert "runs v1.1.0 already" in done.stderr
+        assert "already runs v1.1.0" in done.stderr
         assert json.loads(done.stdout)["changed"] is False
         assert followed.state() == before
 

@@ -34,7 +34,7 @@ def test_what_somebody_pushes_before_the_apply_is_not_built_again(
         return plan
 
     content = world.with_the_stack(work).images[0].synthesised.content_tag
-    assert "Somebody has pushed or tagged images meanwhile" in capsys.readouterr().err
+    assert "Somebody has pushed or tagged images in the meantime" in capsys.readouterr().err
     assert world.log == ""
     assert world.tags()[content] == world.tags()[f"git-{commit}"] == before
 

@@ -108,5 +108,5 @@ def test_a_registry_that_does_not_answer_is_not_taken_for_an_empty_one(world: Wo
 def test_without_an_answer_of_ecr_nothing_is_planned(world: World) -> None:
     done = world.prod_e("plan", AWS_ENDPOINT_URL_ECR="http://127.0.0.1:1")
     assert done.returncode == 1
-    assert "of tiny-e-api cannot be looked up" in done.stderr
+    assert "Cannot read the image" in done.stderr
     assert "Plan tiny-e" not in done.stderr

@@ -75,7 +75,7 @@ def test_files_that_change_during_the_build_are_noticed(running: World) -> None:
         )
     )
     failed = running.push()
-    _assert_failed(running, failed, "changed while it was built", before=before, exit_status=2)
+    _assert_failed(running, failed, "changed during the build", before=before, exit_status=2)
     assert running.tags() == before
 
 

@@ -20,7 +20,7 @@ def test_in_an_empty_account_nobody_who_has_not_agreed_gets_a_repository(empty: 
     asked = empty.push()
     assert asked.returncode == 2
     assert "has no ECR repository tiny-e-api in us-west-2" in asked.stderr
-    assert "Repeat it with --yes." in asked.stderr
+    assert "Run it again with --yes." in asked.stderr
     assert empty.built == 0
 
 
@@ -121,7 +121,7 @@ def test_changes_that_are_not_committed_are_in_the_commits_tag(world: World) -> 
     assert f"git-{commit[:12]}-dirty" in done["tags"]
     released = world.push("--release", "v1.0.0")
     assert released.returncode == 0, released.stderr
-    assert "api has changes that are not committed: no commit is what v1.0.0" in released.stderr
+    assert "api has uncommitted changes: v1.0.0" in released.stderr
     image = world.registry.image(REPOSITORY, done["digest"])
     assert f"COMMIT={commit}-dirty" in image["config"]["Env"]
 
@@ -163,7 +163,7 @@ def test_an_image_that_the_tasks_could_not_run_is_pushed_without_the_tag_that_th
     before = world.pushed()
     done = world.push("--platform", "linux/arm64", "--json")
     assert done.returncode == 0, done.stderr
-    assert "could not run this image" in done.stderr
+    assert "which cannot run this image" in done.stderr
     result = json.loads(done.stdout)
     assert result["tags"] == [world.content_tag("arm64")]
     assert result["tags"] != before["tags"][:1]

@@ -218,7 +218,7 @@ def test_a_provider_that_the_mirror_lacks_is_asked_of_the_registry(
     mirror = unpacked_mirror(tmp_path / "mirror")
     terraform = TerraformFolder(tmp_path)
     terraform.write(terraform={"required_providers": {"docker": {"source": "kreuzwerker/docker"}}})
-    with pytest.raises(ProviderUnavailable, match="kreuzwerker/docker cannot be had") as failure:
+    with pytest.raises(ProviderUnavailable, match="kreuzwerker/docker cannot be found") as failure:
         terraform.init(
             {
                 "TF_PLUGIN_MIRROR_DIR": str(mirror),

@@ -98,7 +98,7 @@ def test_a_provider_that_no_mirror_has_is_named(terraform: TerraformFolder) -> N
     failure = failure_of(lambda: terraform.init({"TF_CLI_CONFIG_FILE": str(configuration)}))
     assert isinstance(failure, ProviderUnavailable)
     assert failure.exit_status == 1
-    assert "the provider hashicorp/aws cannot be had" in failure.message
+    assert "the provider hashicorp/aws cannot be found" in failure.message
     assert "was not found in any of the search locations" in failure.details[0]
     assert "Initializing" not in failure.details[0]
     assert "TF_PLUGIN_MIRROR_DIR" in str(failure.next_step)

@@ -63,7 +63,7 @@ def test_what_ecr_has_not_is_built_and_gets_every_tag() -> None:
     assert found.moves == (CONTENT, COMMIT, "latest")
     assert list(found.lines()) == [
         f"api: ECR has no {CONTENT}: it is built and pushed",
-        f"  {COMMIT} comes to name {CONTENT} too",
+        f"  {COMMIT} will name {CONTENT} too",
         f"  latest moves from content-ffffffffffffffff (pushed 2026-11-20 10:00 UTC) to {CONTENT}",
     ]
 

@@ -421,7 +421,7 @@ def test_a_certificate_that_is_there_gives_https(
                     secret_arn="arn",
                 )
             ),
-            "db is no RDS instance",
+            "db is not an RDS instance",
         ),
     ],
 )

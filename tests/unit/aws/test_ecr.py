@@ -288,7 +288,7 @@ def test_a_deletion_that_fails_says_how_many_were_deleted_before(
     digests = [f"sha256:{number}" for number in range(101)]
     expect_deletion(ecr, digests[:100])
     ecr.add_client_error("batch_delete_image", "ServerException")
-    with pytest.raises(AwsFailed, match="Images of tiny-e-backend cannot be deleted") as failure:
+    with pytest.raises(AwsFailed, match="Cannot delete images of tiny-e-backend") as failure:
         asyncio.run(repository.delete(digests))
     assert failure.value.details == ("100 of 101 were deleted before.",)
 
@@ -322,9 +322,9 @@ def test_a_login_is_user_and_token_for_the_registrys_host(
 @pytest.mark.parametrize(
     ("call", "operation", "told"),
     [
-        ("find", "describe_repositories", "The ECR repository tiny-e-backend cannot be looked up"),
-        ("images", "describe_images", "The images of tiny-e-backend cannot be listed"),
-        ("login", "get_authorization_token", "ECR gives no token to log in with"),
+        ("find", "describe_repositories", "Cannot read the ECR repository tiny-e-backend"),
+        ("images", "describe_images", "Cannot list the images of tiny-e-backend"),
+        ("login", "get_authorization_token", "Cannot log in to ECR"),
     ],
 )
 def test_a_question_that_fails_says_what_was_asked(

@@ -236,15 +236,15 @@ def test_a_question_that_fails_says_what_was_asked(
     deployments: Deployments, ecs: Stubber, call: str, operation: str, what: str
 ) -> None:
     ecs.add_client_error(operation, "ServerException")
-    with pytest.raises(AwsFailed, match=f"The {what} of tiny-e-backend cannot be looked up"):
+    with pytest.raises(AwsFailed, match=f"Cannot read the {what} of tiny-e-backend"):
         asyncio.run(getattr(deployments, call)())
 
 
 @pytest.mark.parametrize(
     ("attribute", "service_", "told"),
     [
-        ("_ecs", "ecs", "ECS cannot be asked"),
-        ("_elbv2", "elbv2", "The load balancer cannot be asked"),
+        ("_ecs", "ecs", "Cannot call ECS"),
+        ("_elbv2", "elbv2", "Cannot call Elastic Load Balancing"),
     ],
 )
 def test_aws_is_asked_in_the_environments_region(

@@ -147,6 +147,6 @@ def test_a_list_of_revisions_that_fails_says_what_was_asked(
         return await anext(deployments.task_definitions(), None)
 
     ecs.add_client_error("list_task_definitions", "ServerException")
-    told = "The task definitions of tiny-e-backend cannot be looked up"
+    told = "Cannot read the task definitions of tiny-e-backend"
     with pytest.raises(AwsFailed, match=told):
         asyncio.run(first())

@@ -220,8 +220,8 @@ def test_a_name_that_is_not_utf_8_is_hashed(tmp_path: Path) -> None:
         ("gone", "'gone' is not a folder; allowed: a folder of the project with a Dockerfile"),
         ("a-file", "'a-file' is not a folder; allowed:"),
         ("empty", "'empty' has no Dockerfile; allowed: a folder of the project with a Dockerfile"),
-        ("wrong", "'wrong' has '[a' in .dockerignore, which is no pattern; allowed:"),
-        ("void", "'void' has '!' in .dockerignore, which is no pattern; allowed:"),
+        ("wrong", "'wrong' has '[a' in .dockerignore, which is not a pattern; allowed:"),
+        ("void", "'void' has '!' in .dockerignore, which is not a pattern; allowed:"),
     ],
 )
 def test_a_source_that_cannot_be_built_is_told_with_its_file_and_key(

@@ -79,7 +79,7 @@ class TestPruning:
         ("needed", "reason"),
         [
             (use("a", runs=True), "a task runs it"),
-            (use("a", deployments=("d1",)), "the deployment d1 can be returned to"),
+            (use("a", deployments=("d1",)), "the deployment d1 can be rolled back to"),
             (use("a", definitions=(NAMED,)), "the task definition task:7 names it"),
             (use("followed"), "the settings have the service run the tag followed"),
             (use("v1.2.3"), "it is the release v1.2.3"),

@@ -46,7 +46,7 @@ def push(tmp_path: Path) -> Push:
         ({"tags": ("a/b",)}, "--tag a/b is not a tag that ECR takes"),
         ({"tags": ("content-0123",)}, "such a tag names one build for good"),
         ({"tags": ("v1.0.0",)}, "looks like a version"),
-        ({"platform": "linux/riscv64"}, "--platform linux/riscv64 is none that ECS has"),
+        ({"platform": "linux/riscv64"}, "--platform linux/riscv64 is not one that ECS has"),
     ],
 )
 def test_a_wrong_option_is_refused(push: Push, options: dict[str, object], told: str) -> None:

@@ -139,7 +139,7 @@ MISTAKES = [
             with_section(
                 "load_balancer", 'domain_name = "a.com"\nhosted_zone_id = "Z0123"'
             ).replace("[services.backend]", f'[services.backend]\nhost = "{host}"'),
-            f"services.backend.host: '{host}' is no name that ACM issues a certificate for;",
+            f"services.backend.host: '{host}' is not a name that ACM issues a certificate for;",
         )
         for host in ("api-*.a.com", "x.*.a.com", "ap?.a.com")
     ),

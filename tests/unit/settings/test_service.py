@@ -62,7 +62,7 @@ MISTAKES = [
     ),
     (
         with_service("min_tasks = 0\ndesired_tasks = 0"),
-        "services.backend.min_tasks: 0 would be for ever: with no task running",
+        "services.backend.min_tasks: 0 would be forever: with no task running",
     ),
     (
         with_service("port = 65536"),
@@ -210,7 +210,7 @@ MISTAKES = [
     ),
     (
         with_service("[services.backend.build_args]\n'A-B' = 'x'"),
-        "services.backend.build_args.A-B: is no build argument's name; allowed: letters, digits",
+        "services.backend.build_args.A-B: is not a build argument's name; allowed: letters, digits",
     ),
     (
         with_service("[services.backend.build_args]\nEDITION = ''"),

@@ -99,13 +99,13 @@ async def push_image(
     plan = await plan_push(project, project.environment(environment_name), key, options)
     if not plan.fits_tasks:
         terminal.say(
-            f"Warning: tasks of {key} run on {plan.service.architecture} by the settings and"
-            f" could not run this image, so {plan.service.image_tag} does not move to it."
+            f"Warning: the settings run tasks of {key} on {plan.service.architecture}, which cannot"
+            f" run this image: {plan.service.image_tag} does not move to it."
         )
     if plan.release and plan.is_dirty:
         terminal.say(
-            f"Warning: {project.shown(plan.folder)} has changes that are not committed: no commit"
-            f" is what {plan.release} will be."
+            f"Warning: {project.shown(plan.folder)} has uncommitted changes: {plan.release}"
+            " will match no commit."
         )
     docker, found = await _check(plan, context, yes=options.yes)
     if options.wait:
@@ -218,8 +218,8 @@ async def _build(
         now = await read_source(project, plan.environment, plan.key, architecture=plan.architecture)
         if now.content_hash != build.content_hash:
             raise SourceChanged(
-                f"Files in {plan.folder} changed while it was built, so nobody knows what is in"
-                " the image.",
+                f"Files in {plan.folder} changed during the build: what is in the image is"
+                " unknown.",
                 details=["Nothing was pushed."],
                 next_step="Run the command again.",
             )

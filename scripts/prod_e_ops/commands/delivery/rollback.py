@@ -98,8 +98,8 @@ async def roll_back(
         to = proposal.image.digest
         if not yes:
             chosen = await terminal.choose(
-                f"Which number, tag, digest or task definition is {deployments.names.service} in"
-                f" the account {account} to run?",
+                f"What should {deployments.names.service} in the account {account} run: which"
+                " number, tag, digest or task definition?",
                 proposal=str(state.candidates.index(proposal) + 1),
                 instead=f"--yes takes {proposal.name}; --to names another one.",
             )
@@ -110,7 +110,7 @@ async def roll_back(
     target = await resolve_target(project, state, to)
     runs_it = runs_already(state, target)
     if runs_it and target.change is None:
-        terminal.say(f"{deployments.names.service} runs {target.name} already.")
+        terminal.say(f"{deployments.names.service} already runs {target.name}.")
         if as_json:
             terminal.result(to_json(RollbackResult.of(state, target, None)))
         return
@@ -123,7 +123,7 @@ async def roll_back(
     # Whoever chose from the list has answered the question, unless there is more to know.
     if not yes and not (is_chosen and warning is None):
         await terminal.confirm(
-            f"Let {deployments.names.service} in the account {account} go back to {target.name}?"
+            f"Roll {deployments.names.service} in the account {account} back to {target.name}?"
         )
     deployment = None
     if not runs_it:

@@ -75,8 +75,8 @@ def deploy(
         bool,
         typer.Option(
             "--move-latest",
-            help="Let latest, or the tag that the settings follow, name this source's image though"
-            " ECR had it already: after a rollback, or another's push.",
+            help="Move latest, or the tag that the settings follow, to this source's image even if"
+            " ECR has it already: after a rollback, or someone else's push.",
         ),
     ] = False,
 ) -> None:
@@ -166,8 +166,8 @@ class _Deployment:
             prepared.context.terminal.say(line)
         for plan in later:
             prepared.context.terminal.say(
-                f"{plan.stack.name} is to lose what {prepared.environment.name} may still use: its"
-                " removal is planned, and asked about, after that is deployed."
+                f"{plan.stack.name} will lose what {prepared.environment.name} may still use: that"
+                f" is planned, and asked about, once {prepared.environment.name} is deployed."
             )
         await self._ask(
             f"Deploy {prepared.environment.name} to the account {prepared.account},"

@@ -77,7 +77,7 @@ async def write_diagram(
     name = environment.name
     if existing := [key for key in environment.existing if not key.startswith("cluster.")]:
         raise UserMistake(
-            f"{name} cannot be drawn: it uses what is there already ({', '.join(existing)}), and"
+            f"{name} cannot be drawn: it uses existing resources ({', '.join(existing)}), and"
             " the diagram shows what an environment makes."
         )
     await synthesise(context, name)
@@ -94,7 +94,7 @@ async def write_diagram(
         file.write_text(svg, "utf-8")
     except OSError as error:
         raise UserMistake(
-            f"The diagram cannot be written to {file}: {error.strerror}.",
+            f"Cannot write the diagram to {file}: {error.strerror}.",
             next_step="Name another file with --output.",
         ) from None
     if as_json:

@@ -158,8 +158,8 @@ async def _agree(context: Context, given: "Environment", account: str, *, yes: b
     )
     if not yes:
         await context.terminal.confirm(
-            f"Make it in the account {account}, and destroy it in the end?",
-            declined="Nothing was made.",
+            f"Create it in the account {account}, and destroy it at the end?",
+            declined="Nothing was created.",
         )
 
 

@@ -92,13 +92,13 @@ async def write_settings(context: Context, name: str | None, *, options: InitOpt
     name = name or await terminal.ask("Name of the environment", proposal="test-e")
     if not _NAME.fullmatch(name):
         raise UserMistake(
-            f"{name!r} is no name of an environment.",
-            next_step="Take lower-case letters, digits and single hyphens, starting with a letter.",
+            f"{name!r} is not a valid name for an environment.",
+            next_step="Use lower-case letters, digits and single hyphens, starting with a letter.",
         )
     file = folder / f"{name}.toml"
     if file.exists():
         raise UserMistake(
-            f"{project.shown(file)} exists already.",
+            f"{project.shown(file)} already exists.",
             details=["Nothing was written."],
             next_step="Edit it, or take another name.",
         )

@@ -98,7 +98,7 @@ async def plan_push(
         known = {platform: name for name, platform in PLATFORMS.items()}
         if options.platform not in known:
             raise InvalidOption(
-                f"--platform {options.platform} is none that ECS has.",
+                f"--platform {options.platform} is not one that ECS has.",
                 next_step=f"Name one of {', '.join(known)}, or leave it out for the settings'"
                 f" {PLATFORMS[architecture]}.",
             )

@@ -117,7 +117,7 @@ async def _to_revision(project: Project, state: ServiceState, name: str) -> Roll
         active = await _newest_names(deployments, 5)
         raise TaskDefinitionMissing(
             f"The task definition {name} {problem}.",
-            details=[f"Active are, the newest first: {', '.join(active) or 'none'}", _UNCHANGED],
+            details=[f"Active, newest first: {', '.join(active) or 'none'}", _UNCHANGED],
         )
     reference = reference_in(definition.image, repository=repository.name)
     if reference is None:
