@@ -5,6 +5,7 @@ import json
 import ssl
 import threading
 import time
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -25,7 +26,8 @@ class Load:
     waits between an answer and its next request. `tls`: how a server is verified, for an https URL.
 
     `statuses`: how often each HTTP status came. `broken`: requests that ended without an answer.
-    `versions`: what JSON answers with status 200 had as `version`.
+    `versions`: what JSON answers with status 200 had as `version`. `seconds`: how long each answer
+    took, in the order in which they came.
     """
 
     url: str
@@ -35,6 +37,7 @@ class Load:
     statuses: Counter[int] = field(default_factory=Counter)
     broken: int = 0
     versions: set[str] = field(default_factory=set)
+    seconds: "array[float]" = field(default_factory=lambda: array("d"), repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _is_over: threading.Event = field(default_factory=threading.Event, repr=False)
     _threads: list[threading.Thread] = field(default_factory=list, repr=False)
@@ -94,10 +97,12 @@ class Load:
         )
         path = self.url.split(place.netloc, 1)[1] or "/"
         while not self._is_over.is_set():
+            began = time.perf_counter()
             try:
                 connection.request("GET", path)
                 answer = connection.getresponse()
-                self._note(answer.status, answer.read())
+                body = answer.read()
+                self._note(answer.status, body, seconds=time.perf_counter() - began)
             except (OSError, http.client.HTTPException):
                 connection.close()
                 with self._lock:
@@ -105,8 +110,9 @@ class Load:
             self._is_over.wait(self.pause_seconds)
         connection.close()
 
-    def _note(self, status: int, body: bytes) -> None:
+    def _note(self, status: int, body: bytes, *, seconds: float) -> None:
         with self._lock:
             self.statuses[status] += 1
+            self.seconds.append(seconds)
             if status == HTTPStatus.OK and b'"version"' in body:
                 self.versions.add(json.loads(body)["version"])

@@ -20,7 +20,7 @@ BACKEND_RUNS = DataPlane(
 )
 
 
-def serving_backend(aws: EmbeddedAws) -> World:
+def serving_backend(aws: EmbeddedAws, *, log_level: str = "info") -> World:
     """Two tasks of the service that use the DB instance `notes`."""
     world = World(aws, BACKEND, repository="backend")
     rds = world.client("rds")
@@ -64,6 +64,7 @@ def serving_backend(aws: EmbeddedAws) -> World:
             {
                 **place,
                 "PORT": "3000",
+                "LOG_LEVEL": log_level,
                 "DB_PASSWORD_LIFETIME_SECONDS": "6",
                 # Connections are made all the time, so that some meet each moment of a change.
                 "DB_CONNECTION_LIFETIME_SECONDS": "1",
