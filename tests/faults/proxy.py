@@ -42,6 +42,12 @@ Fault = Callable[[Request, Ask], Answer | None]
 """Answers a request, having asked AWS or not; None: the connection is cut without an answer."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Terraform makes thirty requests at once, and a busy machine is slow to take them.
+    request_queue_size = 128
+
+
 class FaultyAws:
     """Hands requests on, those apart that the fault of the moment takes.
 
@@ -61,8 +67,7 @@ class FaultyAws:
 
     def listen(self) -> None:
         """Takes connections."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", self._port), _handler(self))
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever).start()
 
