@@ -1,6 +1,7 @@
 """IAM policies in which a wildcard needs a reason."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -11,6 +12,12 @@ from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from constructs import Construct
 
 from prod_e.doc import Doc
+
+_MOST_OF_TRUST = 2_048
+"""Characters of a trust policy, white space left out.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +72,18 @@ def policy_document(*statements: Statement) -> str:
     )
 
 
+def trust_policy(statement: Statement) -> str:
+    """The JSON of a role's trust policy: who may assume it.
+
+    Raises `ValueError` for one that is longer than AWS takes.
+    """
+    document = policy_document(statement)
+    length = len(re.sub(r"\s", "", document))
+    if length > _MOST_OF_TRUST:
+        raise ValueError(f"a trust policy of {length} characters; AWS allows {_MOST_OF_TRUST}")
+    return document
+
+
 class ServiceRole(Construct):
     """An IAM role that one AWS service of this account may assume, with an inline policy.
 
@@ -90,7 +109,7 @@ class ServiceRole(Construct):
             principal={"Service": service},
             conditions={"StringEquals": {"aws:SourceAccount": account_id}},
         )
-        role = IamRole(self, "role", name=name, assume_role_policy=policy_document(trust))
+        role = IamRole(self, "role", name=name, assume_role_policy=trust_policy(trust))
         self.arn = role.arn
         self._name = name
         self.name = role.name

@@ -64,6 +64,14 @@ class PlanRefused(UserMistake):
     """A plan does what nobody has agreed to, such as losing data: it is not applied."""
 
 
+class LeftOver(OpsError):
+    """AWS has what a deployment would create, and nobody has said that it is to be taken over."""
+
+
+class NotTakenOver(UserMistake):
+    """AWS has what a deployment would create, and it may not, or cannot, be taken over."""
+
+
 class DestroyRefused(UserMistake):
     """The settings protect the environment against being destroyed."""
 

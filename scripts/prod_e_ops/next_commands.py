@@ -23,10 +23,22 @@ def plan(environment: str) -> str:
     return f"{_launcher()} plan {environment}"
 
 
-def deploy(environment: str, *, allow_data_loss: Sequence[str] = ()) -> str:
-    """Deploys the environment; `allow_data_loss`: the addresses of what may be lost."""
-    allowed = (f" --allow-data-loss={shlex.quote(address)}" for address in allow_data_loss)
-    return f"{_launcher()} deploy {environment}{''.join(allowed)}"
+def deploy(
+    environment: str,
+    *,
+    allow_data_loss: Sequence[str] = (),
+    take_over: bool = False,
+    yes: bool = False,
+) -> str:
+    """Deploys the environment.
+
+    `allow_data_loss`: the addresses of what may be lost. `take_over`: whether what AWS has of it
+    comes into the state. `yes`: whether nothing is asked.
+    """
+    options = [f"--allow-data-loss={shlex.quote(address)}" for address in allow_data_loss]
+    options += ["--take-over"] if take_over else []
+    options += ["--yes"] if yes else []
+    return " ".join((_launcher(), "deploy", environment, *options))
 
 
 def push(service: str, *, environment: str) -> str:

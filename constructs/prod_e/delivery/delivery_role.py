@@ -10,7 +10,7 @@ from constructs import Construct
 
 from prod_e.account import Account
 from prod_e.doc import Doc
-from prod_e.iam import Statement, policy_document
+from prod_e.iam import Statement, policy_document, trust_policy
 
 _ISSUER = "token.actions.githubusercontent.com"
 _AUDIENCE = "sts.amazonaws.com"
@@ -21,7 +21,7 @@ class DeliveryRole(Construct):
 
     It may push images to the given repositories and pull from them, and nothing else.
 
-    `role`: the resource.
+    `role`: the resource. Raises `ValueError` for a trust policy that is longer than AWS takes.
 
     https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/configuring-openid-connect-in-amazon-web-services
     """
@@ -57,7 +57,7 @@ class DeliveryRole(Construct):
                 }
             },
         )
-        self.role = IamRole(self, "role", name=name, assume_role_policy=policy_document(trust))
+        self.role = IamRole(self, "role", name=name, assume_role_policy=trust_policy(trust))
         self.arn = self.role.arn
         IamRolePolicy(
             self,

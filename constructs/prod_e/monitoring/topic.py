@@ -58,6 +58,7 @@ class AlarmTopic(Construct):
             enable_key_rotation=True,
             deletion_window_in_days=_DAYS_UNTIL_DELETION,
             policy=policy_document(*_key_statements(account)),
+            tags={"Name": f"{name}-alarms"},
         )
         KmsAlias(self, "alias", name=f"alias/{name}-alarms", target_key_id=self.key.key_id)
         self.topic = SnsTopic(

@@ -9,6 +9,8 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 
+# The library detect-secrets has these forms too, and its entropy takes UUIDs, digests and paths for
+# secrets, which would be refused.
 _VALUES = (
     re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"),  # a URL with a password
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),

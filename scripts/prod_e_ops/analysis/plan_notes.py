@@ -90,8 +90,11 @@ def _setting(change: Change, key: str, environment: "Environment") -> str:
 
 
 def _newest_image(change: Change, environment: "Environment") -> Iterator[str]:
-    """A service that is changed in place deploys whatever its tag names by then."""
-    if change.type != "aws_ecs_service":
+    """A service that is changed in place deploys whatever its tag names by then.
+
+    Other tags alone begin no deployment.
+    """
+    if change.type != "aws_ecs_service" or {*change.changed_keys} <= {"tags", "tags_all"}:
         return
     for key, settings in environment.services.items():
         names = _names(environment, key)

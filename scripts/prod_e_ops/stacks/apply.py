@@ -121,8 +121,8 @@ def _what_is_left(
         yield from (f"  {address}" for address in unsure)
     if prepared.context.processes.stopped_at_once or unsure:
         yield (
-            f"Look with `{next_commands.plan(prepared.environment.name)}` before you run the"
-            " command again."
+            f"Run the command again: {next_commands.deploy(prepared.environment.name)} names what"
+            " AWS has of it and the state does not, and offers to take it over."
         )
     else:
         yield "Run the command again to go on from there."

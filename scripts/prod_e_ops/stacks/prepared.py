@@ -24,6 +24,7 @@ from prod_e_ops.stacks.synthesis import synthesise
 from prod_e_ops.terminal.terminal import Step
 from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.imports import forget_imports
 from prod_e_ops.terraform.left_running import AppliedIn
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.plan_changes import PlanSummary
@@ -201,6 +202,8 @@ async def prepare_stacks(
             account = step.outcome = await check_account(environment)
         wanted = [s for s in project.stacks(environment.name) if only in (None, s.name)]
         await wait_for_left_running(context, wanted)
+        for stack in wanted:
+            forget_imports(stack)  # A command that was killed has left them.
         with terminal.step("Initialise Terraform") as step:
             stacks, skipped = await initialise(
                 terraform,
@@ -216,14 +219,18 @@ async def prepare_stacks(
             terminal.say(warning)
         for skip in skipped:
             terminal.say(f"- {skip.stack.name} is skipped: {skip.reason}.")
-        yield PreparedStacks(
-            context=context,
-            environment=environment,
-            account=account,
-            terraform=terraform,
-            stacks=stacks,
-            skipped=skipped,
-        )
+        try:
+            yield PreparedStacks(
+                context=context,
+                environment=environment,
+                account=account,
+                terraform=terraform,
+                stacks=stacks,
+                skipped=skipped,
+            )
+        finally:
+            for stack in stacks:
+                forget_imports(stack)
 
 
 async def wait_for_left_running(context: Context, stacks: Sequence[Stack]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prod_e.dependency_lock import LOCK_FILE
+from prod_e.names import ENVIRONMENT_TAG
 from prod_e_ops.errors import (
     CredentialsMissing,
     DependencyLockMismatch,
@@ -20,6 +21,12 @@ from prod_e_ops.terminal.processes import without_colour
 from prod_e_ops.terraform.dependency_lock import RENEW
 
 _MOST_DETAILS = 12
+
+_THERE_ALREADY = (
+    r"already\s?exists?|alreadyownedbyyou|already(associated|inuse)|\.duplicate\b"
+    r"|duplicate(loadbalancername|targetgroupname|listener|item)|priorityinuse|not\s+idempotent"
+)
+"""AWS's codes, and the provider's words, for what is there."""
 
 
 @dataclass(frozen=True)
@@ -173,11 +180,20 @@ def explain(
             " try again. If it was only left unfinished by a run that was interrupted, keep it:"
             f" `{untaint(stack, protected)}`.",
         )
+    details = [
+        *(details or ["It gave no reason."]),
+        *([f"All that Terraform wrote: {log}"] if log else []),
+    ]
+    if found(_THERE_ALREADY):
+        return OpsError(
+            f"{failed}: AWS has something already that it creates.",
+            details=details,
+            next_step=f"Run it again: what has this environment's tag, {ENVIRONMENT_TAG}, it offers"
+            " to take over. Anything else is not known to be this environment's: rename or delete"
+            " it, or give it that tag.",
+        )
     return OpsError(
         f"{failed}.",
-        details=[
-            *(details or ["It gave no reason."]),
-            *([f"All that Terraform wrote: {log}"] if log else []),
-        ],
+        details=details,
         next_step="Fix this and run it again: Terraform continues from its state.",
     )

@@ -306,5 +306,26 @@ def test_many_errors_are_cut_short_and_counted() -> None:
     assert failure.details[-2:] == ("and 8 more", "3 resources were applied.")
 
 
+@pytest.mark.parametrize(
+    "summary",
+    [
+        "ELBv2 Load Balancer (tiny-e-alb) already exists",
+        "creating IAM Role (a): operation error IAM: CreateRole, EntityAlreadyExists: Role with",
+        "creating CloudWatch Logs Log Group (/ecs/a): ResourceAlreadyExistsException: The",
+        "creating Security Group (a): InvalidGroup.Duplicate: The security group 'a'",
+        "creating S3 Bucket (a): BucketAlreadyOwnedByYou: Your previous request",
+        "creating RDS DB Instance (a): DBInstanceAlreadyExists: DB instance",
+        "creating WAFv2 WebACL (a): WAFDuplicateItemException: AWS WAF couldn't",
+        "creating ELBv2 Listener Rule: PriorityInUse: Priority '100' is currently in use",
+        "creating ECS Service (a): Creation of service was not idempotent",
+    ],
+)
+def test_what_aws_has_already_can_be_taken_over_by_the_next_run(summary: str) -> None:
+    failure = explain("apply", "tried-e", [Diagnostic(summary)])
+    assert "AWS has something already that it creates" in failure.message
+    assert failure.details == (summary,)
+    assert "prod-e:environment" in str(failure.next_step)
+
+
 def test_a_failure_without_a_reason_says_so() -> None:
     assert explain("plan", "tried-e", []).details == ("It gave no reason.",)

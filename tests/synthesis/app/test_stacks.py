@@ -1,11 +1,19 @@
 """An environment's stacks: names, providers, state, account."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from prod_e_ops.stacks.take_over.kind_table import (
+    KINDS,
+    LISTENER,
+    LISTENER_RULE,
+    SECURITY_GROUP_RULE,
+)
 from tests.support.synthesised import MINIMAL
+from tests.support.variants import VARIANTS, filled_in
 
 
 def test_the_seed_has_three_stacks(seed: Any) -> None:
@@ -57,6 +65,22 @@ def test_everything_made_has_the_name_of_its_environment(seed: Any, synthesised:
         for stack in stacks.values():
             (provider,) = stack.values["provider"]["aws"]
             assert provider["default_tags"][0]["tags"]["prod-e:environment"] == name
+
+
+FOUND_OTHERWISE = {LISTENER, LISTENER_RULE, SECURITY_GROUP_RULE, "aws_acm_certificate"}
+"""By what they are a part of; a certificate not at all."""
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda path: path.stem)
+def test_what_is_found_by_its_name_tag_is_the_only_one_of_its_type_with_it(
+    synthesised: Any, variant: Path
+) -> None:
+    by_tag = {kind.type for kind in KINDS if not kind.named_by} - FOUND_OTHERWISE
+    for stack in synthesised(filled_in(variant)).values():
+        for type in by_tag:
+            resources = stack.values.get("resource", {}).get(type, {}).values()
+            names = [resource["tags"]["Name"] for resource in resources]
+            assert len(names) == len(set(names)), type
 
 
 def test_a_subnet_has_as_many_tags_as_aws_takes_and_no_more(synthesised: Any) -> None:

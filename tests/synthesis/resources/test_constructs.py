@@ -13,6 +13,7 @@ from prod_e import (
     ContainerHealthCheck,
     Database,
     DatabaseBase,
+    DeliveryRole,
     EcrImage,
     FargateService,
     FargateTaskDefinition,
@@ -360,6 +361,17 @@ def test_a_certificate_that_is_there_gives_https(
             "port = 80; allowed: 1024 to 65535",
         ),
         (lambda *_: Scaling(cpu_target_percent=95), "allowed: 10 to 90"),
+        (
+            lambda stack, _: DeliveryRole(
+                stack,
+                "x",
+                name="push",
+                github_repository="us/app",
+                repository_arns=[],
+                branch="b" * 2_048,
+            ),
+            "AWS allows 2048",
+        ),
         (lambda *_: Waf(requests_per_5_minutes_and_address=1), "allowed: 10 to"),
         (
             lambda stack, network: Database(stack, "x", network=network, backup_days=36),

@@ -22,7 +22,9 @@ SAMPLES: Mapping[str, Sequence[object]] = {
     "environment": ["staging-e"],
     "name": ["prove-0a1b2c"],
     "service": ["backend"],
+    "take_over": [False, True],
     "wait": [False, True],
+    "yes": [False, True],
 }
 
 

@@ -201,6 +201,11 @@ def test_a_service_that_is_changed_takes_the_newest_image(
     )
 
 
+def test_other_tags_of_a_service_begin_no_deployment(environment: Environment) -> None:
+    before = {"name": "tiny-e-backend", "tags_all": {}}
+    assert not notes(changed("aws_ecs_service", before, tags_all={"Owner": "us"}), environment)
+
+
 @pytest.mark.parametrize(
     ("environment", "now", "told"),
     [

@@ -38,6 +38,8 @@ from prod_e_ops.stacks.refusals import (
 from prod_e_ops.stacks.render import show_plans, total_counts
 from prod_e_ops.stacks.repository_images import delete_images, images_lost
 from prod_e_ops.stacks.results import DeployResult
+from prod_e_ops.stacks.take_over.orphans import tell_orphans
+from prod_e_ops.stacks.take_over.take_over import take_over
 from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terraform.parallel import for_each
 
@@ -46,12 +48,14 @@ from prod_e_ops.terraform.parallel import for_each
 class DeployOptions:
     """What the user asks of a deployment; see `prod-e deploy --help`.
 
-    `yes`: asks nothing. `may_lose`: the addresses of resources that hold data and may be destroyed
-    or replaced. `as_json`: stdout is for the result alone.
+    `yes`: asks nothing but whether to take over what is there, which `takes_over` answers.
+    `may_lose`: the addresses of resources that hold data and may be destroyed or replaced.
+    `as_json`: stdout is for the result alone.
     """
 
     images: ImageOptions
     yes: bool = False
+    takes_over: bool = False
     may_lose: Collection[str] = ()
     as_json: bool = False
 
@@ -79,6 +83,14 @@ def deploy(
             " ECR has it already: after a rollback, or someone else's push.",
         ),
     ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Let Terraform import what AWS has of the environment and no state names, left by"
+            " a run that was interrupted; --yes alone does not.",
+        ),
+    ] = False,
 ) -> None:
     """Deploy an environment: plan, ask, apply that plan, verify.
 
@@ -89,6 +101,7 @@ def deploy(
     """
     options = DeployOptions(
         yes=yes,
+        takes_over=take_over,
         may_lose=frozenset(allow_data_loss or ()),
         images=ImageOptions(rebuild=rebuild, move_followed=move_latest),
         as_json=json,
@@ -106,13 +119,15 @@ async def deploy_environment(
     """Plans, asks, applies what was shown, and looks whether ECS kept what was deployed.
 
     Raises `PlanRefused` for a plan that loses data, `StackNotDeployable` for images that cannot be
-    built here, and `DeploymentFailed` if ECS does not keep what was deployed.
+    built here, `LeftOver` for what AWS has and nobody takes over, and `DeploymentFailed` if ECS
+    does not keep what was deployed.
     """
     terminal = context.terminal
     async with prepare_stacks(context, environment_name) as prepared:
         name = prepared.environment.name
         plans = await prepared.plan(options.images)
         refuse_skipped(prepared.skipped_besides(plans))
+        plans = await take_over(prepared, plans, agreed=options.takes_over, yes=options.yes)
         if any(not plan.is_empty for plan in plans):
             pushed = await _Deployment(prepared=prepared, options=options).make(plans)
             await verify_services(prepared.environment, context.terminal, pushed=pushed)
@@ -124,6 +139,7 @@ async def deploy_environment(
                 terminal.say(line)
             # A job that is run again must not turn green because there was nothing to deploy.
             await verify_services(prepared.environment, terminal)
+        await tell_orphans(prepared)
         outputs: dict[str, str] = {}
         for of_stack in await for_each(prepared.stacks, prepared.terraform.outputs):
             outputs |= of_stack

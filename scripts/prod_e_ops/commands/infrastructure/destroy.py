@@ -18,6 +18,7 @@ from prod_e_ops.stacks.refusals import refuse_protected
 from prod_e_ops.stacks.render import show_plans
 from prod_e_ops.stacks.repository_images import delete_images, images_lost
 from prod_e_ops.stacks.results import DestroyResult, StackPlanResult
+from prod_e_ops.stacks.take_over.orphans import tell_orphans
 from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terraform.parallel import for_each
 
@@ -81,6 +82,7 @@ async def destroy_environment(
                 await delete_images(prepared, plan)
                 await apply_plan(prepared, plan, agree=agree)
         context.terminal.say(f"{environment.name} is gone.")
+        await tell_orphans(prepared)
         if as_json:
             context.terminal.result(to_json(_result(environment, plans)))
 

@@ -1,0 +1,1 @@
+"""What AWS has of an environment and no state names: found by its tag, taken over or told."""

@@ -1,0 +1,216 @@
+"""Which of the things that AWS has a planned resource would be made beside, or instead of."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prod_e.names import ENVIRONMENT_TAG
+from prod_e_ops.stacks.take_over.inventory import Inventory
+from prod_e_ops.stacks.take_over.kind_table import (
+    IDENTITY_PROVIDER,
+    KIND_OF,
+    LISTENER,
+    LISTENER_RULE,
+    ROLE,
+    SECURITY_GROUP_RULE,
+)
+from prod_e_ops.stacks.take_over.kinds import Thing
+from prod_e_ops.terraform.plan_changes import Change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What is there of a resource that a plan creates.
+
+    `id`: what Terraform imports it by; empty where it may not be taken over. `why_not`: a sentence
+    without its subject, which then says why, and what to do.
+    """
+
+    address: str
+    id: str = ""
+    why_not: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """What AWS has of one environment, for finding planned resources in it.
+
+    `tagged`: what has the environment's tag. `held`: the ids and ARNs in the states of the project,
+    and in which. `leaving`: those of them that the plans themselves destroy.
+    """
+
+    environment: str
+    inventory: Inventory
+    tagged: Sequence[Thing]
+    held: Mapping[str, str]
+    leaving: Collection[str] = ()
+
+    def find(self, created: Sequence[Change]) -> Iterator[Found]:
+        """What is there of these; nothing of those that are not."""
+        networks = set(self.held)
+        # What a network consists of belongs to one that is held, or taken over itself.
+        for change in sorted(created, key=lambda change: change.type != "aws_vpc"):
+            for found in self._find(change, networks):
+                if found.id:
+                    networks.add(found.id)
+                yield found
+
+    def _find(self, change: Change, networks: Collection[str]) -> Iterator[Found]:
+        if change.type in _CHILDREN:
+            for id in _CHILDREN[change.type](self, change.after):
+                yield Found(address=change.address, id=id)
+            return
+        there = [
+            thing
+            for thing in self._named(change)
+            if thing.arn not in self.leaving and self._belongs(thing, change, networks)
+        ]
+        ours = [each for each in there if each.tags.get(ENVIRONMENT_TAG) == self.environment]
+        free = [thing for thing in ours if thing.arn not in self.held]
+        if len(free) == 1 and len(there) == 1:
+            yield Found(address=change.address, id=free[0].id)
+        elif len(free) > 1:
+            yield Found(
+                address=change.address,
+                why_not=f"is there {len(free)} times: {', '.join(thing.arn for thing in free)};"
+                " delete all but the one that is to stay",
+            )
+        elif ours and not free:
+            yield Found(
+                address=change.address,
+                why_not=f"is there, as {ours[0].arn}, in the state {self.held[ours[0].arn]}: rename"
+                " one of the two, or move it with `terraform state mv`",
+            )
+        elif there and not ours:
+            yield Found(
+                address=change.address,
+                why_not=f"is there, as {there[0].arn}, and its tag {ENVIRONMENT_TAG} does not name"
+                f" {self.environment}: rename or delete it, or give it that tag if it is",
+            )
+
+    def _named(self, change: Change) -> Iterator[Thing]:
+        kind = KIND_OF.get(change.type)
+        if kind is None:
+            return
+        tags = change.after.get("tags_all") or change.after.get("tags") or {}
+        name = change.after.get(kind.named_by) if kind.named_by else tags.get("Name")
+        if not name:
+            return
+        if change.type in (ROLE, IDENTITY_PROVIDER):
+            thing = self.inventory.of_iam(change.type, name)
+            yield from [thing] if thing else []
+            return
+        for thing in self.tagged:
+            if thing.kind is kind and thing.name == name and self.inventory.look(thing) is not None:
+                yield thing
+
+    def _belongs(self, thing: Thing, change: Change, networks: Collection[str]) -> bool:
+        """Whether something of EC2's is in the VPC that the planned one is to be in."""
+        its = self.inventory.look(thing) or {}
+        attachments = its.get("Attachments") or [{}]
+        vpc = its.get("VpcId") or attachments[0].get("VpcId")
+        if not thing.in_a_vpc or vpc is None or thing.kind.type == "aws_vpc":
+            return True
+        planned = change.after.get("vpc_id")
+        return vpc == planned if planned else vpc in networks
+
+    def below(self, parent: str, type: str) -> Iterator[tuple[Thing, Mapping[str, Any]]]:
+        """What of a type no state holds, whose ARN begins with that, and what AWS says of it."""
+        for thing in self.tagged:
+            is_free = thing.kind.type == type and thing.arn not in self.held
+            if is_free and thing.arn.startswith(parent) and (its := self.inventory.look(thing)):
+                yield thing, its
+
+    def is_ours(self, id: str | None) -> bool:
+        """Whether something that cannot be created twice has the environment's tag."""
+        return id is not None and any(thing.arn == id for thing in self.tagged)
+
+
+def _listeners(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
+    if balancer := after.get("load_balancer_arn"):
+        parent = balancer.replace(":loadbalancer/", ":listener/") + "/"
+        for thing, its in matching.below(parent, LISTENER):
+            if its["Port"] == after["port"]:
+                yield thing.id
+
+
+def _listener_rules(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
+    if listener := after.get("listener_arn"):
+        parent = listener.replace(":listener/", ":listener-rule/") + "/"
+        for thing, its in matching.below(parent, LISTENER_RULE):
+            if its["Priority"] == str(after["priority"]):
+                yield thing.id
+
+
+def _security_group_rules(
+    matching: Matching, after: Mapping[str, Any], *, is_egress: bool
+) -> Iterator[str]:
+    for thing, its in matching.below("sgr-", SECURITY_GROUP_RULE):
+        group, direction = its["GroupId"], its["IsEgress"]
+        if (
+            direction is is_egress
+            and group == after.get("security_group_id")
+            and _peer_and_ports(its) == _planned_peer_and_ports(after)
+        ):
+            yield thing.id
+
+
+def _peer_and_ports(rule: Mapping[str, Any]) -> tuple[Any, ...]:
+    protocol = str(rule["IpProtocol"])
+    ports = (None, None) if protocol == "-1" else (rule.get("FromPort"), rule.get("ToPort"))
+    group = rule.get("ReferencedGroupInfo", {}).get("GroupId")
+    return (protocol, *ports, group, rule.get("CidrIpv4"), rule.get("PrefixListId"))
+
+
+def _planned_peer_and_ports(after: Mapping[str, Any]) -> tuple[Any, ...]:
+    keys = ("referenced_security_group_id", "cidr_ipv4", "prefix_list_id")
+    ports = (after.get("from_port"), after.get("to_port"))
+    return (str(after.get("ip_protocol")), *ports, *(after.get(key) for key in keys))
+
+
+def _route_table(matching: Matching, after: Mapping[str, Any]) -> Mapping[str, Any]:
+    table = after.get("route_table_id")
+    for thing in matching.tagged:
+        if thing.arn == table:
+            return matching.inventory.look(thing) or {}
+    return {}
+
+
+def _routes(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
+    table, destination = after.get("route_table_id"), after.get("destination_cidr_block")
+    for route in _route_table(matching, after).get("Routes", ()):
+        if route.get("DestinationCidrBlock") == destination:
+            yield f"{table}_{destination}"
+
+
+def _route_table_associations(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
+    subnet = after.get("subnet_id")
+    for association in _route_table(matching, after).get("Associations", ()):
+        if matching.is_ours(subnet) and association.get("SubnetId") == subnet:
+            yield f"{subnet}/{after['route_table_id']}"
+
+
+def _key_aliases(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
+    key = matching.inventory.ask("kms", "describe_key", KeyId=after["name"])
+    if key and matching.is_ours(key["KeyMetadata"]["Arn"]):
+        yield after["name"]
+
+
+_CHILDREN = {
+    LISTENER: _listeners,
+    LISTENER_RULE: _listener_rules,
+    "aws_vpc_security_group_ingress_rule": lambda m, after: _security_group_rules(
+        m, after, is_egress=False
+    ),
+    "aws_vpc_security_group_egress_rule": lambda m, after: _security_group_rules(
+        m, after, is_egress=True
+    ),
+    "aws_route": _routes,
+    "aws_route_table_association": _route_table_associations,
+    "aws_kms_alias": _key_aliases,
+}
+"""What has no name of its own, or no tags, and is found by what it is a part of.
+
+What AWS writes anew over what is there needs no finding: the policies of roles, buckets and topics,
+targets of rules, scalable targets, dashboards.
+"""

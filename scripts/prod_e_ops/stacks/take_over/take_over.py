@@ -1,0 +1,142 @@
+"""Lets Terraform import what AWS has of an environment and no state names.
+
+A command that was killed, an answer that was lost, a state that is gone: AWS then has what the next
+deployment would make again, and either cannot or pays for twice. It is looked for before anything
+is applied, whenever something is to be created: of a VPC, AWS would make a second one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from prod_e.names import ENVIRONMENT_TAG
+from prod_e_ops import next_commands
+from prod_e_ops.aws.clients import aws_errors
+from prod_e_ops.aws.threads import in_thread
+from prod_e_ops.errors import LeftOver, NoTerminal, NotTakenOver
+from prod_e_ops.project.project import Stack
+from prod_e_ops.stacks.model import StackPlan
+from prod_e_ops.stacks.prepared import PreparedStacks
+from prod_e_ops.stacks.take_over.inventory import Inventory
+from prod_e_ops.stacks.take_over.matching import Found, Matching
+from prod_e_ops.stacks.take_over.states import held_ids
+from prod_e_ops.terraform.imports import write_imports
+
+_MOST_ROUNDS = 3
+"""A load balancer is found first, then its listener, then that one's rules."""
+
+_Imports = Mapping[Stack, Mapping[str, str]]
+"""What each stack imports: ids by address."""
+
+
+async def take_over(
+    prepared: PreparedStacks, plans: list[StackPlan], *, agreed: bool, yes: bool
+) -> list[StackPlan]:
+    """The plans, made anew so that they import what is there of what they would create.
+
+    Nothing is changed here, and nothing of what is there is lost by it: the new plans are shown,
+    judged and asked about like any other. `agreed`: to what is found. `yes`: whether the next
+    command is to ask nothing.
+
+    Raises `LeftOver` if something is found, nobody has agreed, and there is no terminal to ask on;
+    `Declined` if the user does not agree; `NotTakenOver` for what may not be taken.
+    """
+    imports: _Imports = {}
+    name = prepared.environment.name
+    for _ in range(_MOST_ROUNDS):
+        found = await _look(prepared, plans)
+        if not found:
+            break
+        imports = {
+            stack: {**imports.get(stack, {}), **found.get(stack, {})}
+            for stack in (*imports, *found)
+        }
+        plans = await _plan_with(prepared, plans, {stack: imports[stack] for stack in found})
+    else:
+        if left := await _look(prepared, plans):
+            raise NotTakenOver(
+                f"AWS has more of {name} than {_MOST_ROUNDS} plans have found:",
+                details=[*_lines(left), "Nothing was changed."],
+                next_step="Import it yourself: https://developer.hashicorp.com/terraform/cli/import",
+            )
+    if imports:
+        await _agree(prepared, _lines(imports), agreed=agreed, yes=yes)
+    return plans
+
+
+async def _agree(
+    prepared: PreparedStacks, lines: Sequence[str], *, agreed: bool, yes: bool
+) -> None:
+    terminal, name = prepared.context.terminal, prepared.environment.name
+    what = f"AWS has what no state of {name} names, and it has the tag {ENVIRONMENT_TAG} = {name}"
+    if agreed:
+        terminal.say(f"{what}. Terraform takes it over:")
+        for line in lines:
+            terminal.say(f"  {line}")
+        return
+    question = "Shall Terraform take it over? The plan that does is shown next, and asked about."
+    try:
+        await terminal.confirm("\n".join((f"{what}:", *(f"  {line}" for line in lines), question)))
+    except NoTerminal:
+        raise LeftOver(
+            f"{what}:",
+            details=[*lines, "Nothing was changed."],
+            next_step="If a run was interrupted, or its state is gone, let Terraform take it over:"
+            f" {next_commands.deploy(name, take_over=True, yes=yes)}",
+        ) from None
+
+
+async def _look(prepared: PreparedStacks, plans: Sequence[StackPlan]) -> _Imports:
+    if not any(plan.summary.created for plan in plans):
+        return {}
+    environment = prepared.environment
+    held = await held_ids(prepared)
+    leaving = {
+        change.before[key]
+        for plan in plans
+        for change in plan.summary.destroyed
+        for key in ("id", "arn")
+        if change.before.get(key)
+    }
+
+    def find() -> Mapping[Stack, Sequence[Found]]:
+        inventory = Inventory.of(environment.region, prepared.account)
+        matching = Matching(
+            environment=environment.name,
+            inventory=inventory,
+            tagged=inventory.tagged(environment.name),
+            held=held,
+            leaving=leaving,
+        )
+        return {plan.stack: list(matching.find(plan.summary.created)) for plan in plans}
+
+    with aws_errors(f"It cannot be told what AWS has of {environment.name}"):
+        found = await in_thread(find)
+    refused = [each for of_stack in found.values() for each in of_stack if each.why_not]
+    if refused:
+        raise NotTakenOver(
+            "AWS has what this deployment would create, and it is not taken over:",
+            details=[*(f"{e.address} {e.why_not}" for e in refused), "Nothing was changed."],
+            next_step=f"Then run it again: {next_commands.deploy(environment.name)}",
+        )
+    return {
+        stack: {each.address: each.id for each in of_stack}
+        for stack, of_stack in found.items()
+        if of_stack
+    }
+
+
+async def _plan_with(
+    prepared: PreparedStacks, plans: Sequence[StackPlan], imports: _Imports
+) -> list[StackPlan]:
+    for stack, ids in imports.items():
+        write_imports(stack, ids)
+    made = await prepared.plan_stacks([plan.stack for plan in plans if plan.stack in imports])
+    anew = {plan.stack: plan for plan in made}
+    return [
+        replace(anew[plan.stack], images=plan.images) if plan.stack in anew else plan
+        for plan in plans
+    ]
+
+
+def _lines(imports: _Imports) -> Sequence[str]:
+    return [f"{address}: {id}" for ids in imports.values() for address, id in sorted(ids.items())]
