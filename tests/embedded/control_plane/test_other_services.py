@@ -56,6 +56,48 @@ def test_a_scalable_target_keeps_its_tags(clients: Clients) -> None:
     assert scaling.list_tags_for_resource(ResourceARN=arn)["Tags"] == {"Owner": "me"}
 
 
+def test_what_moto_does_not_list_by_its_tags_is_listed(clients: Clients) -> None:
+    name = f"tagged-{uuid4().hex[:8]}"
+    tags = [{"Key": "Of", "Value": name}]
+    ec2, rds = clients("ec2"), clients("rds")
+    balancing, events = clients("elbv2"), clients("events")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    made = [
+        clients("ecr").create_repository(repositoryName=name, tags=tags)["repository"][
+            "repositoryArn"
+        ],
+        events.put_rule(Name=name, ScheduleExpression="rate(1 day)", Tags=tags)["RuleArn"],
+        rds.create_db_parameter_group(
+            DBParameterGroupName=name,
+            DBParameterGroupFamily="postgres16",
+            Description="d",
+            Tags=tags,
+        )["DBParameterGroup"]["DBParameterGroupArn"],
+    ]
+    balancer = balancing.create_load_balancer(Name=name, Subnets=[subnet])["LoadBalancers"][0]
+    answer = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]
+    listener = balancing.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=80,
+        DefaultActions=answer,
+        Tags=tags,
+    )["Listeners"][0]["ListenerArn"]
+    rule = balancing.create_rule(
+        ListenerArn=listener,
+        Conditions=[{"Field": "path-pattern", "Values": ["/"]}],
+        Priority=1,
+        Actions=answer,
+        Tags=tags,
+    )["Rules"][0]["RuleArn"]
+    pages = clients("resourcegroupstaggingapi").get_paginator("get_resources")
+    found = pages.paginate(TagFilters=[{"Key": "Of", "Values": [name]}]).search(
+        "ResourceTagMappingList[].ResourceARN"
+    )
+    assert sorted(found) == sorted([*made, listener, rule])
+
+
 def test_a_saved_query_is_kept_until_it_is_deleted(clients: Clients) -> None:
     logs = clients("logs")
     name = f"queries-{uuid4().hex[:8]}/errors"

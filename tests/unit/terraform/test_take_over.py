@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from prod_e_ops.errors import Declined, LeftOver, NoTerminal, NotTakenOver, OpsError
+from prod_e_ops.errors import AccessDenied, Declined, LeftOver, NoTerminal, NotTakenOver, OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.take_over import take_over as module
@@ -86,6 +86,21 @@ def test_where_nothing_is_found_nothing_is_planned_or_asked(
     (plan,) = taken(prepared, monkeypatch, [], agreed=False)
     assert plan.summary.created
     assert (prepared.plans, prepared.said) == ([], [])
+
+
+def test_credentials_that_may_not_list_by_tags_may_still_deploy(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look(*_: object) -> dict[Stack, dict[str, str]]:
+        raise AccessDenied("It cannot be told: the credentials may not do that.")
+
+    monkeypatch.setattr(module, "_look", look)
+    plan = StackPlan(stack=Stack("tiny-e", prepared.folder), summary=PlanSummary())
+    given = cast("Any", prepared)
+    assert asyncio.run(take_over(given, [plan], agreed=False, yes=True)) == [plan]
+    assert len(prepared.said) == 1
+    with pytest.raises(AccessDenied):
+        asyncio.run(take_over(given, [plan], agreed=True, yes=True))
 
 
 def test_after_three_plans_the_rest_is_named(

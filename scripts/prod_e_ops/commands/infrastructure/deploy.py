@@ -166,7 +166,8 @@ class _Deployment:
         """Shows the plans, asks once for all of them, and applies them in their order.
 
         What the main stack may still hold is removed after that, by a plan with a question of its
-        own: the repository of a service that is taken away, say.
+        own: the repository of a service that is taken away, say. Stacks that imported something are
+        planned again too.
 
         Gives the services whose followed tag was pushed; see `apply_images`.
         """
@@ -193,7 +194,10 @@ class _Deployment:
         pushed: dict[str, datetime] = {}
         for plan in now:
             pushed |= await self._apply(plan)
-        for plan in await prepared.plan_stacks([plan.stack for plan in later]):
+        # A listener's rule that was imported is read otherwise afterwards, and changes once more:
+        # https://github.com/hashicorp/terraform-provider-aws/pull/39413
+        again = [plan.stack for plan in plans if plan in later or plan.summary.imported]
+        for plan in await prepared.plan_stacks(again):
             if not plan.is_empty:
                 await self._agree(plan)
                 await self._apply(plan)

@@ -61,6 +61,7 @@ async def destroy_environment(
         stacks = [stack for stack, found in zip(stacks, existing, strict=True) if found]
         if not stacks:
             context.terminal.say(f"Nothing of {environment.name} exists.")
+            await tell_orphans(prepared)
             if as_json:
                 context.terminal.result(to_json(_result(environment, [])))
             return

@@ -12,7 +12,7 @@ from prod_e.names import ENVIRONMENT_TAG
 from prod_e_ops import next_commands
 from prod_e_ops.aws.clients import aws_errors
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.errors import LeftOver, NoTerminal, NotTakenOver
+from prod_e_ops.errors import AccessDenied, LeftOver, NoTerminal, NotTakenOver
 from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
@@ -43,7 +43,14 @@ async def take_over(
     imports: _Imports = {}
     name = prepared.environment.name
     for _ in range(_MOST_ROUNDS):
-        found = await _look(prepared, plans)
+        try:
+            found = await _look(prepared, plans)
+        except AccessDenied as error:
+            if agreed:
+                raise
+            # Credentials that may deploy need not be able to list what has a tag.
+            prepared.context.terminal.say(f"{error.message} It is not looked for.")
+            return plans
         if not found:
             break
         imports = {
