@@ -4,9 +4,9 @@
 
 Commands and Terraform are killed, answers of AWS are lost or are none, AWS throttles or cannot be
 reached: in the first deployment of an environment, or in one that changes it, at a request to AWS
-that the seed draws. After each, `prod-e deploy` is run until it succeeds, three times at most. A
-plan has to be empty then, and the embedded AWS has to have nothing that no state of Terraform
-names. The exit status is 1 if any was not as it is to be; the logs of these are kept.
+that the seed draws. After each, `prod-e deploy --take-over` is run until it succeeds, three times
+at most. A plan has to be empty then, and the embedded AWS has to have nothing that no state of
+Terraform names. The exit status is 1 if any was not as it is to be; the logs of these are kept.
 
 The same seed draws the same faults; which request is the twentieth differs between runs, because
 Terraform makes many at a time.

@@ -101,7 +101,7 @@ class Trial:
         commands, begun = 0, time.monotonic()
         left = self._what_is_left(status)
         while left and commands < MOST_COMMANDS:
-            left = self._what_is_left(self._run(*_DEPLOY))
+            left = self._what_is_left(self._run(*_DEPLOY, "--take-over"))
             commands += 1
         seconds = time.monotonic() - begun
         problems += left

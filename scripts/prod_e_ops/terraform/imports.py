@@ -14,7 +14,9 @@ _FILE = "prod-e-imports.tf.json"
 def write_imports(stack: Stack, ids: Mapping[str, str]) -> None:
     """Lets the stack's next plans import these, and nothing else. `ids`: by address."""
     blocks = [{"to": address, "id": id} for address, id in sorted(ids.items())]
-    (stack.folder / _FILE).write_text(json.dumps({"import": blocks}), "utf-8")
+    file = stack.folder / _FILE
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"import": blocks}), "utf-8")
 
 
 def forget_imports(stack: Stack) -> None:
