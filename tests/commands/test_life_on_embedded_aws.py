@@ -16,7 +16,7 @@ from prod_e_ops.demo.front_door import CLIENTS
 from tests.support.docker_engine import docker_or_skip
 from tests.support.processes import processes_with
 from tests.support.project_folder import (
-    PROJECT,
+    ENVIRONMENTS,
     TINY,
     WITH_DATABASE,
     make_project,
@@ -43,6 +43,10 @@ def temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
+def seed_project(folder: Path) -> Path:
+    return make_project(folder, **{"prod-e": (ENVIRONMENTS / "prod-e.toml").read_text()})
+
+
 UNDER_LOAD = {
     "Deploy a new version under load": 0,
     "Deploy a version that crashes": 0,
@@ -61,11 +65,13 @@ TOLD = {
 
 @pytest.mark.timeout(1_260)
 @pytest.mark.parametrize("runtime", ["process", "docker"])
-def test_the_demo_shows_the_life_of_the_seed_system(temporary: Path, runtime: str) -> None:
+def test_the_demo_shows_the_life_of_the_seed_system(
+    tmp_path: Path, temporary: Path, runtime: str
+) -> None:
     if runtime == "docker":
         docker_or_skip("node:16-slim")
     finished = prod_e(
-        PROJECT,
+        seed_project(tmp_path / "project"),
         *("demo", "--json", "--runtime", runtime),
         variables={**os.environ, "TMPDIR": str(temporary)},
         timeout_seconds=1_200,
@@ -206,7 +212,7 @@ def test_without_the_provider_the_demo_says_so_and_does_the_rest(tmp_path: Path)
         f'provider_installation {{ filesystem_mirror {{ path = "{tmp_path}" }} }}\n'
     )
     variables = {**os.environ, "TF_CLI_CONFIG_FILE": str(configuration)}
-    failed = prod_e(PROJECT, "demo", variables=variables)
+    failed = prod_e(seed_project(tmp_path / "project"), "demo", variables=variables)
     assert failed.returncode == 1
     assert "hashicorp/aws cannot be found" in failed.stderr
     assert "resources in 3 stacks" in failed.stdout

@@ -1,6 +1,7 @@
 """What all sources have in common, read from their own text."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,24 @@ def dataclasses() -> Iterator[tuple[str, str, set[str]]]:
 
 
 FOUND = list(dataclasses())
+
+
+READ_THE_USERS_SETTINGS = {
+    "tests/programs/test_launcher.py",
+    "tests/unit/settings/test_loading.py",
+    "tests/unit/sources/test_reference.py",
+}
+"""The tests to which it is no matter what they say, as long as they are right."""
+
+
+def test_what_a_user_changes_in_the_settings_fails_no_test() -> None:
+    reads = re.compile(r"PROJECT / [\"']environments|(?:prod_e\(\s*|folder=)PROJECT\b")
+    found = {
+        file.relative_to(PROJECT).as_posix()
+        for file in (PROJECT / "tests").rglob("*.py")
+        if reads.search(file.read_text("utf-8"))
+    }
+    assert found == READ_THE_USERS_SETTINGS
 
 
 @pytest.mark.parametrize(
