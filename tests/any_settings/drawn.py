@@ -12,7 +12,7 @@ from typing import Any, Self
 from hypothesis import strategies as st
 
 from prod_e.settings import Environment
-from tests.support.variants import VARIANTS, filled_in
+from tests.support.project.variants import VARIANTS, filled_in
 
 Table = dict[str, Any]
 Path = tuple[str, ...]

@@ -13,7 +13,7 @@ from prod_e.app.synthesis import synthesise
 from prod_e.settings import SettingsError, load_environment
 from prod_e_ops.terraform.runner import Terraform
 from tests.any_settings.drawn import NearlyRight
-from tests.support.terraform_program import TerraformFolder
+from tests.support.terraform.terraform_program import TerraformFolder
 
 _DOCKER = "kreuzwerker/docker"
 

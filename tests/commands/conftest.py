@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.project_folder import TINY, make_project, prod_e
-from tests.support.service_on_aws import CONTENT, ServiceOnAws
-from tests.support.written_project import STATE
+from tests.support.aws.service_on_aws import CONTENT, ServiceOnAws
+from tests.support.project.project_folder import TINY, make_project, prod_e
+from tests.support.project.written_project import STATE
 
 
 @pytest.fixture(scope="module")

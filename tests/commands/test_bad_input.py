@@ -9,9 +9,9 @@ import pytest
 
 from embedded_aws import EmbeddedAws
 from tests.faults.proxy import faulty_aws, web_page
-from tests.support.project_folder import TINY, prod_e, without_credentials
-from tests.support.terraform_program import needs_terraform
-from tests.support.written_project import written
+from tests.support.project.project_folder import TINY, prod_e, without_credentials
+from tests.support.project.written_project import written
+from tests.support.terraform.terraform_program import needs_terraform
 
 
 def refused(

@@ -17,10 +17,10 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terraform.runner import Terraform, find_terraform
 from tests.embedded.world import eventually, write_source
-from tests.support.aws_clients import client_of
-from tests.support.existing_resources import infrastructure, make_existing_resources
-from tests.support.project_folder import PROJECT, make_project
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.aws.aws_clients import client_of
+from tests.support.aws.existing_resources import infrastructure, make_existing_resources
+from tests.support.project.project_folder import PROJECT, make_project
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from prod_e.settings import load_environment, load_environments
-from tests.support.asked import Asked
-from tests.support.project_folder import ENVIRONMENTS, PROJECT, TINY, make_project, prod_e
+from tests.support.command.asked import Asked
+from tests.support.project.project_folder import ENVIRONMENTS, PROJECT, TINY, make_project, prod_e
 
 
 def test_a_new_environment_fits_beside_those_that_are_shipped(tmp_path: Path) -> None:

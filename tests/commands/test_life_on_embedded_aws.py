@@ -13,18 +13,18 @@ import pytest
 
 from embedded_aws import EmbeddedAws
 from prod_e_ops.demo.front_door import CLIENTS
+from tests.support.aws.put_images import put_images
+from tests.support.command.processes import processes_with
+from tests.support.command.running_command import running
 from tests.support.docker_engine import docker_or_skip
-from tests.support.processes import processes_with
-from tests.support.project_folder import (
+from tests.support.project.project_folder import (
     ENVIRONMENTS,
     TINY,
     WITH_DATABASE,
     make_project,
     prod_e,
 )
-from tests.support.put_images import put_images
-from tests.support.running_command import running
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
 

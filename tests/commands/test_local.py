@@ -16,11 +16,11 @@ import pytest
 
 from prod_e_ops.demo.project_copy import copy_source
 from prod_e_ops.demo.versions import CHANGED_FILE
+from tests.support.command.processes import processes_with
+from tests.support.command.running_command import STEP_SECONDS, RunningCommand, running
 from tests.support.docker_engine import docker_or_skip
-from tests.support.processes import processes_with
-from tests.support.project_folder import PROJECT, TINY, WITH_DATABASE, make_project, prod_e
-from tests.support.running_command import STEP_SECONDS, RunningCommand, running
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.project.project_folder import PROJECT, TINY, WITH_DATABASE, make_project, prod_e
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
 

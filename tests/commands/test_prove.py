@@ -11,10 +11,10 @@ import pytest
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.project.project import Project
 from prod_e_ops.prove.environment import ProofFolder
-from tests.support.aws_clients import client_of
-from tests.support.forked_command import PROD_E
-from tests.support.project_folder import ENVIRONMENTS, TINY, make_project, prod_e
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.aws.aws_clients import client_of
+from tests.support.command.forked_command import PROD_E
+from tests.support.project.project_folder import ENVIRONMENTS, TINY, make_project, prod_e
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.support.project_folder import TINY, make_project, prod_e, without_credentials
+from tests.support.project.project_folder import TINY, make_project, prod_e, without_credentials
 
 # What is imported first is imported slowly. What Node.js says of itself is no word of the app.
 SPEAKS = """\

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.existing_resources import make_what_variants_name
-from tests.support.project_folder import make_project, prod_e
-from tests.support.terraform_program import needs_aws_provider
-from tests.support.variants import VARIANTS, filled_in
+from tests.support.aws.existing_resources import make_what_variants_name
+from tests.support.project.project_folder import make_project, prod_e
+from tests.support.project.variants import VARIANTS, filled_in
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
 

@@ -11,8 +11,8 @@ import pytest
 from prod_e import tested_versions
 from prod_e_ops.terraform.provider_mirror import find_provider_source
 from tests.support.docker_engine import docker_or_skip
-from tests.support.dying_provider import PANIC, add_dying_provider
-from tests.support.project_folder import TINY, make_project, prod_e
+from tests.support.project.project_folder import TINY, make_project, prod_e
+from tests.support.terraform.dying_provider import PANIC, add_dying_provider
 
 AWS = find_provider_source(os.environ)
 

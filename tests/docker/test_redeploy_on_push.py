@@ -14,9 +14,9 @@ from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e.app.synthesis import synthesise
 from prod_e.settings import load_environment
 from tests.embedded.world import eventually
+from tests.support.aws.registry import Registry
+from tests.support.aws.service_on_aws import ServiceOnAws
 from tests.support.docker_engine import DockerEngine, docker_or_skip
-from tests.support.registry import Registry
-from tests.support.service_on_aws import ServiceOnAws
 
 EXECUTION_SECONDS = 30
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/any"

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
+from tests.support.aws.registry import Registry
 from tests.support.docker_engine import DockerEngine, docker_or_skip
-from tests.support.registry import Registry
 
 
 @dataclass(kw_only=True)

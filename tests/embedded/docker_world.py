@@ -9,8 +9,8 @@ from uuid import uuid4
 from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.data_plane.configuration import DockerNetwork
 from tests.embedded.world import APP, World, eventually, write_source
+from tests.support.aws.registry import Registry
 from tests.support.docker_engine import DockerEngine, docker_or_skip
-from tests.support.registry import Registry
 
 BASE = "node:16-slim"
 

@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from embedded_aws import EmbeddedAws
 from prod_e.settings import Environment, load_environment
 from prod_e_ops.prove.recording import record
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 from tests.support.snapshots import JsonFile
 
 SETTINGS = """

@@ -16,7 +16,7 @@ import pytest
 from prod_e_ops.terraform.provider_mirror import find_provider_source
 from tests.embedded.conftest import BACKEND
 from tests.embedded.world import eventually, get, write_source
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
 

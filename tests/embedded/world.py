@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from embedded_aws import EmbeddedAws
 from embedded_aws.load import Load
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 
 NO_ROUTE = {
     "Type": "fixed-response",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedded_aws import EmbeddedAws
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 
 _LISTS = (
     ("VPC", "ec2", "describe_vpcs", "Vpcs", "VpcId"),

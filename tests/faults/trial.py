@@ -21,11 +21,11 @@ from tests.faults.drawn import Fault, Life, Target
 from tests.faults.inventory import named_in_states, pages, what_aws_has
 from tests.faults.proxy import FaultyAws
 from tests.faults.strike import Strike, kill_all_of
-from tests.support.aws_clients import client_of
-from tests.support.forked_command import PROD_E
-from tests.support.processes import processes_with
-from tests.support.project_folder import make_project
-from tests.support.put_images import put_images
+from tests.support.aws.aws_clients import client_of
+from tests.support.aws.put_images import put_images
+from tests.support.command.forked_command import PROD_E
+from tests.support.command.processes import processes_with
+from tests.support.project.project_folder import make_project
 
 MOST_COMMANDS = 3
 """How many deployments may follow a fault until all is as it is to be."""

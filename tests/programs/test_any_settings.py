@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 
 from tests.any_settings.drawn import EXPRESSIONS, NearlyRight, nearly_right_settings
 from tests.any_settings.trial import Trial
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 HARMLESS = "-".join(each for each in EXPRESSIONS if "TfToken" not in each)
 """Text that CDKTF or Terraform could take for something to evaluate, and must not."""

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.project_folder import ENVIRONMENTS, PROJECT, make_project, prod_e
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.project.project_folder import ENVIRONMENTS, PROJECT, make_project, prod_e
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
 

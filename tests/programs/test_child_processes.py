@@ -15,7 +15,7 @@ import pytest
 from prod_e_ops.errors import Interrupted
 from prod_e_ops.terminal import processes
 from prod_e_ops.terminal.processes import ChildProcesses, Finished
-from tests.support.processes import is_running
+from tests.support.command.processes import is_running
 
 END_SECONDS = 120
 

@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from prod_e_ops.cli import COMMANDS, app
-from tests.support.project_folder import ENVIRONMENTS, make_project
+from tests.support.project.project_folder import ENVIRONMENTS, make_project
 
 PROJECT = Path(__file__).resolve().parents[2]
 PROD_E = Path(sys.executable).with_name("prod-e")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
 
 APP = """\
 from cdktf import App, TerraformStack

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prod_e.settings import load_environments
-from tests.support.project_folder import PROJECT, without_credentials
+from tests.support.project.project_folder import PROJECT, without_credentials
 
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
 
 
 def node(folder: Path, version: str) -> Path:

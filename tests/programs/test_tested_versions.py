@@ -15,8 +15,8 @@ import pytest
 from prod_e import tested_versions
 from prod_e.tested_versions import covers
 from prod_e_ops.errors import ProviderUnavailable
-from tests.support.project_folder import PROJECT
-from tests.support.terraform_program import TerraformFolder, needs_terraform
+from tests.support.project.project_folder import PROJECT
+from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
 
 TESTED = tested_versions.read()
 

@@ -3,7 +3,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from prod_e.testing import synthesise_settings
-from tests.support.project_folder import ENVIRONMENTS
+from tests.support.project.project_folder import ENVIRONMENTS
 from tests.support.synthesised import Synthesised
 
 Stacks = Mapping[str, Synthesised]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.project_folder import PROJECT
-from tests.support.variants import VARIANTS, filled_in
+from tests.support.project.project_folder import PROJECT
+from tests.support.project.variants import VARIANTS, filled_in
 from tests.synthesis.security.test_data_protection import EVERYTHING
 
 FIXTURES = sorted((PROJECT / "tests" / "embedded" / "answers").glob("*/*.json"))

@@ -11,7 +11,7 @@ import pytest
 from prod_e_ops.analysis.diagram.drawing import draw
 from prod_e_ops.analysis.diagram.reading import read_architecture
 from prod_e_ops.analysis.diagram.svg import Box, text_width
-from tests.support.project_folder import PROJECT, prod_e
+from tests.support.project.project_folder import PROJECT, prod_e
 
 SVG = "{http://www.w3.org/2000/svg}"
 MINIMAL = """

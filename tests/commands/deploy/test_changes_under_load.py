@@ -12,10 +12,10 @@ import pytest
 from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.load import Load
 from tests.embedded.world import write_source
-from tests.support.aws_clients import client_of
-from tests.support.project_folder import TINY, make_project, prod_e
-from tests.support.put_images import put_images
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.aws.aws_clients import client_of
+from tests.support.aws.put_images import put_images
+from tests.support.project.project_folder import TINY, make_project, prod_e
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider, pytest.mark.timeout(1_800)]
 

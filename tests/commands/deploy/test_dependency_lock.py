@@ -24,10 +24,10 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.provider_mirror import find_provider_source
 from prod_e_ops.terraform.runner import Terraform
-from tests.support.project_folder import TINY, make_project, prod_e
-from tests.support.provider_mirror import packed_mirror
-from tests.support.provider_registry import provider_registry
-from tests.support.terraform_program import TerraformFolder, needs_terraform
+from tests.support.project.project_folder import TINY, make_project, prod_e
+from tests.support.terraform.provider_mirror import packed_mirror
+from tests.support.terraform.provider_registry import provider_registry
+from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
 
 AWS = "hashicorp/aws"
 NO_REGISTRY = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}

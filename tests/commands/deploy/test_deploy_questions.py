@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.asked import Asked
-from tests.support.aws_clients import client_of
-from tests.support.project_folder import TINY, make_project, prod_e
-from tests.support.put_images import put_images
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.aws.aws_clients import client_of
+from tests.support.aws.put_images import put_images
+from tests.support.command.asked import Asked
+from tests.support.project.project_folder import TINY, make_project, prod_e
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider, pytest.mark.timeout(1_800)]
 

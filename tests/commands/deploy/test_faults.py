@@ -10,8 +10,8 @@ from tests.faults.__main__ import try_all
 from tests.faults.drawn import Kind, draw
 from tests.faults.inventory import named_in_states, what_aws_has
 from tests.faults.report import one_line
-from tests.support.aws_clients import client_of
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.aws.aws_clients import client_of
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 SEED = 33
 

@@ -9,8 +9,8 @@ import pytest
 
 from embedded_aws import DataPlane, EmbeddedAws
 from tests.embedded.world import write_source
-from tests.support.project_folder import TINY, make_project, prod_e
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.project.project_folder import TINY, make_project, prod_e
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider, pytest.mark.timeout(1_800)]
 

@@ -10,11 +10,11 @@ import pytest
 
 from embedded_aws import EmbeddedAws
 from tests.faults.proxy import answered_after, faulty_aws, one_of_a_kind
-from tests.support.aws_clients import client_of
-from tests.support.project_folder import TINY, make_project, prod_e
-from tests.support.running_command import running
-from tests.support.terraform_program import needs_aws_provider, needs_terraform
-from tests.support.written_project import written
+from tests.support.aws.aws_clients import client_of
+from tests.support.command.running_command import running
+from tests.support.project.project_folder import TINY, make_project, prod_e
+from tests.support.project.written_project import written
+from tests.support.terraform.terraform_program import needs_aws_provider, needs_terraform
 
 
 @pytest.fixture

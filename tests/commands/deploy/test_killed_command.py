@@ -13,11 +13,11 @@ import pytest
 
 from embedded_aws import EmbeddedAws
 from tests.faults.proxy import answered_after, faulty_aws, one_of_a_kind
-from tests.support.aws_clients import client_of
-from tests.support.forked_command import PROD_E
-from tests.support.project_folder import TINY, make_project
-from tests.support.running_command import STEP_SECONDS
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.aws.aws_clients import client_of
+from tests.support.command.forked_command import PROD_E
+from tests.support.command.running_command import STEP_SECONDS
+from tests.support.project.project_folder import TINY, make_project
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 
 @pytest.mark.slow

@@ -20,8 +20,8 @@ from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.follow import follow_deployment
 from prod_e_ops.service.model import Deployment, Task
 from prod_e_ops.terminal.terminal import Terminal
-from tests.support.forked_command import PROD_E
-from tests.support.service_on_aws import ServiceOnAws
+from tests.support.aws.service_on_aws import ServiceOnAws
+from tests.support.command.forked_command import PROD_E
 
 FAILS = ("sh", "-c", "exit 3")
 

@@ -12,7 +12,7 @@ from prod_e.settings import Environment, load_environment
 from prod_e_ops.errors import DeploymentFailed, DeploymentNotBegun
 from prod_e_ops.service.follow import newest_deployment, verify_service, verify_services
 from prod_e_ops.terminal.terminal import Terminal
-from tests.support.service_on_aws import ServiceOnAws
+from tests.support.aws.service_on_aws import ServiceOnAws
 
 FAILS = ("sh", "-c", "exit 3")
 

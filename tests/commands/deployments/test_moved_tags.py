@@ -21,7 +21,7 @@ from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.plan_changes import PlanSummary
-from tests.support.service_on_aws import ServiceOnAws
+from tests.support.aws.service_on_aws import ServiceOnAws
 
 CONTENT = "content-2222222222222222"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.asked import Asked
-from tests.support.service_on_aws import ServiceOnAws
+from tests.support.aws.service_on_aws import ServiceOnAws
+from tests.support.command.asked import Asked
 
 CONTENT = 'image_tag = "content"'
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.project_folder import PROJECT
-from tests.support.service_on_aws import ServiceOnAws
+from tests.support.aws.service_on_aws import ServiceOnAws
+from tests.support.project.project_folder import PROJECT
 
 
 def make_redeploy_rule(service: ServiceOnAws) -> None:

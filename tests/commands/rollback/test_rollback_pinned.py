@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.service_on_aws import CONTENT, ServiceOnAws
+from tests.support.aws.service_on_aws import CONTENT, ServiceOnAws
 
 
 class TestPinned:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from tests.support.docker_engine import (
     DockerEngine,
 )
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
 
 BACKEND = PROJECT / "backend"
 BASE = "node:16-slim"

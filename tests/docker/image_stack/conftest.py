@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.image_stack import (
+from tests.support.project.image_stack import (
     API,
     DOCKERFILE,
     WORKER,

@@ -11,9 +11,9 @@ import requests
 from prod_e_ops.errors import BuildFailed
 from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.stacks.results import StackPlanResult
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 from tests.support.docker_engine import DockerEngine
-from tests.support.image_stack import (
+from tests.support.project.image_stack import (
     API,
     WORKER,
     World,

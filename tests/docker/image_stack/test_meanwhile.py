@@ -9,7 +9,7 @@ from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.stacks.image_apply import apply_images
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from tests.support.image_stack import (
+from tests.support.project.image_stack import (
     World,
 )
 

@@ -10,7 +10,7 @@ import requests
 
 from prod_e_ops.errors import ImagesKept, OpsError
 from prod_e_ops.images.ecr import Repository
-from tests.support.image_stack import (
+from tests.support.project.image_stack import (
     API,
     ImageStackSkippedError,
     World,

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.docker_engine import DockerEngine, docker_or_skip
-from tests.support.project_folder import PROJECT
-from tests.support.push_world import DOCKERFILE, REPOSITORY, SETTINGS, World
-from tests.support.registry import (
+from tests.support.aws.registry import (
     Network,
     Registry,
     listening,
 )
+from tests.support.docker_engine import DockerEngine, docker_or_skip
+from tests.support.project.project_folder import PROJECT
+from tests.support.project.push_world import DOCKERFILE, REPOSITORY, SETTINGS, World
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.support.push_world import PUSH_SECONDS, REPOSITORY, World
-from tests.support.registry import (
+from tests.support.aws.registry import (
     DROP,
     answer,
     authorization,
 )
+from tests.support.project.push_world import PUSH_SECONDS, REPOSITORY, World
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 
 from prod_e.app.synthesis import synthesise
 from prod_e.settings import load_environments
-from tests.support.asked import Asked
-from tests.support.forked_command import PROD_E
-from tests.support.project_folder import PROJECT
-from tests.support.push_world import PUSH_SECONDS, REPOSITORY, World
-from tests.support.terraform_program import needs_aws_provider
+from tests.support.command.asked import Asked
+from tests.support.command.forked_command import PROD_E
+from tests.support.project.project_folder import PROJECT
+from tests.support.project.push_world import PUSH_SECONDS, REPOSITORY, World
+from tests.support.terraform.terraform_program import needs_aws_provider
 
 
 def test_in_an_empty_account_nobody_who_has_not_agreed_gets_a_repository(empty: World) -> None:

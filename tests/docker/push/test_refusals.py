@@ -1,6 +1,6 @@
 """What `prod-e push` refuses before it builds or moves anything."""
 
-from tests.support.push_world import SETTINGS, World
+from tests.support.project.push_world import SETTINGS, World
 
 
 def test_a_wrong_argument_is_told_before_anything_is_asked(world: World) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from embedded_aws import EmbeddedAws
 from tests.embedded.control_plane.clients import Clients
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 
 
 @pytest.fixture(scope="module")

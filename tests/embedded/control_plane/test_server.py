@@ -18,8 +18,8 @@ from embedded_aws.control_plane.not_implemented import answering_everything
 from tests.embedded.control_plane.clients import (
     Clients,
 )
-from tests.support.aws_clients import client_of
-from tests.support.processes import is_running
+from tests.support.aws.aws_clients import client_of
+from tests.support.command.processes import is_running
 
 
 @pytest.mark.parametrize(

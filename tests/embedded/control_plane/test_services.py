@@ -13,7 +13,7 @@ from tests.embedded.control_plane.clients import (
     ecr_image,
     push,
 )
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 
 
 class TestService:

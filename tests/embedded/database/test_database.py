@@ -18,7 +18,7 @@ from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.data_plane.database.postgresql import find_programs
 from tests.embedded.conftest import BACKEND
 from tests.embedded.world import eventually
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 
 pytestmark = pytest.mark.usefixtures("with_postgresql")
 

@@ -10,7 +10,7 @@ import pytest
 from embedded_aws import EmbeddedAws
 from tests.embedded.backend_world import BACKEND_RUNS, is_available, serving_backend
 from tests.embedded.world import World, eventually
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
 
 pytestmark = [
     pytest.mark.slow,

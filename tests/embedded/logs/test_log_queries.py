@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from embedded_aws import EmbeddedAws
 from prod_e.monitoring import log_queries
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 
 Ask = Callable[[str], list[dict[str, str]]]
 

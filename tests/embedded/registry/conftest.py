@@ -8,8 +8,8 @@ import requests
 
 from embedded_aws import EmbeddedAws
 from tests.embedded.registry.repository import Repository
-from tests.support.aws_clients import client_of
-from tests.support.registry import Registry
+from tests.support.aws.aws_clients import client_of
+from tests.support.aws.registry import Registry
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from embedded_aws import EmbeddedAws
-from tests.support.registry import Registry
+from tests.support.aws.registry import Registry
 
 
 def test_those_without_a_password_are_asked_for_one(aws: EmbeddedAws) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from embedded_aws import EmbeddedAws
 from embedded_aws.ecr_password import make_password
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient

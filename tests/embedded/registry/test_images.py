@@ -18,7 +18,7 @@ from tests.embedded.registry.repository import (
     refusal,
 )
 from tests.embedded.world import eventually
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 
 
 @pytest.mark.parametrize("media_type", [MANIFEST_TYPE, OCI_MANIFEST_TYPE])

@@ -15,7 +15,7 @@ import pytest
 from embedded_aws import DataPlane, EmbeddedAws
 from embedded_aws.data_plane.kept_process import PATIENCE_SECONDS
 from tests.embedded.world import World, eventually, write_source
-from tests.support.processes import is_running
+from tests.support.command.processes import is_running
 
 # Ten seconds without a heartbeat, and what looking and ending takes.
 ENDED_SECONDS = PATIENCE_SECONDS + 10

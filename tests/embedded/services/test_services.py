@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from tests.embedded.world import World, eventually, get, write_source
-from tests.support.processes import is_running
+from tests.support.command.processes import is_running
 
 
 def test_a_service_is_steady_once_its_tasks_are_healthy_behind_the_load_balancer(

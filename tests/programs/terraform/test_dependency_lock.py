@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 from prod_e.dependency_lock import LOCK_FILE, write_project_lock
-from tests.support.lock_files import locked, make_lock, make_stack
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
+from tests.support.terraform.lock_files import locked, make_lock, make_stack
 
 
 def _keep(folder: Path, number: int) -> None:

@@ -21,8 +21,8 @@ from prod_e_ops.terminal.terminal import Step, Terminal
 from prod_e_ops.terraform.left_running import AppliedIn
 from prod_e_ops.terraform.limits import Limits
 from prod_e_ops.terraform.runner import Terraform
-from tests.support.project_folder import PROJECT
-from tests.support.terraform_program import TerraformFolder, needs_terraform
+from tests.support.project.project_folder import PROJECT
+from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
 
 # Until the test lets it go on, and never for good.
 WAIT = "for i in $(seq 3000); do [ -e go ] && break; sleep 0.1; done"
@@ -30,7 +30,7 @@ WAIT = "for i in $(seq 3000); do [ -e go ] && break; sleep 0.1; done"
 APPLY = """
 import sys
 from pathlib import Path
-from tests.support.terraform_program import TerraformFolder
+from tests.support.terraform.terraform_program import TerraformFolder
 TerraformFolder(Path(sys.argv[1])).apply()
 """
 

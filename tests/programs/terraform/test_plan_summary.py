@@ -12,8 +12,8 @@ from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.results import StackPlanResult
 from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terraform.plan_changes import NETWORK_TYPES, STATEFUL_TYPES, Change, PlanSummary
-from tests.support.project_folder import PROJECT
-from tests.support.terraform_program import TerraformFolder, needs_terraform
+from tests.support.project.project_folder import PROJECT
+from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
 
 SNAPSHOTS = PROJECT / "tests" / "synthesis" / "snapshots"
 

@@ -17,7 +17,7 @@ from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terminal.terminal import Terminal
 from prod_e_ops.terraform.runner import Terraform
-from tests.support.terraform_program import TerraformFolder, needs_terraform
+from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
 
 pytestmark = needs_terraform
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from prod_e_ops.errors import OpsError, ProviderUnavailable
-from tests.support.terraform_program import TerraformFolder, needs_terraform
-from tests.support.version_ranges import RANGES
+from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
+from tests.support.terraform.version_ranges import RANGES
 
 
 @needs_terraform

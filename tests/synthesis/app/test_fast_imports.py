@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from prod_e.app.fast_imports import PRELOAD
-from tests.support.python_run import files, run_python
+from tests.support.command.python_run import files, run_python
 
 COUNT_MODULES = """
 import sys

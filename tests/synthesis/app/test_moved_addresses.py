@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.terraform_program import TerraformFolder, needs_terraform
+from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
 
 FORMER = json.loads(Path(__file__).with_name("former_addresses.json").read_text())
 """The addresses of the main stacks while all security groups were below the network."""

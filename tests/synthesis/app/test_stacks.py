@@ -12,8 +12,8 @@ from prod_e_ops.stacks.take_over.kind_table import (
     LISTENER_RULE,
     SECURITY_GROUP_RULE,
 )
+from tests.support.project.variants import VARIANTS, filled_in
 from tests.support.synthesised import MINIMAL
-from tests.support.variants import VARIANTS, filled_in
 
 
 def test_the_seed_has_three_stacks(seed: Any) -> None:

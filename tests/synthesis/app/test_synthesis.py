@@ -11,8 +11,8 @@ import pytest
 import prod_e.app.synthesis
 from prod_e import tested_versions
 from prod_e.settings import load_environments
-from tests.support.project_folder import PROJECT
-from tests.support.python_run import files, run_python
+from tests.support.command.python_run import files, run_python
+from tests.support.project.project_folder import PROJECT
 
 
 def project(folder: Path) -> Path:

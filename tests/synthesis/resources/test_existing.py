@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.existing_resources import ExistingResources
+from tests.support.aws.existing_resources import ExistingResources
 from tests.support.synthesised import MINIMAL
 
 LISTENER = (

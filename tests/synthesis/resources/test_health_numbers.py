@@ -8,7 +8,7 @@ import pytest
 
 from prod_e import ContainerHealthCheck, HealthCheck
 from prod_e.settings import Service
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
 
 LIMITS = (PROJECT / "backend" / "src" / "limits.ts").read_text()
 LONGEST_START_PERIOD_SECONDS = 300

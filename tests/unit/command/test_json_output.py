@@ -15,7 +15,7 @@ from prod_e_ops.service.model import Event
 from prod_e_ops.service.results import ServiceResult, StatusResult
 from prod_e_ops.terminal.json_output import to_json
 from reference.json_page import RESULTS
-from tests.support.json_output import SCHEMA_FILE, check_json_output
+from tests.support.command.json_output import SCHEMA_FILE, check_json_output
 from tests.support.service_status import NOW, UNDER_WAY
 
 

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from prod_e_ops.context import Context, run
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
 
 
 async def fails(_: Context) -> None:

@@ -27,7 +27,7 @@ from prod_e_ops.prove.environment import ProofFolder, proof_settings
 from prod_e_ops.prove.leftovers import leftovers
 from prod_e_ops.prove.redaction import Redaction
 from prod_e_ops.prove.report import Proof, write
-from tests.support.project_folder import ENVIRONMENTS
+from tests.support.project.project_folder import ENVIRONMENTS
 
 PROJECT = Path(__file__).resolve().parents[3]
 SEED = ENVIRONMENTS / "prod-e.toml"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from prod_e.settings import Environment, SettingsError, load_environment
-from tests.support.settings_mistakes import mistakes
+from tests.support.project.settings_mistakes import mistakes
 
 HOSTILE = ("${aws_vpc.x.id}", "${TfToken[TOKEN.1]}", "#{TfToken[T.1]}", "a\nb", "\x1b[31m", "%{if")
 TEXT = st.one_of(st.text(max_size=40), st.sampled_from((*HOSTILE, "a", "10.0.0.0/16")))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.settings_mistakes import assert_told, with_section, with_service
+from tests.support.project.settings_mistakes import assert_told, with_section, with_service
 
 MISTAKES = [
     # Not what the file can hold.

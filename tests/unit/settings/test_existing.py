@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prod_e.settings import load_environment
-from tests.support.settings_mistakes import (
+from tests.support.project.settings_mistakes import (
     EXISTING_NETWORK,
     assert_told,
     with_section,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from prod_e.settings import SettingsError, load_environment
-from tests.support.settings_mistakes import (
+from tests.support.project.settings_mistakes import (
     SECRET,
     assert_told,
     mistakes,

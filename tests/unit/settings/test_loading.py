@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from prod_e.settings import Environment, SettingsError, load_environment, load_environments
-from tests.support.project_folder import ENVIRONMENTS, PROJECT
-from tests.support.settings_mistakes import (
+from tests.support.project.project_folder import ENVIRONMENTS, PROJECT
+from tests.support.project.settings_mistakes import (
     EXISTING_NETWORK,
     mistakes,
     with_section,

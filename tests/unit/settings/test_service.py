@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.settings_mistakes import SECRET, assert_told, with_service
+from tests.support.project.settings_mistakes import SECRET, assert_told, with_service
 
 MISTAKES = [
     # A service: what it is built from, and its route.

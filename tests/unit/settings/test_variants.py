@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from prod_e.settings import Environment
-from tests.support.variants import VARIANTS
+from tests.support.project.variants import VARIANTS
 
 OF_THE_IMAGE_STACK = {
     # Its provider is not to be had everywhere; tests/docker applies it.

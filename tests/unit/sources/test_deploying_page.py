@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from prod_e_ops.cli import app
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
 
 PAGE = (PROJECT / "docs" / "deploying.md").read_text()
 DOORS = {

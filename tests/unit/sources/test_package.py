@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
 
 PACKAGE = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
 PIPFILE = tomllib.loads((PROJECT / "Pipfile").read_text("utf-8"))["packages"]

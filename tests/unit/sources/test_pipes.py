@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
 
 # npm writes a header before what it runs, which is no JSON.
 THROUGH_NPM = re.compile(r"npm run (?!--silent)[^`|]*\|\s*\w")

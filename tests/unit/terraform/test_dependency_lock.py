@@ -26,7 +26,7 @@ from prod_e_ops.terraform.provider_versions import (
     take_tested_versions,
     warnings,
 )
-from tests.support.lock_files import AWS, locked, make_lock, make_stack
+from tests.support.terraform.lock_files import AWS, locked, make_lock, make_stack
 
 # As Terraform 1.11 wrote it.
 WRITTEN_BY_TERRAFORM = """\

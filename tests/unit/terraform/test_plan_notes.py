@@ -15,7 +15,7 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.refusals import refuse_late_upgrades
 from prod_e_ops.terraform.plan_changes import PlanSummary
-from tests.support.project_folder import PROJECT
+from tests.support.project.project_folder import PROJECT
 
 SATURDAY = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 TOLD = '[monitoring]\nalarm_emails = ["one@example.com"]\n'

@@ -7,7 +7,7 @@ import pytest
 from prod_e.settings import Providers
 from prod_e.tested_versions import read
 from prod_e.version_constraint import PATTERN, VersionConstraint, sort_key
-from tests.support.version_ranges import RANGES
+from tests.support.terraform.version_ranges import RANGES
 
 NO_RANGES = [
     "", " ", ",", ">= 5,", "latest", "5.*", "5.x", "v5.100.0", "~> v5", "^5.100", "=> 5", "== 5",

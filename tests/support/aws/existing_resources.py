@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 
 from embedded_aws import EmbeddedAws
-from tests.support.aws_clients import client_of
-from tests.support.variants import NOWHERE
+from tests.support.aws.aws_clients import client_of
+from tests.support.project.variants import NOWHERE
 
 NAME = "company"
 

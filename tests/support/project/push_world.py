@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from prod_e.delivery.build_context import read_build_context
-from tests.support.forked_command import PROD_E, run_prod_e
-from tests.support.project_world import ProjectWorld
-from tests.support.registry import (
+from tests.support.aws.registry import (
     Network,
 )
+from tests.support.command.forked_command import PROD_E, run_prod_e
+from tests.support.project.project_world import ProjectWorld
 
 PUSH_SECONDS = 120
 

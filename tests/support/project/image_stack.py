@@ -22,11 +22,11 @@ from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
+from tests.support.aws.registry import Line, Registry, listening
 from tests.support.docker_engine import DockerEngine, docker_or_skip
-from tests.support.project_folder import PROJECT, prod_e
-from tests.support.project_world import ProjectWorld
-from tests.support.registry import Line, Registry, listening
+from tests.support.project.project_folder import PROJECT, prod_e
+from tests.support.project.project_world import ProjectWorld
 
 BASE_IMAGE = "node:16-slim"
 

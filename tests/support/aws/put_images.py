@@ -3,8 +3,8 @@
 import json
 
 from embedded_aws import EmbeddedAws
-from tests.support.aws_clients import client_of
-from tests.support.service_on_aws import MANIFEST_TYPE
+from tests.support.aws.aws_clients import client_of
+from tests.support.aws.service_on_aws import MANIFEST_TYPE
 
 
 def put_images(aws: EmbeddedAws, repository: str) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from embedded_aws import EmbeddedAws
-from tests.support.aws_clients import client_of
-from tests.support.registry import Registry
+from tests.support.aws.aws_clients import client_of
+from tests.support.aws.registry import Registry
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,7 @@ from http.client import HTTPConnection
 from typing import Any, TypeVar
 
 from embedded_aws import EmbeddedAws
-from tests.support.aws_clients import client_of
+from tests.support.aws.aws_clients import client_of
 
 TLS_HANDSHAKE = b"\x16"
 

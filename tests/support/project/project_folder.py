@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.forked_command import run_prod_e
-from tests.support.json_output import check_json_output
+from tests.support.command.forked_command import run_prod_e
+from tests.support.command.json_output import check_json_output
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 ENVIRONMENTS = PROJECT / "tests" / "environments"
 """The settings of the seed system and of its variant as shipped; the user's may change."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
-VARIANTS = sorted((Path(__file__).parents[1] / "variants").glob("*.toml"))
+VARIANTS = sorted((Path(__file__).parents[2] / "variants").glob("*.toml"))
 
 _REGION_AND_ACCOUNT = "us-west-2:123456789012"
 

@@ -9,7 +9,7 @@ from typing import Self
 
 import pexpect
 
-from tests.support.forked_command import PROD_E
+from tests.support.command.forked_command import PROD_E
 
 DEADLINE_SECONDS = 400
 

@@ -10,10 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
-from tests.support.asked import Asked
-from tests.support.aws_clients import client_of
-from tests.support.forked_command import PROD_E, run_prod_e
-from tests.support.json_output import check_json_output
+from tests.support.aws.aws_clients import client_of
+from tests.support.command.asked import Asked
+from tests.support.command.forked_command import PROD_E, run_prod_e
+from tests.support.command.json_output import check_json_output
 
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.forked_command import PROD_E
-from tests.support.processes import processes_with
+from tests.support.command.forked_command import PROD_E
+from tests.support.command.processes import processes_with
 
 STEP_SECONDS = 300
 """What a step may take to begin, and an interrupted command to end, on a busy machine."""
