@@ -217,9 +217,8 @@ def with_the_queue_of_main_py(tmp_path: Path) -> Stack:
         r'^    from cdktf_cdktf_provider_aws\.sqs_queue.*?(?=^    """)', text, re.M | re.S
     )
     assert shown
-    (folder / "main.py").write_text(
-        text.replace('    """\n\n\ndef main', f'    """\n{shown[0]}\n\ndef main')
-    )
+    end_of_docstring = shown.end() + len('    """\n')
+    (folder / "main.py").write_text(text[:end_of_docstring] + shown[0] + text[end_of_docstring:])
     run_app("main.py", folder=folder)
     return Stack("tiny-e", folder / "cdktf.out" / "stacks" / "tiny-e")
 

@@ -17,7 +17,7 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.project.synthesis import synthesise
 from prod_e_ops.stacks.initialise import describe, initialise
 from prod_e_ops.stacks.model import SkippedStack
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.events import Event, showing
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.provider_versions import installed_versions, take_tested_versions
 from prod_e_ops.terraform.runner import Terraform
@@ -183,7 +183,7 @@ class Infrastructure:
             summary = await self._terraform_for(stack).plan(
                 stack,
                 variables=await self._variables(stack),
-                on_event=lambda event: step.update(f"{event.stack}: {event.message}"),
+                on_event=showing(step.update),
             )
             return len(summary.created)
         return 0
@@ -209,8 +209,8 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         self.count += event.completes_change
-        if self._step:
-            self._step.update(f"{self.count} done, {event.message}")
+        if self._step and event.doing:
+            self._step.update(f"{self.count} done, {event.doing}")
 
 
 def _without_prevent_destroy(stack: Stack) -> dict[str, object]:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from prod_e_ops.analysis.plan_notes import plan_notes
@@ -21,9 +20,8 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.initialise import describe, initialise
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.synthesis import synthesise
-from prod_e_ops.terminal.terminal import Step
 from prod_e_ops.terraform.dependency_lock import DependencyLock
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.events import showing
 from prod_e_ops.terraform.imports import forget_imports
 from prod_e_ops.terraform.left_running import AppliedIn
 from prod_e_ops.terraform.parallel import for_each
@@ -123,7 +121,7 @@ class PreparedStacks:
                     targets=selection.targets if selection else planning.targets,
                     replace=selection.replace if selection else (),
                     variables=selection.variables if selection else None,
-                    on_event=partial(_show, step),
+                    on_event=showing(step.update),
                 )
                 return StackPlan(
                     stack=stack,
@@ -167,11 +165,6 @@ class _Planning:
     images: Sequence[ImagePlan] = ()
     destroy: bool = False
     targets: Sequence[str] = ()
-
-
-def _show(step: Step, event: Event) -> None:
-    if event.doing:
-        step.update(f"{event.stack}: {event.doing}")
 
 
 @asynccontextmanager

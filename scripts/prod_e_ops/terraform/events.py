@@ -1,6 +1,6 @@
 """What Terraform says of its work while it is at it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -77,6 +77,16 @@ class UnderWay:
         else:
             return False
         return True
+
+
+def showing(update: Callable[[str], object]) -> Callable[[Event], None]:
+    """Shows by `update` what is done to resources, with the stack before it."""
+
+    def show(event: Event) -> None:
+        if event.doing:
+            update(f"{event.stack}: {event.doing}")
+
+    return show
 
 
 def ignore(_: Event) -> None:
