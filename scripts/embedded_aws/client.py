@@ -25,8 +25,9 @@ ACCOUNT_ID = "123456789012"
 DEFAULT_REGION = "us-west-2"
 
 NEXT_DEPLOYMENT_STEPS_PATH = "/_embedded/next-deployment-steps"
-ALARM_BAKE_SECONDS_PATH = "/_embedded/alarm-bake-seconds"
 """Where the server is told to go on; no path of AWS's."""
+ALARM_BAKE_SECONDS_PATH = "/_embedded/alarm-bake-seconds"
+"""Where it is told for how long to watch a deployment's alarms; none of AWS's either."""
 
 _START_TIMEOUT_SECONDS = 60
 _STOP_TIMEOUT_SECONDS = 5

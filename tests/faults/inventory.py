@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedded_aws import EmbeddedAws
+from prod_e_ops.terraform.state import resources_of
 from tests.support.aws.aws_clients import client_of
 
 _LISTS = (
@@ -146,9 +147,6 @@ def named_in_states(folder: Path) -> Collection[str]:
     """The ids, ARNs and names of all resources in the states below a folder."""
     found = set()
     for file in folder.glob("**/terraform.*.tfstate"):
-        for resource in json.loads(file.read_text("utf-8"))["resources"]:
-            if resource["mode"] == "managed":
-                for instance in resource["instances"]:
-                    attributes = instance["attributes"]
-                    found |= {attributes[key] for key in _IDENTITIES if attributes.get(key)}
+        for resource in resources_of(json.loads(file.read_text("utf-8"))):
+            found |= {resource.values[key] for key in _IDENTITIES if resource.values.get(key)}
     return found

@@ -26,7 +26,7 @@ def test_what_aws_has_and_no_state_names_is_found(aws: EmbeddedAws, tmp_path: Pa
     ec2.close()
     assert what_aws_has(aws) - before == {("VPC", kept), ("VPC", lost)}
     resources = [
-        {"mode": mode, "type": "aws_vpc", "instances": [{"attributes": {"id": id}}]}
+        {"mode": mode, "type": "aws_vpc", "name": "any", "instances": [{"attributes": {"id": id}}]}
         for mode, id in (("managed", kept), ("data", lost))
     ]
     (tmp_path / "terraform.some-e.tfstate").write_text(json.dumps({"resources": resources}))

@@ -66,7 +66,7 @@ def taken(
         found = next(looks, {})
         return {stack: found} if found else {}
 
-    monkeypatch.setattr(module, "_look", look)
+    monkeypatch.setattr(module._Search, "look", look)
     plan = StackPlan(stack=stack, summary=PlanSummary(created=(Change("aws_lb.a", "aws_lb"),)))
     return asyncio.run(take_over(cast("Any", prepared), [plan], agreed=agreed, yes=True))
 
@@ -96,7 +96,7 @@ def test_credentials_that_may_not_list_by_tags_may_still_deploy(
     async def look(*_: object) -> dict[Stack, dict[str, str]]:
         raise AccessDenied("It cannot be told: the credentials may not do that.")
 
-    monkeypatch.setattr(module, "_look", look)
+    monkeypatch.setattr(module._Search, "look", look)
     plan = StackPlan(stack=Stack("tiny-e", prepared.folder), summary=PlanSummary())
     given = cast("Any", prepared)
     assert asyncio.run(take_over(given, [plan], agreed=False, yes=True)) == [plan]

@@ -7,6 +7,7 @@ is applied, whenever something is to be created: of a VPC, AWS would make a seco
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property, partial
 
 from prod_e.names import ENVIRONMENT_TAG
 from prod_e_ops import next_commands
@@ -17,6 +18,7 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.stacks.take_over.inventory import Inventory
+from prod_e_ops.stacks.take_over.kinds import Thing
 from prod_e_ops.stacks.take_over.matching import Found, Matching
 from prod_e_ops.stacks.take_over.states import held_ids
 from prod_e_ops.terraform.imports import write_imports
@@ -41,10 +43,11 @@ async def take_over(
     `Declined` if the user does not agree; `NotTakenOver` for what may not be taken.
     """
     imports: _Imports = {}
+    search = _Search(prepared)
     name = prepared.environment.name
     for _ in range(_MOST_ROUNDS):
         try:
-            found = await _look(prepared, plans)
+            found = await search.look(plans)
         except AccessDenied as error:
             if agreed:
                 raise
@@ -59,7 +62,7 @@ async def take_over(
         }
         plans = await _plan_with(prepared, plans, {stack: imports[stack] for stack in found})
     else:
-        if left := await _look(prepared, plans):
+        if left := await search.look(plans):
             raise NotTakenOver(
                 f"AWS has more of {name} than {_MOST_ROUNDS} plans have found:",
                 details=[*_lines(left), "Nothing was changed."],
@@ -92,44 +95,64 @@ async def _agree(
         ) from None
 
 
-async def _look(prepared: PreparedStacks, plans: Sequence[StackPlan]) -> _Imports:
-    if not any(plan.summary.created for plan in plans):
-        return {}
-    environment = prepared.environment
-    held = await held_ids(prepared)
-    leaving = {
-        change.before[key]
-        for plan in plans
-        for change in plan.summary.destroyed
-        for key in ("id", "arn")
-        if change.before.get(key)
-    }
+class _Search:
+    """What AWS has of the environment, and the states of the project: planning changes neither.
 
-    def find() -> Mapping[Stack, Sequence[Found]]:
-        inventory = Inventory.of(environment.region, prepared.account)
+    So each is asked once, for all rounds.
+    """
+
+    def __init__(self, prepared: PreparedStacks) -> None:
+        self._prepared = prepared
+        self._held: Mapping[str, str] | None = None
+
+    async def look(self, plans: Sequence[StackPlan]) -> _Imports:
+        """What is there of what these plans create; raises `NotTakenOver` for what is refused."""
+        if not any(plan.summary.created for plan in plans):
+            return {}
+        name = self._prepared.environment.name
+        if self._held is None:
+            self._held = await held_ids(self._prepared)
+        with aws_errors(f"It cannot be told what AWS has of {name}"):
+            found = await in_thread(partial(self._find, plans, self._held))
+        refused = [each for of_stack in found.values() for each in of_stack if each.why_not]
+        if refused:
+            raise NotTakenOver(
+                "AWS has what this deployment would create, and it is not taken over:",
+                details=[*(f"{e.address} {e.why_not}" for e in refused), "Nothing was changed."],
+                next_step=f"Then run it again: {next_commands.deploy(name)}",
+            )
+        return {
+            stack: {each.address: each.id for each in of_stack}
+            for stack, of_stack in found.items()
+            if of_stack
+        }
+
+    def _find(
+        self, plans: Sequence[StackPlan], held: Mapping[str, str]
+    ) -> Mapping[Stack, Sequence[Found]]:
+        leaving = {
+            change.before[key]
+            for plan in plans
+            for change in plan.summary.destroyed
+            for key in ("id", "arn")
+            if change.before.get(key)
+        }
         matching = Matching(
-            environment=environment.name,
-            inventory=inventory,
-            tagged=inventory.tagged(environment.name),
+            environment=self._prepared.environment.name,
+            inventory=self._inventory,
+            tagged=self._tagged,
             held=held,
             leaving=leaving,
         )
         return {plan.stack: list(matching.find(plan.summary.created)) for plan in plans}
 
-    with aws_errors(f"It cannot be told what AWS has of {environment.name}"):
-        found = await in_thread(find)
-    refused = [each for of_stack in found.values() for each in of_stack if each.why_not]
-    if refused:
-        raise NotTakenOver(
-            "AWS has what this deployment would create, and it is not taken over:",
-            details=[*(f"{e.address} {e.why_not}" for e in refused), "Nothing was changed."],
-            next_step=f"Then run it again: {next_commands.deploy(environment.name)}",
-        )
-    return {
-        stack: {each.address: each.id for each in of_stack}
-        for stack, of_stack in found.items()
-        if of_stack
-    }
+    @cached_property
+    def _inventory(self) -> Inventory:
+        return Inventory.of(self._prepared.environment.region, self._prepared.account)
+
+    @cached_property
+    def _tagged(self) -> Sequence[Thing]:
+        return self._inventory.tagged(self._prepared.environment.name)
 
 
 async def _plan_with(
