@@ -147,3 +147,13 @@ def test_the_images_of_a_stack_are_read_from_its_json(tmp_path: Path) -> None:
     assert api.image == other.image
     assert (len(api.pushes), len(other.pushes)) == (2, 1)
     assert api.log == stack.folder / "api-image.log"
+
+
+@pytest.mark.parametrize(
+    ("followed", "expected"),
+    [(None, True), (OTHER, True), (replace(OURS, tags=("latest",)), False)],
+)
+def test_a_service_runs_another_image_only_where_its_tag_named_another(
+    followed: StoredImage | None, expected: bool
+) -> None:
+    assert plan(followed=followed, rebuild=True).follows_another(OURS.digest) is expected
