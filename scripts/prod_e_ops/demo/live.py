@@ -207,7 +207,7 @@ class Live:
             yield load
             await in_thread(lambda: load.wait_for(_LOAD_BEFORE_AND_AFTER))
         except TimeoutError as error:
-            raise OpsError(f"It takes too long: {error or step.shown.title}") from None
+            raise OpsError(f"It takes too long: {str(error) or step.shown.title}") from None
         finally:
             await in_thread(load.stop)
             step.requests = Requests(sent=load.sent, lost=load.lost)
