@@ -1,0 +1,155 @@
+"""Terraform goes on once what it waits for is there."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from prod_e_ops.demo.past_waits import PastWaits
+from prod_e_ops.errors import OpsError
+from prod_e_ops.project.project import Stack
+from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.state import StateResource
+
+LOAD_BALANCER = "aws_lb.alb"
+STACK = {
+    "aws_lb": {
+        "alb": {
+            "name": "tiny-e-alb",
+            "idle_timeout": 75,
+            "enable_deletion_protection": True,
+            "access_logs": {"enabled": True, "bucket": "${aws_s3_bucket.logs.bucket}"},
+        }
+    },
+    "aws_s3_bucket": {
+        "logs": {"bucket": "tiny-e-logs-${data.aws_caller_identity.caller.account_id}-us-west-2"}
+    },
+    "aws_ecs_cluster": {"cluster": {"name": "tiny-e-cluster"}},
+    "aws_ecs_cluster_capacity_providers": {
+        "providers": {
+            "cluster_name": "${aws_ecs_cluster.cluster.name}",
+            "capacity_providers": ["FARGATE", "FARGATE_SPOT"],
+        }
+    },
+}
+CAPACITY_PROVIDERS = "aws_ecs_cluster_capacity_providers.providers"
+
+
+class WaitingTerraform:
+    """Its first application waits until it is stopped; `breaks`: it fails."""
+
+    logs = None
+
+    def __init__(self, *, breaks: bool = False) -> None:
+        self.breaks = breaks
+        self.done: list[str] = []
+
+    async def apply_at_once(
+        self,
+        stack: Stack,
+        *,
+        variables: Mapping[str, str],
+        on_event: Callable[[Event], None],
+        stop: asyncio.Event | None = None,
+    ) -> None:
+        assert variables == {"network": "host"}
+        if stop is None:
+            self.done.append("applied")
+            return
+        for address in (LOAD_BALANCER, CAPACITY_PROVIDERS):
+            on_event(
+                Event(
+                    stack=stack.name,
+                    kind="apply_start",
+                    address=address,
+                    message="",
+                    action="create",
+                )
+            )
+        if not self.breaks:
+            async with asyncio.timeout(60):
+                await stop.wait()
+            self.done.append("stopped")
+        raise OpsError("Terraform failed.")
+
+    async def resources(self, stack: Stack) -> list[StateResource]:
+        return [
+            StateResource(address=LOAD_BALANCER, values={}, is_tainted=True),
+            StateResource(address=CAPACITY_PROVIDERS, values={}, is_tainted=False),
+            # By a mistake of its own: it is to be made anew.
+            StateResource(address="aws_sns_topic.alarms", values={}, is_tainted=True),
+        ]
+
+    async def untaint(self, stack: Stack, address: str) -> None:
+        self.done.append(f"untainted {address}")
+
+
+class Made:
+    """An AWS that has the load balancer from the second time it is asked on."""
+
+    exceptions = SimpleNamespace(LoadBalancerNotFoundException=KeyError)
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.attributes: dict[str, str] = {}
+
+    def describe_load_balancers(self, *, Names: list[str]) -> dict[str, Any]:  # noqa: N803
+        self.asked += 1
+        if self.asked == 1 or Names != ["tiny-e-alb"]:
+            raise KeyError(Names)
+        return {"LoadBalancers": [{"LoadBalancerArn": "arn:alb"}]}
+
+    def modify_load_balancer_attributes(
+        self,
+        *,
+        LoadBalancerArn: str,  # noqa: N803
+        Attributes: list[dict[str, str]],  # noqa: N803
+    ) -> None:
+        assert LoadBalancerArn == "arn:alb"
+        self.attributes |= {each["Key"]: each["Value"] for each in Attributes}
+
+    def describe_clusters(self, *, clusters: list[str]) -> dict[str, Any]:
+        assert clusters == ["tiny-e-cluster"]
+        return {"clusters": [{"capacityProviders": ["FARGATE_SPOT", "FARGATE"]}]}
+
+    def list_buckets(self) -> dict[str, Any]:
+        return {"Buckets": [{"Name": "other-logs"}, {"Name": "tiny-e-logs-123-us-west-2"}]}
+
+
+def _apply_past_waits(folder: Path, terraform: WaitingTerraform, aws: Made) -> list[Event]:
+    stack = Stack("tiny-e", folder)
+    stack.json_file.write_text(json.dumps({"resource": STACK}))
+    past = PastWaits(
+        terraform=terraform,  # type: ignore[arg-type]
+        stack=stack,
+        variables={"network": "host"},
+        clients=lambda _: aws,
+    )
+    events: list[Event] = []
+    asyncio.run(past.apply(events.append))
+    return events
+
+
+def test_terraform_goes_on_once_what_it_waits_for_is_there(tmp_path: Path) -> None:
+    terraform, aws = WaitingTerraform(), Made()
+    events = _apply_past_waits(tmp_path, terraform, aws)
+    assert terraform.done == ["stopped", f"untainted {LOAD_BALANCER}", "applied"]
+    assert aws.asked > 1
+    assert aws.attributes == {
+        "deletion_protection.enabled": "true",
+        "idle_timeout.timeout_seconds": "75",
+        "access_logs.s3.enabled": "true",
+        "access_logs.s3.bucket": "tiny-e-logs-123-us-west-2",
+    }
+    assert [event.address for event in events] == [LOAD_BALANCER, CAPACITY_PROVIDERS]
+
+
+def test_a_terraform_that_fails_by_itself_is_not_run_again(tmp_path: Path) -> None:
+    terraform = WaitingTerraform(breaks=True)
+    with pytest.raises(OpsError, match="Terraform failed"):
+        _apply_past_waits(tmp_path, terraform, Made())
+    assert terraform.done == []
