@@ -18,7 +18,7 @@ from prod_e_ops.demo.run import Run
 from prod_e_ops.demo.versions import Version
 from prod_e_ops.errors import DockerUnavailable, OpsError
 from prod_e_ops.terminal.processes import Finished
-from tests.unit.demo.demo_run import Commands, commands_of, run_of, said_in
+from tests.support.project.demo_run import Commands, commands_of, run_of, said_in
 
 WAYS: Sequence[Delivery] = (AsContainers(), AsProcesses())
 

@@ -16,7 +16,7 @@ from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.events import Event
 from prod_e_ops.terraform.plan_changes import Change, PlanSummary
-from tests.unit.demo.demo_run import last_step, run_of, said_in
+from tests.support.project.demo_run import last_step, run_of, said_in
 
 NOTHING = PlanSummary()
 CRASH = ProviderCrashed("Planning tiny-e failed", provider="aws", details=[], next_step="Wait.")

@@ -15,7 +15,7 @@ from prod_e_ops.demo.run import Run
 from prod_e_ops.demo.versions import CHANGED_FILE
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
-from tests.unit.demo.demo_run import last_step, run_of, said_in
+from tests.support.project.demo_run import last_step, run_of, said_in
 
 FOLLOWS = "[services.backend]\n"
 PINNED = '[services.backend]\nimage_tag = "v1.0.0"\n'

@@ -17,7 +17,7 @@ from prod_e_ops.demo.live import Live
 from prod_e_ops.demo.run import Run
 from prod_e_ops.errors import OpsError
 from prod_e_ops.terminal.processes import Finished
-from tests.unit.demo.demo_run import Commands, commands_of, last_step, run_of
+from tests.support.project.demo_run import Commands, commands_of, last_step, run_of
 
 DATABASE = "[services.backend]\n[database]\n"
 NO_DATABASE = "[services.backend]\n"

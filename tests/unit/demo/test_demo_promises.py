@@ -14,7 +14,7 @@ from prod_e_ops.demo.let_go import let_go
 from prod_e_ops.demo.promises import keep_promises
 from prod_e_ops.demo.run import Run
 from prod_e_ops.errors import OpsError
-from tests.unit.demo.demo_run import last_step, run_of, said_in
+from tests.support.project.demo_run import last_step, run_of, said_in
 
 FOLLOWS = "[services.backend]\n"
 
