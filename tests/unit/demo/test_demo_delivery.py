@@ -211,7 +211,7 @@ def test_a_source_that_cannot_be_built_is_told_with_what_npm_said_last(tmp_path:
 
 def test_a_task_is_killed_as_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed: list[tuple[int, int]] = []
-    monkeypatch.setattr(delivery_module.os, "kill", lambda *call: killed.append(call))
+    monkeypatch.setattr("os.kill", lambda *call: killed.append(call))
     run = made_run(tmp_path)
     asyncio.run(AsProcesses().kill(run, "process-4242"))
     assert killed == [(4242, signal.SIGKILL)]

@@ -206,7 +206,7 @@ KEY = change("aws_ecs_service.a", "desired_count")
 def test_a_second_plan_that_changes_anything_fails_and_names_it(
     tmp_path: Path, kind: str, counts: str
 ) -> None:
-    summary = PlanSummary(**{kind: (KEY,)})
+    summary = replace(NOTHING, **{kind: (KEY,)})  # type: ignore[arg-type]
     infrastructure = made(
         tmp_path, AnyTerraform(plans={"tiny-e": summary}), written_stack(tmp_path, "tiny-e")
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from prod_e_ops.demo import life as life_module
+from prod_e_ops.demo.front_door import FrontDoor
 from prod_e_ops.demo.life import Life, shown_service
 from prod_e_ops.demo.live import Live
 from prod_e_ops.demo.run import Run
@@ -77,7 +78,7 @@ def nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(life_module, "until_one_fails", for_ever)
     monkeypatch.setattr(life_module, "keep_promises", kept)
-    monkeypatch.setattr(life_module.FrontDoor, "of", lambda *_: None)
+    monkeypatch.setattr(FrontDoor, "of", lambda *_: None)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.demo.front_door import Answer
+from prod_e_ops.demo.front_door import Answer, FrontDoor
 from prod_e_ops.demo.live import Live
 from prod_e_ops.demo.versions import CHANGED_FILE
 from prod_e_ops.errors import OpsError, UserMistake
@@ -28,7 +28,12 @@ DEPLOYED = json.dumps({"outputs": {"service_url": "https://alb.example.com"}})
 
 def plan(**changes: Sequence[str]) -> Finished:
     """What `prod-e plan --json` tells of two stacks."""
-    nothing = {"created": [], "changed": [], "replaced": [], "destroyed": []}
+    nothing: Mapping[str, Sequence[str]] = {
+        "created": [],
+        "changed": [],
+        "replaced": [],
+        "destroyed": [],
+    }
     return Finished(0, json.dumps({"stacks": [{**nothing, **changes}, nothing]}), "")
 
 
@@ -200,7 +205,7 @@ def test_the_embedded_awss_door_is_on_this_machine(
 ) -> None:
     embedded = SimpleNamespace()
     life, _ = life_of(tmp_path, embedded=embedded)
-    monkeypatch.setattr(life_module.FrontDoor, "of", lambda aws, name: (aws, name))
+    monkeypatch.setattr(FrontDoor, "of", lambda aws, name: (aws, name))
     door: Any = asyncio.run(life._front_door("https://alb.example.com"))
     assert door == (embedded, "tiny-e")
 
