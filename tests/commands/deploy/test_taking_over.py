@@ -1,7 +1,7 @@
 """What AWS has of an environment and its states have lost: named, refused, taken over on demand."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,21 @@ def address_of(aws: EmbeddedAws, tags: Mapping[str, str]) -> str:
     return id
 
 
+def reopen(aws: EmbeddedAws, groups: Iterable[str]) -> str:
+    """Gives one back the rule that AWS makes with each security group, and says what revokes it."""
+    ec2 = client_of(aws, "ec2")
+    rules = ec2.describe_security_group_rules()["SecurityGroupRules"]
+    open_ones = {rule["GroupId"] for rule in rules if rule["IpProtocol"] == "-1"}
+    group = min(set(groups) - open_ones)
+    anywhere = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    made = ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[anywhere])
+    ec2.close()
+    rule = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+    return (
+        f"aws ec2 revoke-security-group-egress --group-id {group} --security-group-rule-ids {rule}"
+    )
+
+
 def test_what_a_state_has_lost_is_named_and_comes_back_only_where_that_is_asked_for(
     aws: EmbeddedAws, tmp_path: Path
 ) -> None:
@@ -85,6 +100,7 @@ def test_what_a_state_has_lost_is_named_and_comes_back_only_where_that_is_asked_
     after_loss = [file.read_text() for file in states(project)]
     # The reply about it was lost: a second one of its name would be in the way of the first.
     nobodys = address_of(aws, {"prod-e:environment": "tiny-e", "Name": "tiny-e-spare"})
+    revoke = reopen(aws, (id for (type, _), id in before.items() if type == "aws_security_group"))
     anothers = address_of(aws, {"prod-e:environment": "other-e", "Name": "tiny-e-nat-1"})
 
     refused = prod_e(project, "deploy", "--yes", variables=variables)
@@ -105,6 +121,7 @@ def test_what_a_state_has_lost_is_named_and_comes_back_only_where_that_is_asked_
     kept = {key: id for key, id in before.items() if key[0] not in NOT_FOUND_BY_AN_ID}
     assert {key: id for key, id in ids(project).items() if key in kept} == kept
     assert f"aws ec2 release-address --allocation-id {nobodys} --region us-west-2" in taken.stderr
+    assert f"{revoke} --region us-west-2" in taken.stderr
     assert anothers not in refused.stderr + taken.stderr
     assert not list(project.rglob("prod-e-imports.tf.json"))
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from prod_e_ops.stacks.take_over.kind_table import (
+    EGRESS_RULE,
+    INGRESS_RULE,
     KINDS,
     LISTENER,
     LISTENER_RULE,
-    SECURITY_GROUP_RULE,
 )
 from tests.support.project.variants import VARIANTS, filled_in
 from tests.support.synthesised import MINIMAL
@@ -67,7 +68,7 @@ def test_everything_made_has_the_name_of_its_environment(seed: Any, synthesised:
             assert provider["default_tags"][0]["tags"]["prod-e:environment"] == name
 
 
-FOUND_OTHERWISE = {LISTENER, LISTENER_RULE, SECURITY_GROUP_RULE, "aws_acm_certificate"}
+FOUND_OTHERWISE = {LISTENER, LISTENER_RULE, INGRESS_RULE, EGRESS_RULE, "aws_acm_certificate"}
 """By what they are a part of; a certificate not at all."""
 
 

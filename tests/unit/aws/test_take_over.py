@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,7 +44,9 @@ class RecordedAws:
 
 
 class RecordedClient:
-    """boto3's client of any service."""
+    """boto3's client of any service, in any region of AWS's largest partition."""
+
+    meta = SimpleNamespace(partition="aws")
 
     class exceptions:  # noqa: N801 - boto3's name
         ClientError = ClientError
@@ -64,10 +67,16 @@ class RecordedClient:
             # One on each page.
             yield from ({"ResourceTagMappingList": [each]} for each in listed)
             return
-        assert self._paged == "describe_tags"
         wanted = {each["Name"]: each["Values"] for each in arguments["Filters"]}
+        if self._paged == "describe_security_group_rules":
+            for id, resource in self._aws.ec2.items():
+                asked = {"security-group-rule-id": id, "group-id": resource.get("GroupId")}
+                if id.startswith("sgr-") and all(asked[n] in v for n, v in wanted.items()):
+                    yield {"SecurityGroupRules": [{"SecurityGroupRuleId": id, **resource}]}
+            return
+        assert self._paged == "describe_tags"
         for id, resource in self._aws.ec2.items():
-            for tag in resource["Tags"]:
+            for tag in resource.get("Tags", ()):
                 asked = {"key": tag["Key"], "value": tag["Value"], "resource-id": id}
                 if all(asked[name] in values for name, values in wanted.items()):
                     yield {"Tags": [{**tag, "ResourceId": id}]}
@@ -303,6 +312,70 @@ def test_a_subnet_of_another_network_of_that_name_is_not_taken() -> None:
     assert taken(
         with_network, named("aws_subnet", "tiny-e-public-1"), named("aws_vpc", "tiny-e")
     ) == {"aws_vpc.it": "vpc-2", "aws_subnet.it": "subnet-1"}
+
+
+def rule(group: str, **values: Any) -> Mapping[str, Any]:
+    """One as AWS gives it to a new security group, but for the values: without a tag."""
+    default = {"IsEgress": True, "IpProtocol": "-1", "FromPort": -1, "ToPort": -1}
+    return {"GroupId": group, **default, "CidrIpv4": "0.0.0.0/0", **values}
+
+
+TO_ANYWHERE = planned(
+    "aws_vpc_security_group_egress_rule",
+    security_group_id="sg-1",
+    ip_protocol="-1",
+    cidr_ipv4="0.0.0.0/0",
+)
+
+
+def test_the_rule_that_aws_gave_a_security_group_is_taken_where_the_same_one_is_planned() -> None:
+    aws = RecordedAws(ec2={"sg-1": in_ec2("tiny-e-backend"), "sgr-1": rule("sg-1")})
+    assert taken(aws, TO_ANYWHERE) == {TO_ANYWHERE.address: "sgr-1"}
+
+
+def test_a_rule_of_somebody_elses_security_group_is_not_even_seen() -> None:
+    aws = RecordedAws(ec2={"sg-1": {"Tags": []}, "sgr-1": rule("sg-1")})
+    assert taken(aws, TO_ANYWHERE) == {}
+    assert orphans(aws.inventory(), "tiny-e", {}) == []
+
+
+def test_of_a_security_group_that_stays_left_over_are_our_rules_and_what_lets_everything_out() -> (
+    None
+):
+    aws = RecordedAws(
+        ec2={
+            "sg-1": in_ec2("tiny-e-backend"),
+            "sgr-aws": rule("sg-1"),
+            "sgr-aws6": rule("sg-1", CidrIpv4=None, CidrIpv6="::/0"),
+            "sgr-ours": {**in_ec2(""), **rule("sg-1", IsEgress=False, CidrIpv4="10.0.0.0/8")},
+            "sgr-held": rule("sg-1"),
+            "sgr-users": rule("sg-1", IpProtocol="tcp"),
+            "sgr-users2": rule("sg-1", CidrIpv4="10.0.0.0/8"),
+            "sgr-users3": rule("sg-1", IsEgress=False),
+            "sgr-elsewhere": {**in_ec2(""), **rule("sg-users")},
+        }
+    )
+    held = {"sg-1": "tiny-e", "sgr-held": "tiny-e"}
+    left = orphans(aws.inventory(), "tiny-e", held)
+    assert [thing.fill_in(thing.kind.delete) for thing in left] == [
+        "ec2 revoke-security-group-ingress --group-id sg-1 --security-group-rule-ids sgr-ours",
+        "ec2 revoke-security-group-egress --group-id sg-1 --security-group-rule-ids sgr-aws",
+        "ec2 revoke-security-group-egress --group-id sg-1 --security-group-rule-ids sgr-aws6",
+        "ec2 revoke-security-group-egress --group-id sg-users"
+        " --security-group-rule-ids sgr-elsewhere",
+    ]
+
+
+def test_the_rules_of_a_security_group_that_is_left_over_itself_go_with_it() -> None:
+    ours = {**in_ec2(""), **rule("sg-1", IpProtocol="tcp")}
+    aws = RecordedAws(
+        ec2={
+            "sg-1": in_ec2("tiny-e-backend", GroupId="sg-1"),
+            "sgr-1": rule("sg-1"),
+            "sgr-2": ours,
+        }
+    )
+    assert [thing.arn for thing in orphans(aws.inventory(), "tiny-e", {})] == ["sg-1"]
 
 
 def test_left_over_is_what_no_state_holds_and_nobody_makes_by_himself() -> None:

@@ -6,7 +6,14 @@ from typing import Any
 
 from prod_e.names import ENVIRONMENT_TAG
 from prod_e_ops.aws.clients import aws_client, error_code
-from prod_e_ops.stacks.take_over.kind_table import IDENTITY_PROVIDER, KINDS, ROLE
+from prod_e_ops.stacks.take_over.kind_table import (
+    EGRESS_RULE,
+    IDENTITY_PROVIDER,
+    INGRESS_RULE,
+    KIND_OF,
+    KINDS,
+    ROLE,
+)
 from prod_e_ops.stacks.take_over.kinds import Thing, thing_of
 
 _NOT_THERE = ("NotFound", "NoSuch", "NotExist", "Nonexistent", "404")
@@ -47,7 +54,8 @@ class Inventory:
     def tagged(self, environment: str) -> list[Thing]:
         """What has the environment's tag and is of a kind that prod-e makes; some may be gone.
 
-        EC2 answers for its own at once; AWS's common list follows late, and has no roles.
+        EC2 answers for its own at once; AWS's common list follows late, and has no roles. The rules
+        of a security group with the tag count, too: one that AWS made by itself has no tags.
         """
         return [*self._in_ec2(environment), *self._in_other_services(environment)]
 
@@ -62,13 +70,25 @@ class Inventory:
 
         ids = [t["ResourceId"] for t in tags(key=[ENVIRONMENT_TAG], value=[environment])]
         found: dict[str, dict[str, str]] = {id: {ENVIRONMENT_TAG: environment} for id in ids}
-        for first in range(0, len(ids), _MOST_VALUES_OF_A_FILTER):
-            some = ids[first : first + _MOST_VALUES_OF_A_FILTER]
+        for some in _parts(ids):
             for tag in tags(key=["Name"], resource_id=some):
                 found[tag["ResourceId"]]["Name"] = tag["Value"]
         for id, its in found.items():
-            if thing := thing_of(id, its, KINDS):
+            if not id.startswith("sgr-") and (thing := thing_of(id, its, KINDS)):
                 yield thing
+        yield from self._security_group_rules(found)
+
+    def _security_group_rules(self, tags: Mapping[str, Mapping[str, str]]) -> Iterator[Thing]:
+        """Those with these ids, and all of the groups with these ids; both with their tags."""
+        pages = self.client("ec2").get_paginator("describe_security_group_rules")
+        for name, prefix in (("group-id", "sg-"), ("security-group-rule-id", "sgr-")):
+            for some in _parts([id for id in tags if id.startswith(prefix)]):
+                for page in pages.paginate(Filters=[{"Name": name, "Values": some}]):
+                    for rule in page["SecurityGroupRules"]:
+                        id = rule["SecurityGroupRuleId"]
+                        if id not in self._seen:
+                            self._seen[id] = rule
+                            yield _rule(rule, tags.get(id, {}))
 
     def _in_other_services(self, environment: str) -> Iterator[Thing]:
         pages = self.client("resourcegroupstaggingapi").get_paginator("get_resources")
@@ -82,7 +102,7 @@ class Inventory:
         """A role, or an identity provider by its URL, whatever its tags."""
         bare = name.removeprefix("https://")
         path = {ROLE: "role", IDENTITY_PROVIDER: "oidc-provider"}[type_name]
-        partition = "aws-cn" if self.region.startswith("cn-") else "aws"
+        partition = self.client("iam").meta.partition
         asked = thing_of(f"arn:{partition}:iam::{self.account}:{path}/{bare}", {}, KINDS)
         found = self.look(asked) if asked else None
         if asked is None or found is None:
@@ -112,6 +132,17 @@ class Inventory:
                 return None
             raise
         return answer
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(ids), _MOST_VALUES_OF_A_FILTER):
+        yield ids[first : first + _MOST_VALUES_OF_A_FILTER]
+
+
+def _rule(rule: Mapping[str, Any], tags: Mapping[str, str]) -> Thing:
+    id = rule["SecurityGroupRuleId"]
+    kind = KIND_OF[EGRESS_RULE if rule["IsEgress"] else INGRESS_RULE]
+    return Thing(kind=kind, id=id, arn=id, name="", tags=tags, groups={"group": rule["GroupId"]})
 
 
 def _of(answer: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:

@@ -10,10 +10,26 @@ from collections.abc import Mapping
 from prod_e_ops.stacks.take_over.kinds import Kind, Look
 
 LISTENER, LISTENER_RULE = "aws_lb_listener", "aws_lb_listener_rule"
-SECURITY_GROUP_RULE = "aws_vpc_security_group_ingress_rule"
-"""Or `..._egress_rule`: their ids do not tell."""
-
+INGRESS_RULE = "aws_vpc_security_group_ingress_rule"
+EGRESS_RULE = "aws_vpc_security_group_egress_rule"
 ROLE, IDENTITY_PROVIDER = "aws_iam_role", "aws_iam_openid_connect_provider"
+
+
+def _security_group_rule(type: str, direction: str) -> Kind:
+    """One of both kinds, whose ids look alike."""
+    return Kind(
+        type=type,
+        pattern=r"sgr-\w+",
+        look=Look(
+            "ec2",
+            "describe_security_group_rules",
+            "SecurityGroupRules",
+            {"SecurityGroupRuleIds": "{arn}"},
+        ),
+        delete=f"ec2 revoke-security-group-{direction} --group-id {{group}}"
+        " --security-group-rule-ids {arn}",
+    )
+
 
 KINDS = (
     Kind(
@@ -239,16 +255,8 @@ KINDS = (
         delete="ec2 delete-flow-logs --flow-log-ids {arn}",
         costs="what it logs",
     ),
-    Kind(
-        type=SECURITY_GROUP_RULE,
-        pattern=r"sgr-\w+",
-        look=Look(
-            "ec2",
-            "describe_security_group_rules",
-            "SecurityGroupRules",
-            {"SecurityGroupRuleIds": "{arn}"},
-        ),
-    ),
+    _security_group_rule(INGRESS_RULE, "ingress"),
+    _security_group_rule(EGRESS_RULE, "egress"),
     Kind(
         type="aws_security_group",
         pattern=r"sg-\w+",

@@ -7,12 +7,13 @@ from typing import Any
 from prod_e.names import ENVIRONMENT_TAG
 from prod_e_ops.stacks.take_over.inventory import Inventory
 from prod_e_ops.stacks.take_over.kind_table import (
+    EGRESS_RULE,
     IDENTITY_PROVIDER,
+    INGRESS_RULE,
     KIND_OF,
     LISTENER,
     LISTENER_RULE,
     ROLE,
-    SECURITY_GROUP_RULE,
 )
 from prod_e_ops.stacks.take_over.kinds import Thing
 from prod_e_ops.terraform.plan_changes import Change
@@ -35,8 +36,9 @@ class Found:
 class Matching:
     """What AWS has of one environment, for finding planned resources in it.
 
-    `tagged`: what has the environment's tag. `held`: the ids and ARNs in the states of the project,
-    and in which. `leaving`: those of them that the plans themselves destroy.
+    `tagged`: what has the environment's tag, or is a rule of a security group that has. `held`: the
+    ids and ARNs in the states of the project, and in which. `leaving`: those of them that the plans
+    themselves destroy.
     """
 
     environment: str
@@ -142,16 +144,10 @@ def _listener_rules(matching: Matching, after: Mapping[str, Any]) -> Iterator[st
                 yield thing.id
 
 
-def _security_group_rules(
-    matching: Matching, after: Mapping[str, Any], *, is_egress: bool
-) -> Iterator[str]:
-    for thing, its in matching.below("sgr-", SECURITY_GROUP_RULE):
-        group, direction = its["GroupId"], its["IsEgress"]
-        if (
-            direction is is_egress
-            and group == after.get("security_group_id")
-            and _peer_and_ports(its) == _planned_peer_and_ports(after)
-        ):
+def _security_group_rules(matching: Matching, after: Mapping[str, Any], type: str) -> Iterator[str]:
+    for thing, its in matching.below("sgr-", type):
+        is_in_it = its["GroupId"] == after.get("security_group_id")
+        if is_in_it and _peer_and_ports(its) == _planned_peer_and_ports(after):
             yield thing.id
 
 
@@ -199,12 +195,8 @@ def _key_aliases(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
 _CHILDREN = {
     LISTENER: _listeners,
     LISTENER_RULE: _listener_rules,
-    "aws_vpc_security_group_ingress_rule": lambda m, after: _security_group_rules(
-        m, after, is_egress=False
-    ),
-    "aws_vpc_security_group_egress_rule": lambda m, after: _security_group_rules(
-        m, after, is_egress=True
-    ),
+    INGRESS_RULE: lambda m, after: _security_group_rules(m, after, INGRESS_RULE),
+    EGRESS_RULE: lambda m, after: _security_group_rules(m, after, EGRESS_RULE),
     "aws_route": _routes,
     "aws_route_table_association": _route_table_associations,
     "aws_kms_alias": _key_aliases,

@@ -1,6 +1,7 @@
 """What AWS has of an environment when all is done, and no state names: told, never deleted."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from prod_e.names import ENVIRONMENT_TAG
 from prod_e_ops.aws.clients import aws_errors
@@ -39,11 +40,26 @@ async def tell_orphans(prepared: PreparedStacks) -> None:
 def orphans(inventory: Inventory, environment: str, held: Mapping[str, str]) -> Sequence[Thing]:
     """What has the environment's tag, is there, is in no state, and does not go with another.
 
-    In the order in which it can be deleted.
+    So is the rule that AWS gives each new security group, though it has no tag: it lets everything
+    out, and Terraform takes it away unless it is stopped before it can. In the order in which they
+    can be deleted.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/creating-security-groups.html
     """
+    tagged = inventory.tagged(environment)
+    free = {thing.arn for thing in tagged if thing.arn not in held}
     found = [
         thing
-        for thing in inventory.tagged(environment)
-        if thing.kind.delete and thing.arn not in held and inventory.look(thing) is not None
+        for thing in tagged
+        if thing.arn in free
+        and thing.kind.delete
+        and (its := inventory.look(thing)) is not None
+        and (thing.tags or _lets_everything_out(its))
+        and its.get("GroupId", "") not in free - {thing.arn}
     ]
     return sorted(found, key=lambda thing: KINDS.index(thing.kind))
+
+
+def _lets_everything_out(rule: Mapping[str, Any]) -> bool:
+    is_anywhere = rule.get("CidrIpv4") == "0.0.0.0/0" or rule.get("CidrIpv6") == "::/0"
+    return bool(rule.get("IsEgress")) and str(rule["IpProtocol"]) == "-1" and is_anywhere
