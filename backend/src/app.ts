@@ -154,8 +154,9 @@ function acceptJsonOnly(app: FastifyInstance): void {
 
   const options: Options = { allErrors: true, useDefaults: true, removeAdditional: false };
   const strict = new Ajv({ ...options, coerceTypes: false });
-  // Everything in an address is text.
-  const lenient = new Ajv({ ...options, coerceTypes: true });
+  // Everything in an address is text, and "Infinity" becomes a number, too: with `strictNumbers`, it
+  // would be held against no limit.
+  const lenient = new Ajv({ ...options, coerceTypes: true, strictNumbers: false });
   app.setValidatorCompiler(({ schema, httpPart }) =>
     (httpPart === 'body' ? strict : lenient).compile(schema as object),
   );

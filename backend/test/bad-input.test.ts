@@ -128,6 +128,7 @@ describe('bad input', () => {
   test('a page that is none', async () => {
     for (const query of [
       ...['limit=0', 'limit=101', 'limit=-1', 'limit=1.5', 'limit=x', 'limit=1&limit=2', 'limit='],
+      ...['limit=Infinity', 'limit=-Infinity', 'limit=1e999', `limit=${'9'.repeat(400)}`],
       ...[
         'after=x',
         'after=-1',

@@ -224,6 +224,22 @@ describe('whatever is sent', () => {
     await fc.assert(fc.asyncProperty(several(request), assertAnswered), RUNS);
   });
 
+  test('wherever a value is taken, those that have broken others are answered', async () => {
+    for (const value of HOSTILE) {
+      const inUrl = encodeURIComponent(wellFormed(value));
+      const headers = { 'content-type': 'application/json' };
+      const get = (path: string) => ({ path, method: 'GET', body: undefined, headers: {} });
+      const post = (note: unknown) => ({
+        ...{ path: '/notes', method: 'POST', body: toJson(note), headers },
+      });
+      await assertAnswered([
+        ...[get(`/notes?limit=${inUrl}`), get(`/notes?after=${inUrl}`)],
+        ...[get(`/notes?${inUrl}=1`), get(`/notes/${inUrl}`)],
+        ...[post({ title: value }), post({ title: 'x', body: value }), post({ [value]: 'x' })],
+      ]);
+    }
+  });
+
   for (const [what, portOf] of [
     ['the port of the service', () => service.port],
     ['the port of metrics', () => service.metricsPort],
