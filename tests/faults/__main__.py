@@ -19,14 +19,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Lock
 
 from embedded_aws import EmbeddedAws
 from tests.faults.drawn import Life, draw
 from tests.faults.proxy import faulty_aws
 from tests.faults.report import as_json, one_line, table
 from tests.faults.trial import Outcome, Trial
+from tests.support.command.aws_cli import installed_from_pypi
 
 
 def try_all(
@@ -40,6 +43,15 @@ def try_all(
     for life in lives:
         waiting.put(life)
     outcomes: list[Outcome] = []
+    installing = Lock()
+
+    @cache
+    def install() -> str:
+        return installed_from_pypi(folder / "aws-cli")
+
+    def cli() -> str:
+        with installing:
+            return install()
 
     def work() -> None:
         with EmbeddedAws() as aws, faulty_aws(aws.endpoint_url) as proxy:
@@ -51,7 +63,7 @@ def try_all(
                 while left:
                     # One that was not got over ends an environment; the next faults get another.
                     name = f"fault-{left[0].number}"
-                    trial = Trial(aws=aws, proxy=proxy, folder=folder / name, name=name)
+                    trial = Trial(aws=aws, proxy=proxy, cli=cli, folder=folder / name, name=name)
                     with trial:
                         for outcome in trial.live(tuple(left)):
                             left.pop(0)

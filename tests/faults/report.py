@@ -8,7 +8,7 @@ from statistics import median
 from tests.faults.drawn import Kind
 from tests.faults.trial import Outcome
 
-_TITLES = ("fault", "struck", "converged", "commands", "seconds", "orphans")
+_TITLES = ("fault", "struck", "converged", "commands", "seconds", "named", "orphans")
 
 
 def one_line(outcome: Outcome) -> str:
@@ -16,6 +16,8 @@ def one_line(outcome: Outcome) -> str:
     fault = outcome.fault
     what = "first" if fault.before is None else "changed"
     became = f"{outcome.commands} more, {outcome.seconds:.0f} s"
+    if outcome.deleted:
+        became += f", {len(outcome.deleted)} named and deleted"
     if not outcome.converged:
         became += f"; NOT converged: {'; '.join([*outcome.problems, *outcome.orphans])}"
     return (
@@ -35,20 +37,25 @@ def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
         )
         yield "  ".join([first, *numbers]).rstrip()
     converged = sum(outcome.converged for outcome in outcomes)
+    named = sum(len(outcome.deleted) for outcome in outcomes)
     orphans = sum(len(outcome.orphans) for outcome in outcomes)
-    yield f"{converged} of {len(outcomes)} converged, {orphans} orphans."
+    yield (
+        f"{converged} of {len(outcomes)} converged, {orphans} orphans"
+        f" ({named} more were named by `deploy`, and deleted by what it named)."
+    )
 
 
 def _row(kind: Kind, outcomes: Sequence[Outcome]) -> Sequence[str]:
     of_kind = [outcome for outcome in outcomes if outcome.fault.kind is kind]
     if not of_kind:
-        return (kind.value, "0", "", "", "", "")
+        return (kind.value, "0", "", "", "", "", "")
     return (
         kind.value,
         str(len(of_kind)),
         str(sum(outcome.converged for outcome in of_kind)),
         _middle_and_most([outcome.commands for outcome in of_kind]),
         _middle_and_most([outcome.seconds for outcome in of_kind]),
+        str(sum(len(outcome.deleted) for outcome in of_kind)),
         str(sum(len(outcome.orphans) for outcome in of_kind)),
     )
 

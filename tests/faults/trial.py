@@ -2,12 +2,13 @@
 
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -42,7 +43,8 @@ class Outcome:
 
     `struck`: the request that it struck, such as `CreateVpc`; empty: none. `status`: the exit
     status of the deployment that it struck. `commands`: how many more were run. `seconds`: how long
-    it took until all was as it is to be, the plans that show it included. `orphans`: what AWS has
+    it took until all was as it is to be, the plans that show it included. `deleted`: the commands
+    that the last deployment named for what it left, and that were run. `orphans`: what AWS then has
     and no state names. `problems`: what is not as it is to be, a line each. `folder`: of the
     project, whose logs tell more.
     """
@@ -52,6 +54,7 @@ class Outcome:
     status: int
     commands: int
     seconds: float
+    deleted: Sequence[str]
     orphans: Sequence[str]
     problems: Sequence[str]
     folder: Path
@@ -64,10 +67,14 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """The life of one environment, in a folder of its own. `proxy`: stands before `aws`."""
+    """The life of one environment, in a folder of its own.
+
+    `proxy`: stands before `aws`. `cli`: gives the AWS CLI's program.
+    """
 
     aws: EmbeddedAws
     proxy: FaultyAws
+    cli: Callable[[], str]
     folder: Path
     name: str
     _ran: list[Path] = field(default_factory=list)
@@ -104,7 +111,10 @@ class Trial:
             left = self._what_is_left(self._run(*_DEPLOY, "--take-over"))
             commands += 1
         seconds = time.monotonic() - begun
-        problems += left
+        deleted = [] if left else self._named_commands()
+        for command in deleted:
+            problems += self._run_named(command)
+        problems += self._what_is_left(0) if deleted else left
         problems += self._what_is_told_wrong()
         there = what_aws_has(self.aws) - at_first
         named = named_in_states(self._project)
@@ -114,10 +124,32 @@ class Trial:
             status=status,
             commands=commands,
             seconds=seconds,
+            deleted=deleted,
             orphans=sorted(" ".join(each) for each in there if each[1] not in named),
             problems=problems,
             folder=self.folder,
         )
+
+    def _named_commands(self) -> Sequence[str]:
+        """What the last deployment says that deletes what it left."""
+        log = [file for file in self._ran if file.stem.endswith("deploy")][-1]
+        lines = log.read_text(errors="replace").splitlines()
+        return [line.strip() for line in lines if line.startswith("    aws ")]
+
+    def _run_named(self, command: str) -> Iterator[str]:
+        """Runs it as somebody would who has read it; what is wrong with it."""
+        _, *arguments = shlex.split(command)
+        done = subprocess.run(
+            [self.cli(), *arguments],
+            env=self.aws.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        if done.returncode != 0:
+            yield f"{command} failed: {done.stderr.strip()}"
 
     def _push_images(self) -> None:
         """What a person does once there are repositories: a service does not start without."""

@@ -21,6 +21,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from embedded_aws.client import ALARM_BAKE_SECONDS_PATH, NEXT_DEPLOYMENT_STEPS_PATH
 from embedded_aws.control_plane.exchange import has_data_plane, with_exchange
+from embedded_aws.control_plane.idempotency import answering_once
 from embedded_aws.control_plane.not_implemented import (
     Environ,
     StartResponse,
@@ -62,7 +63,7 @@ def _service_app(service: str | None) -> WsgiApp:
     with _state:
         apply_patches(service)
         app = create_backend_app(service)
-    return answering_everything(_one_at_a_time(app), service, tell=_tell)
+    return answering_everything(_one_at_a_time(answering_once(app)), service, tell=_tell)
 
 
 def _one_at_a_time(app: WsgiApp) -> WsgiApp:

@@ -37,6 +37,37 @@ def test_a_security_group_rule_keeps_its_description(clients: Clients, kind: str
     assert described[0]["Description"] == "to a peer"
 
 
+def test_what_is_asked_for_again_with_its_token_is_made_once(clients: Clients) -> None:
+    ec2, logs, secrets = clients("ec2"), clients("logs"), clients("secretsmanager")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    name, token, another = f"asked-{uuid4().hex[:8]}", str(uuid4()), str(uuid4())
+
+    def route_table(token: str) -> Any:
+        made = ec2.create_route_table(VpcId=vpc, ClientToken=token)
+        return made["RouteTable"]["RouteTableId"]
+
+    assert route_table(token) == route_table(token) != route_table(another)
+    gateways = {
+        ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address, ClientToken=token)[
+            "NatGateway"
+        ]["NatGatewayId"]
+        for _ in range(2)
+    }
+    assert len(gateways) == 1
+    for _ in range(2):
+        logs.put_query_definition(name=name, queryString="fields @message", clientToken=token)
+        # A name that is taken would be refused otherwise.
+        secrets.create_secret(Name=name, SecretString="x", ClientRequestToken=token)
+    found = logs.describe_query_definitions(queryDefinitionNamePrefix=name)["queryDefinitions"]
+    assert len(found) == 1
+    with pytest.raises(ClientError):
+        secrets.create_secret(Name=name, SecretString="x", ClientRequestToken=another)
+    with pytest.raises(ClientError):
+        ec2.create_route_table(VpcId="vpc-00000000", ClientToken=token)
+
+
 def test_a_scalable_target_keeps_its_tags(clients: Clients) -> None:
     service, scaling = Service(clients), clients("application-autoscaling")
     arn = scaling.register_scalable_target(

@@ -66,6 +66,7 @@ def outcome(fault: Fault, **values: object) -> Outcome:
         "status": 1,
         "commands": 1,
         "seconds": 61.4,
+        "deleted": (),
         "orphans": (),
         "problems": (),
         "folder": Path("fault-1"),
@@ -77,15 +78,21 @@ def test_a_table_has_a_line_for_each_kind_and_one_about_all() -> None:
     first, second, *others = faults(7, 11)
     outcomes = [
         outcome(first),
-        outcome(second, orphans=("VPC vpc-1", "address eip-1"), commands=3, seconds=200),
+        outcome(
+            second,
+            deleted=("aws ec2 delete-vpc --vpc-id vpc-2",),
+            orphans=("VPC vpc-1", "address eip-1"),
+            commands=3,
+            seconds=200,
+        ),
         *(outcome(fault) for fault in others),
     ]
     title, *rows, total = table(outcomes)
-    assert total == "10 of 11 converged, 2 orphans."
+    assert total.startswith("10 of 11 converged, 2 orphans (1 more ")
     assert [row.partition("  ")[0].strip() for row in rows] == [kind.value for kind in Kind]
     assert len({len(line) for line in (title, *rows)}) == 1, "aligned"
     (row,) = (row for row in rows if row.startswith(second.kind.value))
-    assert row.split()[-1] == "2"
+    assert row.split()[-2:] == ["1", "2"]
 
 
 @pytest.mark.parametrize(
