@@ -15,6 +15,7 @@ from typing import Any
 from moto.cloudwatch.models import cloudwatch_backends
 
 from embedded_aws.control_plane.backends import all_backends
+from embedded_aws.control_plane.metric_data import Datum
 from embedded_aws.control_plane.metrics import Metric, statistic
 
 _EVERY_SECONDS = 5.0
@@ -122,9 +123,9 @@ def _series(backend: Any, alarm: Any, now: float) -> tuple[int, Series | None]:
 def _metric(
     backend: Any, metric: Metric, *, period: int, statistic_name: str, since: float
 ) -> Series:
-    buckets: dict[int, list[float]] = {}
-    for seconds, value in metric.values(backend, since=since):
-        buckets.setdefault(math.floor(seconds / period), []).append(value)
+    buckets: dict[int, list[Datum]] = {}
+    for seconds, datum in metric.data(backend, since=since):
+        buckets.setdefault(math.floor(seconds / period), []).append(datum)
     return lambda number: statistic(buckets.get(number, []), statistic_name)
 
 

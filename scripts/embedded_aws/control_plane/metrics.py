@@ -1,12 +1,12 @@
 """Reads the metrics that moto's CloudWatch has."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 
-_LATE_SECONDS = 600
+from embedded_aws.control_plane.metric_data import Datum, seconds_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,45 +17,41 @@ class Metric:
     name: str
     dimensions: Mapping[str, str]
 
-    def values(self, backend: Any, *, since: float) -> list[tuple[float, float]]:
-        """Its values from a time on, each with its own time; both in seconds since 1970."""
-        found = []
-        # What comes late is not far from its place.
-        for datum in reversed(backend.metric_data):
-            seconds = _seconds(datum.timestamp)
-            if seconds < since - _LATE_SECONDS:
-                break
-            if (
-                seconds >= since
-                and datum.name == self.name
-                and datum.namespace == self.namespace
-                and hasattr(datum, "value")
-                and {d.name: d.value for d in datum.dimensions} == self.dimensions
-            ):
-                found.append((seconds, datum.value))
-        return found
+    def data(self, backend: Any, *, since: float) -> list[tuple[float, Datum]]:
+        """Its data from a time on, each with its own time; both in seconds since 1970."""
+        found = backend.metric_data.of(self.namespace, self.name, self.dimensions)
+        timed = ((seconds_of(datum.timestamp), datum) for datum in found)
+        return [(seconds, datum) for seconds, datum in timed if seconds >= since]
 
 
-def statistic(values: list[float], name: str) -> float | None:
-    """A statistic of values, by CloudWatch's name of it; None without values.
+def statistic(data: Sequence[Datum], name: str) -> float | None:
+    """A statistic of data, by CloudWatch's name of it; None without data, or for one not known.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-definitions.html
     """
-    if not values:
+    if not data:
         return None
     if name.startswith("p"):
-        ordered = sorted(values)
-        return ordered[min(len(ordered) - 1, math.ceil(float(name[1:]) / 100 * len(ordered)) - 1)]
-    of: Mapping[str, Callable[[list[float]], float]] = {
-        "Sum": sum,
-        "Average": lambda v: sum(v) / len(v),
-        "Minimum": min,
-        "Maximum": max,
-        "SampleCount": len,
+        return _percentile(data, float(name[1:]))
+    total = sum(datum.sum for datum in data)
+    count = sum(datum.sample_count for datum in data)
+    known = {
+        "Sum": total,
+        "Average": total / count if count else None,
+        "Minimum": min(datum.min for datum in data),
+        "Maximum": max(datum.max for datum in data),
+        "SampleCount": count,
     }
-    return of[name](values) if name in of else None
+    return known.get(name)
 
 
-def _seconds(moment: Any) -> float:
-    seconds: float = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-    return seconds
+def _percentile(data: Sequence[Datum], percent: float) -> float | None:
+    counts: Counter[float] = Counter()
+    for datum in data:
+        counts.update(datum.counts)
+    left = max(1, math.ceil(percent / 100 * counts.total()))
+    for value in sorted(counts):
+        left -= counts[value]
+        if left <= 0:
+            return value
+    return None  # Statistic sets alone, of which nobody knows.

@@ -26,6 +26,9 @@ _SCALE_IN_BELOW = 0.9
 _COOLDOWN_SECONDS = 300
 """https://docs.aws.amazon.com/autoscaling/application/APIReference/API_TargetTrackingScalingPolicyConfiguration.html."""
 
+_MOST_ACTIVITIES = 1_000
+"""AWS keeps those of six weeks."""
+
 _PREDEFINED = {
     "ECSServiceAverageCPUUtilization": "CPUUtilization",
     "ECSServiceAverageMemoryUtilization": "MemoryUtilization",
@@ -145,7 +148,7 @@ def _policies(backend: Any, target: Any, service: Any) -> Iterator[_Policy]:
         wanted = None
         if found := tracked_metric(target.resource_id, configuration):
             metric, name = found
-            recent = [value for _, value in metric.values(cloudwatch, since=since)]
+            recent = [datum for _, datum in metric.data(cloudwatch, since=since)]
             if (value := statistic(recent, name)) is not None:
                 wanted = _wanted(int(service.desired_count), value, configuration["TargetValue"])
         yield _Policy(
@@ -170,6 +173,7 @@ def _set(target: Any, service: Any, policy: _Policy, alarm: str) -> bool:
         return False
     service.desired_count = count
     now = time.time()
+    del activities[_MOST_ACTIVITIES - 1 :]
     activities.insert(
         0,
         {

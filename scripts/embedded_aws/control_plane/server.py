@@ -28,7 +28,7 @@ from embedded_aws.control_plane.not_implemented import (
     WsgiApp,
     answering_everything,
 )
-from embedded_aws.control_plane.patches import apply_patches
+from embedded_aws.control_plane.patches import apply_patches, let_go_of_what_is_gone
 from embedded_aws.control_plane.registry.server import RegistryServer
 
 _PRELOADED_SERVICES = ("sts", "ec2", "iam", "ecs", "elbv2", "rds", "s3", "logs", "cloudwatch")
@@ -131,6 +131,7 @@ def _read_descriptions_once() -> None:
 def main() -> None:
     """Serves until standard input closes."""
     _read_descriptions_once()
+    let_go_of_what_is_gone()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     dispatcher = DomainDispatcherApplication(_service_app)
     registry = _registry(dispatcher)

@@ -134,9 +134,7 @@ class DataPlane:
 
         # https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
         async def credentials(request: web.Request) -> web.Response:
-            found = await asyncio.to_thread(
-                self._environment.credentials, request.match_info["token"]
-            )
+            found = await self._environment.credentials(request.match_info["token"])
             if found is None:
                 return web.json_response({"message": "No such task."}, status=404)
             return web.json_response(found)

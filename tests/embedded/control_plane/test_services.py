@@ -55,6 +55,26 @@ class TestService:
         assert "launchType" not in described
         assert described["capacityProviderStrategy"][0]["capacityProvider"] == "FARGATE"
 
+    def test_without_security_groups_its_tasks_have_the_default_one(self, clients: Clients) -> None:
+        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
+        network = Service(clients)
+        other = network.ecs.create_service(
+            cluster=network.cluster,
+            serviceName="other",
+            taskDefinition=network.task_definition,
+            desiredCount=1,
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": network.subnets}},
+        )["service"]
+        assert other["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"] == []
+        arns = network.ecs.list_tasks(cluster=network.cluster, serviceName="other")["taskArns"]
+        (task,) = network.ecs.describe_tasks(cluster=network.cluster, tasks=arns)["tasks"]
+        details = {each["name"]: each["value"] for each in task["attachments"][0]["details"]}
+        (interface,) = network.ec2.describe_network_interfaces(
+            NetworkInterfaceIds=[details["networkInterfaceId"]]
+        )["NetworkInterfaces"]
+        assert [group["GroupName"] for group in interface["Groups"]] == ["default"]
+
     def test_it_runs_the_tasks_it_desires(self, clients: Clients) -> None:
         service = Service(clients, desiredCount=3)
         assert [task["lastStatus"] for task in service.tasks()] == ["RUNNING"] * 3

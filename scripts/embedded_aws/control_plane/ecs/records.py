@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -19,6 +20,11 @@ _IN_ECR = re.compile(
     r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<repository>[^:@]+)"
     r"(:(?P<tag>[^@]+))?(@(?P<digest>sha256:\w+))?"
 )
+
+_MOST_EVENTS = 100
+"""https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages.html."""
+_STOPPED_KEPT = timedelta(hours=1)
+"""https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html."""
 
 
 @dataclass(frozen=True)
@@ -263,9 +269,19 @@ def detail(task: Any, name: str) -> str:
     return next(str(detail["value"]) for detail in details if detail["name"] == name)
 
 
+def forget_stopped_tasks(backend: Any) -> None:
+    """Lets go of tasks that have been stopped for an hour."""
+    until = utcnow() - _STOPPED_KEPT
+    for of_cluster in backend.tasks.values():
+        for arn, task in list(of_cluster.items()):
+            if task.last_status == "STOPPED" and task.stopped_at < until:
+                del of_cluster[arn]
+
+
 def tell(service: Any, message: str) -> None:
     event = {"id": str(uuid.uuid4()), "createdAt": utcnow()}
     service.events.insert(0, {**event, "message": f"(service {service.name}) {message}"})
+    del service.events[_MOST_EVENTS:]
 
 
 def circuit_breaker(service: Any) -> dict[str, Any]:

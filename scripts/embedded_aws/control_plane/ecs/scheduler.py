@@ -14,6 +14,7 @@ from embedded_aws.control_plane.ecs import rollouts, tasks
 from embedded_aws.control_plane.ecs.records import (
     begin_deployment,
     count_tasks,
+    forget_stopped_tasks,
     living_tasks,
     make_task,
     tell,
@@ -70,6 +71,7 @@ def take_reports(backend: Any, reports: dict[str, TaskReport]) -> None:
                 tasks.advance_stop(task)
     for service in list(backend.services.values()):
         settle(backend, service)
+    forget_stopped_tasks(backend)
 
 
 def stop_task(backend: Any, service: Any, task: Any) -> None:

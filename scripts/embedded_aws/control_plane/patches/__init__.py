@@ -7,6 +7,21 @@ service, and has a function `apply` that adds to moto's own classes.
 
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
+
+from moto.core.common_models import BaseModel
+
+
+def let_go_of_what_is_gone() -> None:
+    """Has moto keep what it knows once, and not in a list of all that it ever made, too.
+
+    It is for a page of moto's, which shows nothing then; no service reads it but to end.
+    """
+
+    def new(cls: Any, *_: Any, **__: Any) -> Any:
+        return object.__new__(cls)
+
+    BaseModel.__new__ = new
 
 
 def apply_patches(service: str) -> None:

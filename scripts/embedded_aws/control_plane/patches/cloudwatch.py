@@ -2,14 +2,40 @@
 
 from typing import Any
 
-from moto.cloudwatch.models import Alarm, CloudWatchBackend
+from moto.cloudwatch.models import Alarm, CloudWatchBackend, Statistics
 
 from embedded_aws.control_plane.alarm_actions import tell_topics
+from embedded_aws.control_plane.metric_data import Datum, MetricData
+from embedded_aws.control_plane.metrics import statistic
 
 
 def apply() -> None:
+    _metrics_are_summed_up()
+    _percentiles_are_statistics()
     _new_alarms_have_insufficient_data()
     _alarms_tell_topics()
+
+
+def _metrics_are_summed_up() -> None:
+    make = CloudWatchBackend.__init__
+
+    def init(self: Any, *arguments: Any, **named: Any) -> None:
+        make(self, *arguments, **named)
+        self.metric_data = MetricData()
+
+    CloudWatchBackend.__init__ = init
+
+
+def _percentiles_are_statistics() -> None:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html
+    get = Statistics.get_statistics_for_type
+
+    def get_statistics_for_type(self: Any, stat: str) -> Any:
+        if stat.startswith("p"):
+            return statistic([each for each in self.metric_data if isinstance(each, Datum)], stat)
+        return get(self, stat)
+
+    Statistics.get_statistics_for_type = get_statistics_for_type
 
 
 def _alarms_tell_topics() -> None:

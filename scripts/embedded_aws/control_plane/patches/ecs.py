@@ -13,7 +13,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 from moto.core.utils import camelcase_to_underscores, utcnow
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
-from moto.ecs.models import Cluster, EC2ContainerServiceBackend, TaskDefinition
+from moto.ecs.models import Cluster, EC2ContainerServiceBackend, Service, Task, TaskDefinition
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.moto_api import state_manager
 
@@ -62,6 +62,8 @@ def apply() -> None:
     NetworkInterface.private_dns_name = None
     TaskDefinition.__init__ = _make_task_definition(TaskDefinition.__init__)
     Cluster.__init__ = _make_cluster(Cluster.__init__)
+    Service._validate_network = _validate_network(Service._validate_network)  # noqa: SLF001
+    Task.__init__ = _make_task(Task.__init__)
     EC2ContainerServiceBackend.put_cluster_capacity_providers = _put_cluster_capacity_providers(
         EC2ContainerServiceBackend.put_cluster_capacity_providers
     )
@@ -108,6 +110,34 @@ def _make_cluster(make: Callable[..., None]) -> Callable[..., None]:
         )
 
     return init
+
+
+def _validate_network(validate: Callable[..., Any]) -> Callable[..., Any]:
+    def validate_network(self: Any, given: dict[str, Any]) -> Any:
+        return validate(self, _with_security_groups(given))
+
+    return validate_network
+
+
+def _make_task(make: Callable[..., None]) -> Callable[..., None]:
+    def init(
+        self: Any, *arguments: Any, networking_configuration: Any = None, **named: Any
+    ) -> None:
+        given = networking_configuration and _with_security_groups(networking_configuration)
+        make(self, *arguments, networking_configuration=given, **named)
+
+    return init
+
+
+def _with_security_groups(configuration: dict[str, Any]) -> dict[str, Any]:
+    """With none where it names none; interfaces have the VPC's default one then.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
+    """
+    return {
+        **configuration,
+        "awsvpcConfiguration": {"securityGroups": [], **configuration["awsvpcConfiguration"]},
+    }
 
 
 def _put_cluster_capacity_providers(put: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,12 +16,16 @@ from moto.logs.responses import LogsResponse
 from embedded_aws.control_plane import insights
 from embedded_aws.control_plane.filter_patterns import PatternError, compile_pattern
 
+_MOST_EVENTS = 20_000
+"""Of a log group."""
+
 
 def apply() -> None:
     _logs_keeps_query_definitions()
     _logs_answers_queries()
     _log_groups_have_a_class()
     _metric_filters_count()
+    _log_groups_keep_their_newest_events()
 
 
 def _logs_answers_queries() -> None:
@@ -143,6 +147,24 @@ def _metric_filters_count() -> None:
         return token
 
     MetricFilters.add_filter = add_filter
+    models.LogStream.put_log_events = put_log_events
+
+
+def _log_groups_keep_their_newest_events() -> None:
+    # All that is kept is in memory.
+    put = models.LogStream.put_log_events
+
+    def put_log_events(self: Any, log_events: list[dict[str, Any]]) -> Any:
+        token = put(self, log_events)
+        streams = self.log_group.streams.values()
+        # Now and then, and not with each event.
+        if sum(len(stream.events) for stream in streams) > 1.1 * _MOST_EVENTS:
+            times = sorted(event.timestamp for stream in streams for event in stream.events)
+            since = times[-_MOST_EVENTS]
+            for stream in streams:
+                stream.events = [event for event in stream.events if event.timestamp >= since]
+        return token
+
     models.LogStream.put_log_events = put_log_events
 
 

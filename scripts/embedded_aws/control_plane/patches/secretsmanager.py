@@ -6,6 +6,9 @@ from moto.secretsmanager.models import SecretsManagerBackend
 
 from embedded_aws.control_plane.exchange import has_data_plane
 
+_MOST_VERSIONS = 100
+"""Without a label: https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html."""
+
 
 def apply() -> None:
     _the_current_version_is_the_one_with_the_label()
@@ -20,7 +23,11 @@ def _the_current_version_is_the_one_with_the_label() -> None:
     def update_secret_version_stage(self: Any, **asked: Any) -> Any:
         answer = update(self, **asked)
         if asked["version_stage"] == "AWSCURRENT" and asked["move_to_version_id"]:
-            self.secrets[asked["secret_id"]].default_version_id = asked["move_to_version_id"]
+            secret = self.secrets[asked["secret_id"]]
+            secret.default_version_id = asked["move_to_version_id"]
+            without = [id for id, each in secret.versions.items() if not each["version_stages"]]
+            for id in without[:-_MOST_VERSIONS]:
+                del secret.versions[id]
         return answer
 
     SecretsManagerBackend.update_secret_version_stage = update_secret_version_stage

@@ -1,6 +1,7 @@
 """Simple Notification Service."""
 
 import json
+from collections import deque
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -29,6 +30,8 @@ def _topics_deliver_over_http_by_a_policy_of_its_own() -> None:
 
     def topic(self: Any, *args: Any, **kwargs: Any) -> None:
         make(self, *args, **kwargs)
+        # moto keeps them for those who test with it, and nobody here.
+        self.sent_notifications = deque(maxlen=0)
         self.effective_delivery_policy = json.dumps(policy, separators=(",", ":"))
 
     Topic.__init__ = topic

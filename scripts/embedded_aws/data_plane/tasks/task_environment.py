@@ -10,6 +10,9 @@ import re
 import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,6 +23,21 @@ from embedded_aws.data_plane.runtimes.task_network import LOOPBACK, TaskNetwork
 from embedded_aws.protocol import Definition, Override
 
 _SECRET_ARN_PARTS = 7
+_RENEWED_BEFORE = timedelta(minutes=20)
+"""Their end. SDKs ask for others up to fifteen minutes before it, until they get some:
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Credentials:
+    """Those of a role. `answer`: what the container credentials endpoint says."""
+
+    expiration: datetime
+    answer: dict[str, str]
+
+    @property
+    def is_about_to_expire(self) -> bool:
+        return self.expiration - datetime.now(UTC) < _RENEWED_BEFORE
 
 
 def free_port() -> int:
@@ -40,6 +58,8 @@ class TaskEnvironment:
         self._configuration = configuration
         self._clients = clients
         self._roles: dict[str, str] = {}
+        self._credentials: dict[str, _Credentials] = {}
+        self._asking = asyncio.Lock()
         self.credentials_url = ""
 
     async def of(
@@ -89,44 +109,61 @@ class TaskEnvironment:
             self._roles[token] = role_arn
             if network.is_shared:
                 own["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{self.credentials_url}/{token}"
+                # So that they are there when it asks: SDKs wait for a second, and no longer.
+                with suppress(BotoCoreError, ClientError):
+                    await self.credentials(token)
             else:
-                own |= await asyncio.to_thread(self._credentials_variables, token)
+                own |= await self._credentials_variables(token)
         return own
 
     def new_token(self) -> str:
         """By which a task asks for its role's credentials."""
         return secrets.token_urlsafe(24)
 
-    def credentials(self, token: str) -> dict[str, str] | None:
-        """Credentials of the task role, as the container credentials endpoint gives them."""
+    async def credentials(self, token: str) -> dict[str, str] | None:
+        """Credentials of the task role, as the container credentials endpoint gives them.
+
+        Those of a role are the same for all of its tasks, until they are about to expire.
+        """
         role_arn = self._roles.get(token)
         if role_arn is None:
             return None
-        given = self._clients("sts").assume_role(RoleArn=role_arn, RoleSessionName=token[:32])[
-            "Credentials"
-        ]
-        return {
-            "RoleArn": role_arn,
-            "AccessKeyId": given["AccessKeyId"],
-            "SecretAccessKey": given["SecretAccessKey"],
-            "Token": given["SessionToken"],
-            # Exactly so: SDKs read no other form of it.
-            "Expiration": f"{given['Expiration']:%Y-%m-%dT%H:%M:%SZ}",
-        }
+        async with self._asking:
+            kept = self._credentials.get(role_arn)
+            if kept is None or kept.is_about_to_expire:
+                kept = await asyncio.to_thread(self._assume, role_arn, token)
+                self._credentials[role_arn] = kept
+        return kept.answer
 
-    def _credentials_variables(self, token: str) -> dict[str, str]:
+    async def _credentials_variables(self, token: str) -> dict[str, str]:
         """Credentials of the task role for those who do not share loopback.
 
         SDKs take a container credentials endpoint over HTTP nowhere else. These do not expire here.
         """
         # https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
-        given = self.credentials(token)
+        given = await self.credentials(token)
         assert given is not None
         return {
             "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
             "AWS_SESSION_TOKEN": given["Token"],
         }
+
+    def _assume(self, role_arn: str, token: str) -> "_Credentials":
+        given = self._clients("sts").assume_role(RoleArn=role_arn, RoleSessionName=token[:32])[
+            "Credentials"
+        ]
+        return _Credentials(
+            expiration=given["Expiration"],
+            answer={
+                "RoleArn": role_arn,
+                "AccessKeyId": given["AccessKeyId"],
+                "SecretAccessKey": given["SecretAccessKey"],
+                "Token": given["SessionToken"],
+                # Exactly so: SDKs read no other form of it.
+                "Expiration": f"{given['Expiration']:%Y-%m-%dT%H:%M:%SZ}",
+            },
+        )
 
     def _secret(self, value_from: str) -> str:
         """A secret's value. An ARN may name a key of the secret's JSON, a stage and a version."""
