@@ -151,14 +151,15 @@ def main() -> int:
     parser.add_argument(
         "--measured",
         type=Path,
-        help="a folder for what each test executes, which takes longest to find out; a later run"
-        " of the same sources uses it again",
+        default=PROJECT / ".cache" / "mutants",
+        help="a folder for what each test executes, which takes longest to find out: it is kept,"
+        "\nand a later run measures the tests alone whose files have changed",
     )
     options = parser.parse_args()
     mutants = _draw(options.seed, options.count)
     survivors = []
     with tempfile.TemporaryDirectory(prefix="prod-e-mutants-") as scratch:
-        tests = measure(options.measured or Path(scratch) / "measured", jobs=options.jobs)
+        tests = measure(options.measured, jobs=options.jobs)
         copies = [_copy_project(Path(scratch) / str(number)) for number in range(options.jobs)]
         tries = _Tries(copies, tests, seconds=options.seconds)
         with ThreadPoolExecutor(options.jobs) as pool:

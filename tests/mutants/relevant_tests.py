@@ -16,6 +16,7 @@ from coverage import CoverageData
 from coverage.exceptions import DataError
 
 from tests.mutants.faults import PROJECT, SOURCES, Mutant
+from tests.mutants.measured_sources import MeasuredSources, content_of
 from tests.mutants.watched_run import REPORT_VARIABLE, WatchedTest
 
 TOGETHER = ("tests/unit", "tests/synthesis")
@@ -27,17 +28,26 @@ ONE_BY_ONE = ("tests/programs", "tests/embedded", "tests/commands", "tests/docke
 READ_EVERY_FILE = ("tests/unit/sources/test_conventions.py",)
 """Tests of the sources' own text: they execute nothing of it and may notice any fault."""
 
-_SETTINGS = """\
+STARTED_BY = {
+    "scripts/embedded_aws/data_plane/keeper.py": "scripts/embedded_aws/data_plane/kept_process.py"
+}
+"""Scripts that run with nothing of the environment, coverage's included: who starts them."""
+
+_SETTINGS = f"""\
 [run]
-source_pkgs = prod_e, prod_e_ops, embedded_aws, reference
+# Not the packages: what is run by `python -m` has another name than its package's.
+source =
+{"".join(f"    {PROJECT / source}{os.linesep}" for source in SOURCES)}\
 parallel = true
 sigterm = true
 # The embedded AWS ends by os._exit.
 patch = _exit
 disable_warnings = no-data-collected, module-not-measured, module-not-imported, dynamic-conflict
 # What a test starts is measured as that test's; pytest itself says which test runs.
-context = ${PYTEST_CURRENT_TEST-}
+context = ${{PYTEST_CURRENT_TEST-}}
 """
+
+_REPORT = "report.json"
 
 _Lines = Mapping[int, frozenset[str]]
 
@@ -56,6 +66,9 @@ class RelevantTests:
         No more tests than take that many seconds, and one at least.
         """
         by_line = self.lines.get(mutant.file, {})
+        if starter := STARTED_BY.get(mutant.file):
+            starting = self.lines.get(starter, {}).values()
+            by_line = {mutant.line: frozenset(test for tests in starting for test in tests)}
         statement = _statements(PROJECT / mutant.file).get(mutant.line, range(0))
         of_line = {
             test
@@ -122,11 +135,13 @@ def search_path(project: Path) -> str:
 def measure(folder: Path, *, jobs: int) -> RelevantTests:
     """Runs every test once, and notes in `folder` what it executes and how long it takes.
 
-    What is there of an earlier run is taken as it is. A test that fails is told, and left out: it
-    would notice any fault.
+    What is there of an earlier run is taken, unless the file of the test has changed since then:
+    lines of the sources that have moved are found again, and what executes changed ones is not
+    known. A test that fails is told, and left out: it would notice any fault.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "coverage.ini").write_text(_SETTINGS, "utf-8")
+    sources = MeasuredSources.keep(folder / "sources")
     files = [
         file.relative_to(PROJECT).as_posix()
         for tests in ONE_BY_ONE
@@ -135,16 +150,16 @@ def measure(folder: Path, *, jobs: int) -> RelevantTests:
     seconds: dict[str, float] = {}
     lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     with ThreadPoolExecutor(jobs) as pool:
-        for measured in pool.map(partial(_measure, folder), [*TOGETHER, *files]):
-            tests = [
-                WatchedTest(**each) for each in json.loads((measured / "tests.json").read_text())
-            ]
+        for measured in pool.map(partial(_measure, folder, sources), [*TOGETHER, *files]):
+            report = json.loads((measured / _REPORT).read_text())
+            tests = [WatchedTest(**each) for each in report["tests"]]
             for test in tests:
                 if test.passed:
                     seconds[test.name] = test.seconds
                 else:
                     print(f"left out, for it does not pass: {test.name}", file=sys.stderr)
-            _read(measured, {test.name for test in tests if test.passed}, lines)
+            of = MeasuredSources(folder=folder / "sources" / report["sources"])
+            _read(measured, {test.name for test in tests if test.passed}, of, lines)
     return RelevantTests(
         lines={
             file: {line: frozenset(tests) for line, tests in of.items()}
@@ -154,14 +169,16 @@ def measure(folder: Path, *, jobs: int) -> RelevantTests:
     )
 
 
-def _measure(folder: Path, tests: str) -> Path:
+def _measure(folder: Path, sources: MeasuredSources, tests: str) -> Path:
     measured = folder / tests.replace("/", "-").removesuffix(".py")
-    report = measured / "tests.json"
-    if report.exists():
+    content = content_of([PROJECT / tests])
+    report = measured / _REPORT
+    if report.exists() and json.loads(report.read_text())["content"] == content:
         return measured
     measured.mkdir(exist_ok=True)
     for left in measured.iterdir():
         left.unlink()
+    watched = measured / "watched.json"
     subprocess.run(
         [sys.executable, "-m", "pytest", tests, "-q", "-m", "not slow", "-p", "no:cacheprovider",
          "-p", "tests.mutants.watched_run"],
@@ -171,20 +188,26 @@ def _measure(folder: Path, tests: str) -> Path:
             "COVERAGE_FILE": str(measured / "data"),
             "COVERAGE_PROCESS_START": str(folder / "coverage.ini"),
             "PYTHONPATH": search_path(PROJECT),
-            REPORT_VARIABLE: str(report),
+            REPORT_VARIABLE: str(watched),
         },
         stdout=(measured / "output.txt").open("wb"),
         stderr=subprocess.STDOUT,
         check=False,
     )  # fmt: skip
-    if not report.exists():
+    if not watched.exists():
         raise SystemExit(f"pytest did not end; see {measured / 'output.txt'}")
+    found = json.loads(watched.read_text())
+    report.write_text(
+        json.dumps({"content": content, "sources": sources.folder.name, "tests": found})
+    )
     print(f"measured  {tests}", file=sys.stderr)
     return measured
 
 
-def _read(folder: Path, tests: set[str], lines: dict[str, dict[int, set[str]]]) -> None:
-    """Adds what these tests execute to `lines`."""
+def _read(
+    folder: Path, tests: set[str], sources: MeasuredSources, lines: dict[str, dict[int, set[str]]]
+) -> None:
+    """Adds what these tests execute to `lines`; `sources`: as they were."""
     by_file: dict[str, set[str]] = defaultdict(set)
     for test in tests:
         by_file[test.partition("::")[0]].add(test)
@@ -198,9 +221,11 @@ def _read(folder: Path, tests: set[str], lines: dict[str, dict[int, set[str]]]) 
             continue
         for file in data.measured_files():
             name = Path(file).relative_to(PROJECT).as_posix()
+            today = sources.lines_today(name)
             for line, contexts in data.contexts_by_lineno(file).items():
-                for context in contexts:
-                    lines[name][line] |= _tests_of(context, by_file)
+                if line in today:
+                    for context in contexts:
+                        lines[name][today[line]] |= _tests_of(context, by_file)
 
 
 def _tests_of(context: str, by_file: Mapping[str, set[str]]) -> set[str]:
