@@ -9,6 +9,7 @@ from typing import Any, Self
 from prod_e.settings import load_environment
 from prod_e_ops.demo.report import DemoStepResult, Report
 from prod_e_ops.demo.run import Run
+from prod_e_ops.errors import Declined
 from prod_e_ops.project.project import Project
 from prod_e_ops.terminal.processes import Finished
 
@@ -33,10 +34,23 @@ class Commands:
 
 @dataclass(kw_only=True)
 class Screen:
-    """A terminal that notes what it is told."""
+    """A terminal that notes what it is told; `declines`: the questions that are not agreed to."""
 
     lines: list[str] = field(default_factory=list)
     results: list[str] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    declines: str | None = None
+
+    async def confirm(self, question: str, *, declined: str, expected: str | None = None) -> None:
+        self.asked.append((question, declined))
+        if self.declines and self.declines in question:
+            raise Declined(declined)
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        self.results += [" ".join(row) for row in rows]
+
+    def hint(self, text: str) -> None:
+        self.lines.append(f"hint: {text}")
 
     def say(self, text: str) -> None:
         self.lines.append(text)
@@ -44,7 +58,7 @@ class Screen:
     def error(self, error: Exception) -> None:
         self.lines.append(f"error: {error}")
 
-    def result(self, text: str) -> None:
+    def result(self, text: str, *, style: str | None = None) -> None:
         self.results.append(text)
 
     def step(self, title: str) -> "_Shown":
