@@ -389,6 +389,19 @@ def test_a_plan_that_is_stale_is_made_anew_once_and_asked_about_again(
     ]
 
 
+def test_a_plan_that_is_made_anew_and_loses_data_is_refused_without_a_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    bucket = PlanSummary(destroyed=(change("aws_s3_bucket.logs"),))
+    terraform = PlannedTerraform(plans={"tiny-e": [TOPIC, bucket]}, ends={"tiny-e": [STALE]})
+    prepared = prepared_in(tmp_path, terraform, "tiny-e")
+    with pytest.raises(PlanRefused) as error:
+        deployed(prepared, monkeypatch)
+    assert any("what was deployed before it stays" in line for line in error.value.details)
+    assert len(screen_of(prepared).asked) == 1
+    assert terraform.done[-1] == "plan tiny-e"
+
+
 def test_a_plan_that_is_stale_twice_is_not_made_a_third_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
