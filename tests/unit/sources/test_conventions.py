@@ -12,7 +12,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 CHANGE = {
     "ContainerState", "DemoStep", "Exchange", "Load", "LogLines", "PastWaits", "Proof",
     "Registration", "Report", "Rollout", "Server", "Target", "Task", "Upload", "Watch", "_Results",
-    "_Times",
+    "_Series", "_Times",
 }  # fmt: skip
 """The dataclasses that are there to change: another one is named here."""
 
