@@ -42,6 +42,38 @@ def test_an_action_that_it_lacks_is_refused_at_once(
     _wait_until(lambda: any(call.startswith(f"{service}.") for call in aws.unimplemented_calls))
 
 
+@pytest.mark.parametrize(
+    ("service", "action", "arguments"),
+    [
+        (
+            "ecs",
+            "execute_command",
+            {"cluster": "c", "task": "t", "interactive": True, "command": "sh"},
+        ),
+        (
+            "ecr",
+            "create_pull_through_cache_rule",
+            {"ecrRepositoryPrefix": "public", "upstreamRegistryUrl": "public.ecr.aws"},
+        ),
+        (
+            "elbv2",
+            "create_trust_store",
+            {
+                "Name": "n",
+                "CaCertificatesBundleS3Bucket": "bucket",
+                "CaCertificatesBundleS3Key": "key",
+            },
+        ),
+    ],
+)
+def test_what_is_called_missing_is_refused(
+    clients: Clients, service: str, action: str, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(ClientError) as refusal:
+        getattr(clients(service), action)(**arguments)
+    assert refusal.value.response["Error"]["Code"] == "NotImplemented"
+
+
 def test_a_call_on_which_it_breaks_is_refused_with_the_reason() -> None:
     def breaking(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         raise KeyError("Id")
