@@ -107,7 +107,7 @@ class Project:
             found = self.environments()
         except SettingsMistake as mistake:
             # Another environment's file must not keep anybody from this one.
-            found, wrong = self._right_ones()
+            found, wrong = self.right_environments()
             if (name or DEFAULT_ENVIRONMENT) not in found and (name is None or name in wrong):
                 raise
             mistakes = mistake.message.splitlines()
@@ -127,7 +127,7 @@ class Project:
             )
         return found[name]
 
-    def _right_ones(self) -> tuple[Mapping[str, "Environment"], Collection[str]]:
+    def right_environments(self) -> tuple[Mapping[str, "Environment"], Collection[str]]:
         """The environments whose own file has no mistake, and whose name no other one has.
 
         Also gives the names of the others, as far as they can be told: a file with a mistake is

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.slow, needs_aws_provider, pytest.mark.timeout(1_800)]
 LOST = frozenset(
     {
         "aws_ecr_repository",
+        "aws_cloudwatch_query_definition",
         "aws_eip",
         "aws_iam_role",
         "aws_kms_alias",

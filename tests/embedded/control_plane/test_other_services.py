@@ -37,6 +37,34 @@ def test_a_security_group_rule_keeps_its_description(clients: Clients, kind: str
     assert described[0]["Description"] == "to a peer"
 
 
+def test_a_rule_for_all_protocols_is_changed_without_ports_and_has_none(clients: Clients) -> None:
+    ec2 = clients("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    group = ec2.create_security_group(GroupName="g", Description="d", VpcId=vpc)["GroupId"]
+    of_group = [{"Name": "group-id", "Values": [group]}]
+
+    def rule() -> Any:
+        (only,) = ec2.describe_security_group_rules(Filters=of_group)["SecurityGroupRules"]
+        return only
+
+    def change(**values: Any) -> None:
+        id = rule()["SecurityGroupRuleId"]
+        changed = {"IpProtocol": "-1", "CidrIpv4": "0.0.0.0/0", **values}
+        ec2.modify_security_group_rules(
+            GroupId=group,
+            SecurityGroupRules=[{"SecurityGroupRuleId": id, "SecurityGroupRule": changed}],
+        )
+
+    before = rule()
+    assert (before["IpProtocol"], before["FromPort"], before["ToPort"]) == ("-1", -1, -1)
+    change(Description="to the internet")
+    assert rule() == {**before, "Description": "to the internet"}
+    with pytest.raises(ClientError, match="You may not specify all protocols and specific ports"):
+        change(FromPort=443, ToPort=443)
+    with pytest.raises(ClientError, match="Must specify both from and to ports"):
+        change(IpProtocol="tcp")
+
+
 def test_what_is_asked_for_again_with_its_token_is_made_once(clients: Clients) -> None:
     ec2, logs, secrets = clients("ec2"), clients("logs"), clients("secretsmanager")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]

@@ -13,6 +13,7 @@ from prod_e_ops.stacks.take_over.kind_table import (
     LISTENER,
     LISTENER_RULE,
 )
+from prod_e_ops.stacks.take_over.matching import FOUND, WRITTEN_ANEW
 from tests.support.project.variants import VARIANTS, filled_in
 from tests.support.synthesised import MINIMAL
 
@@ -82,6 +83,15 @@ def test_what_is_found_by_its_name_tag_is_the_only_one_of_its_type_with_it(
             resources = stack.values.get("resource", {}).get(type, {}).values()
             names = [resource["tags"]["Name"] for resource in resources]
             assert len(names) == len(set(names)), type
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda path: path.stem)
+def test_of_each_type_it_is_known_how_it_is_found_where_an_answer_of_aws_was_lost(
+    synthesised: Any, variant: Path
+) -> None:
+    for stack in synthesised(filled_in(variant)).values():
+        assert set(stack.values.get("resource", {})) <= FOUND | WRITTEN_ANEW
+    assert not FOUND & WRITTEN_ANEW
 
 
 def test_a_subnet_has_as_many_tags_as_aws_takes_and_no_more(synthesised: Any) -> None:

@@ -101,7 +101,7 @@ def in_ec2(name: str, *, environment: str = "tiny-e", **values: Any) -> Mapping[
     return {**values, "Tags": tags}
 
 
-def planned(type: str, **after: Any) -> Change:
+def planned(type: str, /, **after: Any) -> Change:
     return Change(f"{type}.it", type, after=after)
 
 
@@ -132,6 +132,24 @@ def taken(aws: RecordedAws, *created: Change, **options: Any) -> dict[str, str]:
     ids = {each.address: each.id for each in all_found}
     assert len(ids) == len(all_found), "each is there once"
     return ids
+
+
+def query(id: str, name: str, log_group: str) -> Mapping[str, Any]:
+    return {"queryDefinitionId": id, "name": name, "logGroupNames": [log_group]}
+
+
+ALIAS = planned(
+    "aws_route53_record",
+    zone_id="Z1",
+    name="api.example.com",
+    type="A",
+    alias=[{"name": "lb", "zone_id": "Z2"}],
+)
+
+
+def records(target: str, name: str = "api.example.com.") -> Mapping[str, Any]:
+    record = {"Name": name, "Type": "A", "AliasTarget": {"DNSName": target}}
+    return {"ResourceRecordSets": [record]}
 
 
 ROLE_ANSWER = {"Role": {"Arn": ROLE, "RoleName": "tiny-e-task", "Tags": [TAG]}}
@@ -250,6 +268,29 @@ ROLE_ANSWER = {"Role": {"Arn": ROLE, "RoleName": "tiny-e-task", "Tags": [TAG]}}
             ),
             "subnet-1/rtb-1",
         ),
+        (
+            planned(
+                "aws_cloudwatch_query_definition", name="tiny-e/errors", log_group_names=["/ecs/t"]
+            ),
+            RecordedAws(
+                described={
+                    ("describe_query_definitions", "tiny-e/errors"): {
+                        "queryDefinitions": [
+                            query("1", "tiny-e/errors-too", "/ecs/t"),
+                            query("2", "tiny-e/errors", "/ecs/users"),
+                            query("3", "tiny-e/errors", "/ecs/t"),
+                            query("4", "tiny-e/errors", "/ecs/t"),
+                        ]
+                    }
+                }
+            ),
+            ARN.format(service="logs", rest="query-definition:3"),
+        ),
+        (
+            ALIAS,
+            RecordedAws(described={("list_resource_record_sets", "Z1"): records("dualstack.lb.")}),
+            "Z1_api.example.com_A",
+        ),
     ],
     ids=lambda value: value.type if isinstance(value, Change) else "",
 )
@@ -268,6 +309,27 @@ def test_what_the_list_by_tags_still_has_and_is_gone_is_not_taken() -> None:
 def test_what_has_another_name_is_not_taken() -> None:
     aws = RecordedAws(ec2={"nat-1": in_ec2("tiny-e-nat-2", State="available")})
     assert taken(aws, named("aws_nat_gateway", "tiny-e-nat-1")) == {}
+
+
+def test_a_saved_query_that_a_state_holds_is_not_taken() -> None:
+    change = planned("aws_cloudwatch_query_definition", name="tiny-e/e", log_group_names=["/ecs/t"])
+    there = {"queryDefinitions": [query("1", "tiny-e/e", "/ecs/t")]}
+    aws = RecordedAws(described={("describe_query_definitions", "tiny-e/e"): there})
+    assert taken(aws, change, held={"1": "terraform.tiny-e.tfstate"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "held"),
+    [
+        (records("another-lb."), ()),
+        (records("lb.", name="b.example.com."), ()),
+        (records("lb."), ("Z1_api.example.com_A",)),
+    ],
+    ids=["to another load balancer", "of another name", "that a state holds"],
+)
+def test_a_record_is_not_taken(answer: Mapping[str, Any], held: Sequence[str]) -> None:
+    aws = RecordedAws(described={("list_resource_record_sets", "Z1"): answer})
+    assert taken(aws, ALIAS, held=dict.fromkeys(held, "terraform.other-e.tfstate")) == {}
 
 
 @pytest.mark.parametrize("tags", [[], [{**TAG, "Value": "other-e"}]], ids=["none", "another's"])

@@ -5,10 +5,11 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
+from moto.ec2.exceptions import InvalidParameterValue
 from moto.ec2.models.elastic_ip_addresses import ElasticAddress
 from moto.ec2.models.nat_gateways import NatGateway
 from moto.ec2.models.route_tables import RouteTable
-from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.models.vpcs import VPC, VPCBackend, VPCEndPoint
 
@@ -26,6 +27,7 @@ _INTERFACE_POLICY = json.dumps(
 def apply() -> None:
     _security_group_rules_keep_their_descriptions()
     _security_group_rules_say_whose_they_are()
+    _rules_for_all_protocols_have_no_ports()
     _endpoints_are_gateways_by_default()
     _interface_endpoints_have_names()
     _networks_have_options_and_a_default_group()
@@ -55,6 +57,27 @@ def _security_group_rules_keep_their_descriptions() -> None:
 def _security_group_rules_say_whose_they_are() -> None:
     # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_SecurityGroupRule.html
     SecurityGroupRule.group_owner_id = property(lambda self: self.ec2_backend.account_id)
+
+
+def _rules_for_all_protocols_have_no_ports() -> None:
+    # moto asks for ports whatever the protocol. What AWS says:
+    # https://github.com/aws-ia/terraform-aws-genai-document-ingestion-rag/pull/36
+    modify = SecurityGroupBackend.modify_security_group_rules
+
+    def modify_rules(self: Any, group_id: str, rules: dict[str, dict[str, Any]]) -> None:
+        for rule in rules.values():
+            if str(rule.get("IpProtocol")) != "-1":
+                continue
+            if any(rule.get(port) not in (None, -1, "-1") for port in ("FromPort", "ToPort")):
+                raise InvalidParameterValue(
+                    "You may not specify all protocols and specific ports. Please specify each"
+                    " protocol and port range combination individually, or all protocols and no"
+                    " port range."
+                )
+            rule.update(FromPort=-1, ToPort=-1)
+        modify(self, group_id, rules)
+
+    SecurityGroupBackend.modify_security_group_rules = modify_rules
 
 
 def _endpoints_are_gateways_by_default() -> None:

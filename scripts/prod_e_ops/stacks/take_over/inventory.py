@@ -102,13 +102,18 @@ class Inventory:
         """A role, or an identity provider by its URL, whatever its tags."""
         bare = name.removeprefix("https://")
         path = {ROLE: "role", IDENTITY_PROVIDER: "oidc-provider"}[type_name]
-        partition = self.client("iam").meta.partition
-        asked = thing_of(f"arn:{partition}:iam::{self.account}:{path}/{bare}", {}, KINDS)
+        asked = thing_of(self.arn("iam", f"{path}/{bare}"), {}, KINDS)
         found = self.look(asked) if asked else None
         if asked is None or found is None:
             return None
         tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}
         return replace(asked, name=name, tags=tags)
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of something of the account; IAM has one region for all."""
+        partition = self.client(service).meta.partition
+        region = "" if service == "iam" else self.region
+        return f"arn:{partition}:{service}:{region}:{self.account}:{resource}"
 
     def look(self, thing: Thing) -> Mapping[str, Any] | None:
         """What AWS says of it now; None if it is gone."""

@@ -192,6 +192,48 @@ def _key_aliases(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
         yield after["name"]
 
 
+def _saved_queries(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
+    """Those of the same log groups: AWS gives them no tags, and lets several have one name."""
+    name, groups = after["name"], set(after.get("log_group_names") or ())
+    found = matching.inventory.ask(
+        "logs", "describe_query_definitions", queryDefinitionNamePrefix=name
+    )
+    for query in (found or {}).get("queryDefinitions", ()):
+        id = query["queryDefinitionId"]
+        is_it = query["name"] == name and set(query.get("logGroupNames", ())) == groups
+        if is_it and id not in matching.held:
+            yield matching.inventory.arn("logs", f"query-definition:{id}")
+            return
+
+
+def _alias_records(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
+    """Those that point to the same load balancer: that is what makes one ours."""
+    zone, type = after.get("zone_id"), after.get("type")
+    aliases = [alias["name"] for alias in after.get("alias") or () if alias.get("name")]
+    name = after.get("name")
+    if not (zone and name and aliases):
+        return
+    id = f"{zone}_{name}_{type}"
+    found = matching.inventory.ask(
+        "route53",
+        "list_resource_record_sets",
+        HostedZoneId=zone,
+        StartRecordName=name,
+        StartRecordType=type,
+        MaxItems="1",
+    )
+    for record in (found or {}).get("ResourceRecordSets", ()):
+        is_it = (_domain(record["Name"]), record["Type"]) == (_domain(name), type)
+        target = record.get("AliasTarget", {}).get("DNSName", "")
+        if is_it and _domain(target) == _domain(aliases[0]) and id not in matching.held:
+            yield id
+
+
+def _domain(name: str) -> str:
+    """As it is compared: Route 53 and its console write the same one in several ways."""
+    return name.lower().removesuffix(".").removeprefix("dualstack.")
+
+
 _CHILDREN = {
     LISTENER: _listeners,
     LISTENER_RULE: _listener_rules,
@@ -200,9 +242,41 @@ _CHILDREN = {
     "aws_route": _routes,
     "aws_route_table_association": _route_table_associations,
     "aws_kms_alias": _key_aliases,
+    "aws_cloudwatch_query_definition": _saved_queries,
+    "aws_route53_record": _alias_records,
 }
-"""What has no name of its own, or no tags, and is found by what it is a part of.
+"""What has no name of its own, or no tags, and is found by what it is a part of."""
 
-What AWS writes anew over what is there needs no finding: the policies of roles, buckets and topics,
-targets of rules, scalable targets, dashboards.
+WRITTEN_ANEW = frozenset(
+    {
+        "aws_acm_certificate_validation",
+        "aws_appautoscaling_policy",
+        "aws_appautoscaling_target",
+        "aws_cloudwatch_dashboard",
+        "aws_cloudwatch_event_target",
+        "aws_cloudwatch_log_metric_filter",
+        "aws_default_security_group",
+        "aws_ecr_lifecycle_policy",
+        "aws_ecs_cluster_capacity_providers",
+        "aws_ecs_task_definition",
+        "aws_iam_role_policy",
+        "aws_s3_bucket_lifecycle_configuration",
+        "aws_s3_bucket_policy",
+        "aws_s3_bucket_public_access_block",
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "aws_s3_bucket_versioning",
+        "aws_sns_topic_policy",
+        "aws_sns_topic_subscription",
+        "aws_wafv2_web_acl_association",
+        "docker_image",
+        "docker_registry_image",
+        "docker_tag",
+    }
+)
+"""What needs no finding: AWS writes it over what is there, or leaves that as it is.
+
+Or it may have any number of it: revisions of task definitions.
 """
+
+FOUND = frozenset({*KIND_OF, *_CHILDREN})
+"""The types that are looked for before one is created."""

@@ -3,18 +3,13 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from prod_e_ops.aws.clients import aws_client, aws_errors
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.errors import OpsError, SettingsMistake
-from prod_e_ops.project.project import Project
+from prod_e_ops.errors import OpsError
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.state import StateResource, resources_of
-
-if TYPE_CHECKING:
-    from prod_e.settings import Environment
 
 _LOCAL_STATES = "terraform.*.tfstate"
 _KEYS_IN_A_BUCKET = "prod-e/"
@@ -33,9 +28,11 @@ async def held_ids(prepared: PreparedStacks) -> Mapping[str, str]:
     files |= {file.resolve() for file in project.folder.glob(_LOCAL_STATES)}
     for file in sorted(file for file in files if file.is_file()):
         states[file.name] = _parsed(file.read_text("utf-8"), file.name)
+    # What another environment's file with a mistake says of its state cannot be known.
+    others, _ = project.right_environments()
     buckets = {
         (state.bucket, state.region or environment.region)
-        for environment in _environments(project, prepared.environment)
+        for environment in (prepared.environment, *others.values())
         if (state := environment.state).kind == "s3" and state.bucket
     }
     for bucket, region in sorted(buckets):
@@ -48,13 +45,6 @@ def ids_of(resources: Iterable[StateResource]) -> Iterator[str]:
     """The ids and ARNs of what a state holds, old halves of replacements too."""
     for resource in resources:
         yield from (resource.values[key] for key in ("id", "arn") if resource.values.get(key))
-
-
-def _environments(project: Project, own: "Environment") -> Iterable["Environment"]:
-    try:
-        return project.environments().values()
-    except SettingsMistake:
-        return [own]
 
 
 def _in_bucket(bucket: str, region: str) -> Mapping[str, Sequence[StateResource]]:
