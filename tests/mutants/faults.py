@@ -13,6 +13,10 @@ _OPPOSITES: dict[type[ast.cmpop], str] = {
     ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is",
 }  # fmt: skip
 
+_FOR_DEBUGGERS = "repr"
+"""The argument of a field that changes nothing but what a debugger shows; `test_conventions.py`
+says which must not be shown."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
@@ -117,6 +121,8 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         for keyword in node.keywords:
+            if keyword.arg == _FOR_DEBUGGERS:
+                continue
             if keyword.arg and len(node.args) + len(node.keywords) > 1:
                 others = [self._span(each) for each in node.args]
                 others += [
@@ -128,6 +134,10 @@ class _Finder(ast.NodeVisitor):
                 ]
                 self._add(node, f"{self._span(node.func)}({', '.join(others)})")
         self.generic_visit(node)
+
+    def visit_keyword(self, node: ast.keyword) -> None:
+        if node.arg != _FOR_DEBUGGERS:
+            self.visit(node.value)
 
     def visit_Expr(self, node: ast.Expr) -> None:
         if isinstance(node.value, ast.Constant):

@@ -49,7 +49,7 @@ class Terraform:
     program: Path
     version: str
     providers: ProviderSource
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     processes: ChildProcesses = field(repr=False)
     scratch: Path
     keeps_plans: bool = True

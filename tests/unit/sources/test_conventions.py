@@ -63,3 +63,20 @@ def test_what_a_user_changes_in_the_settings_fails_no_test() -> None:
 def test_a_dataclass_is_frozen_and_made_by_keyword(said: str, exceptions: set[str]) -> None:
     others = {name for name, _, decorator in FOUND if said not in decorator}
     assert others == exceptions
+
+
+HOLD_SECRETS = re.compile(r"(password|token): str\b|environment: Mapping\b")
+"""Fields that hold a secret, or the variables of a process, credentials among them."""
+
+
+def test_no_repr_shows_a_secret() -> None:
+    shown = {
+        f"{file.name}: {ast.unparse(field)}"
+        for file in (PROJECT / "scripts").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and any("dataclass" in ast.unparse(each) for each in node.decorator_list)
+        for field in node.body
+        if HOLD_SECRETS.match(ast.unparse(field)) and "repr=False" not in ast.unparse(field)
+    }
+    assert shown == set()

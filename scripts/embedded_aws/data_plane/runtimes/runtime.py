@@ -34,7 +34,7 @@ class Start:
     task_id: str
     task_arn: str
     definition: Definition
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     image_digest: str | None
     source_key: str
     ports: Mapping[int, int]
