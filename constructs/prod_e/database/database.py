@@ -282,7 +282,7 @@ class ExistingDatabase(DatabaseBase):
 def _check(storage_gib: int, max_storage_gib: int | None, backup_days: int) -> None:
     if not 20 <= storage_gib <= 65536:
         raise ValueError(f"storage_gib = {storage_gib}; allowed: 20 to 65536")
-    if max_storage_gib is not None and max_storage_gib < storage_gib * 1.1:
+    if max_storage_gib is not None and 10 * max_storage_gib < 11 * storage_gib:
         raise ValueError(
             f"max_storage_gib = {max_storage_gib} is less than 10 % above storage_gib ="
             f" {storage_gib}"

@@ -2,18 +2,15 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from cdktf import App, TerraformStack
-from cdktf_cdktf_provider_aws.provider import AwsProvider
+from cdktf import TerraformStack
 
 from prod_e import (
     Cluster,
     ContainerHealthCheck,
     Database,
     DatabaseBase,
-    DeliveryRole,
     EcrImage,
     FargateService,
     FargateTaskDefinition,
@@ -26,34 +23,9 @@ from prod_e import (
     Statement,
     Waf,
 )
-from prod_e.testing import synthesised
 from tests.support.synthesised import Synthesised
 
 IMAGE = "nginxinc/nginx-unprivileged:1"
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> TerraformStack:
-    app = App(
-        outdir=str(tmp_path),
-        context={"excludeStackIdFromLogicalIds": "true", "allowSepCharsInLogicalIds": "true"},
-    )
-    stack = TerraformStack(app, "theirs")
-    AwsProvider(stack, "aws", region="us-west-2")
-    return stack
-
-
-@pytest.fixture
-def synthesise(stack: TerraformStack) -> Callable[[], Synthesised]:
-    def run() -> Synthesised:
-        return Synthesised(synthesised(stack).values)
-
-    return run
-
-
-@pytest.fixture
-def network(stack: TerraformStack) -> Network:
-    return Network(stack, "network")
 
 
 def test_two_load_balancers_databases_and_services_fit_one_network(
@@ -341,104 +313,3 @@ def test_a_certificate_that_is_there_gives_https(
     assert found.one("aws_lb_listener", port=443)["certificate_arn"] == arn
     assert found.one("aws_lb_listener", port=80)["default_action"][0]["type"] == "redirect"
     assert not found.all("aws_acm_certificate")
-
-
-@pytest.mark.parametrize(
-    ("make", "told"),
-    [
-        (lambda stack, _: Network(stack, "x", cidr="10.0.0.0/24"), "allowed: /16 to /23"),
-        (lambda stack, _: Network(stack, "x", cidr="10.0.0.1/16"), "is not an IPv4 block"),
-        (lambda stack, _: Network(stack, "x", availability_zones=1), "allowed: 2 or 3"),
-        (lambda *_: HealthCheck(path="up"), "begins with /"),
-        (lambda *_: HealthCheck(interval_seconds=5), "is not below interval_seconds = 5"),
-        (lambda *_: HealthCheck(unhealthy_threshold=11), "allowed: 2 to 10"),
-        (lambda *_: ContainerHealthCheck(command=("curl",)), "begins with CMD"),
-        (lambda *_: ContainerHealthCheck(command=("CMD", "x"), retries=0), "allowed: 1 to 10"),
-        (lambda *_: Scaling(min_tasks=3, max_tasks=3), "min_tasks < max_tasks"),
-        (lambda *_: Scaling(min_tasks=0, max_tasks=3), "1 <= min_tasks"),
-        (
-            lambda stack, _: FargateTaskDefinition(stack, "x", image=IMAGE, port=80),
-            "port = 80; allowed: 1024 to 65535",
-        ),
-        (lambda *_: Scaling(cpu_target_percent=95), "allowed: 10 to 90"),
-        (
-            lambda stack, _: DeliveryRole(
-                stack,
-                "x",
-                name="push",
-                github_repository="us/app",
-                repository_arns=[],
-                branch="b" * 2_048,
-            ),
-            "AWS allows 2048",
-        ),
-        (lambda *_: Waf(requests_per_5_minutes_and_address=1), "allowed: 10 to"),
-        (
-            lambda stack, network: Database(stack, "x", network=network, backup_days=36),
-            "allowed: 0 to 35",
-        ),
-        (
-            lambda stack, network: Database(
-                stack, "x", network=network, storage_gib=100, max_storage_gib=105
-            ),
-            "less than 10 % above",
-        ),
-        (
-            lambda stack, network: FargateService(
-                stack, "x", network=network, image=IMAGE, memory_mib=513
-            ),
-            r"allowed: \(512, 1024, 2048\)",
-        ),
-        (
-            lambda stack, network: FargateService(
-                stack, "x", network=network, image=IMAGE, tmp_mib=512
-            ),
-            "below memory_mib = 512",
-        ),
-        (
-            lambda stack, network: FargateService(
-                stack, "x", network=network, image=IMAGE, spot_percent=101
-            ),
-            "allowed: 0 to 100",
-        ),
-        (
-            lambda stack, network: LoadBalancer(stack, "x" * 30, network=network),
-            "at most 32 characters",
-        ),
-        (
-            lambda stack, network: LoadBalancer(stack, "alb", network=network).route(
-                FargateService(stack, "x", network=network, image=IMAGE)
-            ),
-            "theirs-x has no port",
-        ),
-        (lambda stack, _: Monitoring(stack, "x").dashboard.url, "nothing is watched"),
-        (
-            lambda stack, _: Database.from_existing(stack, "x", security_group_id="sg-1"),
-            "either identifier or host",
-        ),
-        (
-            lambda stack, _: Database.from_existing(
-                stack, "x", security_group_id="sg-1", host="db", database_name="app"
-            ),
-            "host needs database_name and secret_arn",
-        ),
-        (
-            lambda stack, _: Monitoring(stack, "m").watch(
-                Database.from_existing(
-                    stack,
-                    "x",
-                    security_group_id="sg-1",
-                    host="db",
-                    database_name="app",
-                    secret_arn="arn",
-                )
-            ),
-            "db is not an RDS instance",
-        ),
-    ],
-)
-def test_values_that_aws_refuses_are_refused_in_words(
-    stack: TerraformStack, network: Network, make: Callable[..., object], told: str
-) -> None:
-    with pytest.raises(ValueError, match=told):
-        make(stack, network)
