@@ -15,7 +15,8 @@ import pytest
 from embedded_aws import DataPlane, EmbeddedAws
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terminal.processes import ChildProcesses
-from prod_e_ops.terraform.runner import Terraform, find_terraform
+from prod_e_ops.terraform.find import find_terraform
+from prod_e_ops.terraform.runner import Terraform
 from tests.embedded.world import eventually, write_source
 from tests.support.aws.aws_clients import client_of
 from tests.support.aws.existing_resources import infrastructure, make_existing_resources

@@ -21,7 +21,7 @@ from prod_e_ops.demo.report import Report
 from prod_e_ops.demo.run import STOP_SECONDS, Run, report_step
 from prod_e_ops.errors import DockerUnavailable, UserMistake
 from prod_e_ops.images.docker import why_no_docker
-from prod_e_ops.terraform.runner import find_terraform
+from prod_e_ops.terraform.find import find_terraform
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment

@@ -2,17 +2,14 @@
 
 import asyncio
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from prod_e.dependency_lock import LOCK_FILE, OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
-from prod_e_ops.errors import AwsUnreachable, OpsError, UserMistake
+from prod_e_ops.errors import AwsUnreachable, OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terminal.processes import ChildProcesses, Finished, Outlives
 from prod_e_ops.terraform.dependency_lock import DependencyLock
@@ -21,16 +18,16 @@ from prod_e_ops.terraform.events import Event, ignore
 from prod_e_ops.terraform.left_running import AppliedIn
 from prod_e_ops.terraform.limits import Limits, SignOfLife
 from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.program import quiet, read_version, with_providers
 from prod_e_ops.terraform.provider_crash import crash_of, keep_output
-from prod_e_ops.terraform.provider_mirror import ProviderSource, find_provider_source
+from prod_e_ops.terraform.provider_mirror import ProviderSource
 from prod_e_ops.terraform.state import StateResource, resources_of
 
 PLAN_FILE = "prod-e.tfplan"
 PLAN_JSON_FILE = "prod-e.tfplan.json"
 
 # AWS answers more requests at once than Terraform's default of 10 makes.
-_PARALLELISM = "-parallelism=30"
+_OPTIONS = ("-input=false", "-lock-timeout=5s", "-parallelism=30")
+"""Of what plans and what applies."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +148,7 @@ class Terraform:
         `replace`: those that are made anew. `variables`: of the stack.
         """
         self.forget_plan(stack)
-        out = f"-out={self.plan_file(stack)}"
-        arguments = ["-input=false", "-lock-timeout=5s", _PARALLELISM, out]
+        arguments = [*_OPTIONS, f"-out={self.plan_file(stack)}"]
         arguments += ["-destroy"] if destroy else []
         arguments += [] if refresh else ["-refresh=false"]
         arguments += [f"-target={address}" for address in targets]
@@ -199,7 +195,7 @@ class Terraform:
 
         Raises `PlanIsStale`, with nothing changed, if the state is not the planned one any more.
         """
-        arguments = ["-input=false", "-lock-timeout=5s", _PARALLELISM, str(self.plan_file(stack))]
+        arguments = [*_OPTIONS, str(self.plan_file(stack))]
         try:
             await self._call_with_events(stack, "apply", arguments, on_event, change_count, stop)
         finally:
@@ -217,7 +213,7 @@ class Terraform:
 
         `variables`: of the stack. `stop`: see `apply`.
         """
-        arguments = ["-auto-approve", "-input=false", "-lock-timeout=5s", _PARALLELISM]
+        arguments = [*_OPTIONS, "-auto-approve"]
         arguments += [f"-var={name}={value}" for name, value in variables.items()]
         await self._call_with_events(stack, "apply", arguments, on_event, stop=stop)
 
@@ -385,47 +381,3 @@ def keep_private(stack: Stack) -> None:
     for file in stack.state_files:
         with suppress(FileNotFoundError):
             file.chmod(0o600)
-
-
-@asynccontextmanager
-async def find_terraform(
-    processes: ChildProcesses,
-    *,
-    cache_folder: Path,
-    environment: Mapping[str, str] | None = None,
-    keeps_plans: bool = True,
-) -> AsyncIterator[Terraform]:
-    """Finds Terraform and its providers; raises `UserMistake` if it is missing or too old.
-
-    `cache_folder`: where providers from the registry are kept for all stacks, unless the user has
-    set a folder for that. `keeps_plans`: see `Terraform`.
-    """
-    given = dict(os.environ if environment is None else environment)
-    name = given.get("TERRAFORM_BINARY_NAME") or "terraform"
-    program = shutil.which(name, path=given.get("PATH"))
-    if program is None:
-        raise UserMistake(
-            f"Terraform is not installed: there is no `{name}` on PATH.",
-            next_step="Install Terraform 1.10 or newer"
-            " (https://developer.hashicorp.com/terraform/install), or name OpenTofu in"
-            " TERRAFORM_BINARY_NAME; `./prod-e synth` and `npm run test:unit` work without them.",
-        )
-    variables = quiet(given)
-    product, version = await read_version(processes, Path(program), variables)
-    registry = OPENTOFU_REGISTRY if product == "OpenTofu" else TERRAFORM_REGISTRY
-    providers = await asyncio.to_thread(find_provider_source, variables, registry=registry)
-    providers = providers.for_registry(
-        registry, link_folder=cache_folder.with_name("opentofu-mirror")
-    )
-    with tempfile.TemporaryDirectory(prefix="prod-e-terraform-") as scratch:
-        complete = with_providers(variables, providers, Path(scratch), cache_folder)
-        yield Terraform(
-            name=product,
-            program=Path(program),
-            version=version,
-            providers=providers,
-            environment=complete,
-            processes=processes,
-            scratch=Path(scratch),
-            keeps_plans=keeps_plans,
-        )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from embedded_aws.control_plane.ecs import scheduler, tasks
+from embedded_aws.control_plane.ecs import rollouts, scheduler, tasks
 from embedded_aws.control_plane.ecs.tasks import Unhealthy
 
 UNHEALTHY = Unhealthy(stopped_reason="It failed health checks", event="(task 1) is unhealthy.")
@@ -34,7 +34,7 @@ class Service:
         monkeypatch.setattr(scheduler, "tell", lambda _, event: self.told.append(event))
         monkeypatch.setattr(tasks, "is_steady", lambda task: task is not self.task)
         monkeypatch.setattr(tasks, "why_unhealthy", self._why)
-        monkeypatch.setattr(scheduler.rollouts, "count_failure", self._count)
+        monkeypatch.setattr(rollouts, "count_failure", self._count)
 
     def _why(self, task: Any, *, grace_seconds: float) -> Unhealthy | None:
         assert grace_seconds == 60

@@ -47,7 +47,7 @@ THREADS = {
     "prod_e_ops.images.docker": "Docker's SDK blocks",
     "prod_e_ops.project.source": "a source folder is hashed",
     "prod_e_ops.terminal.processes": "the loop's own threads, which end with it",
-    "prod_e_ops.terraform.runner": "a provider mirror is asked by urllib",
+    "prod_e_ops.terraform.find": "a provider mirror is asked by urllib",
 }
 """Where threads wait, and for what."""
 

@@ -1,7 +1,7 @@
 """Services that ECS has given up are noticed while Terraform still waits for them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -129,9 +129,9 @@ def test_the_deployment_before_is_none_of_this_ones() -> None:
     looked: list[object] = []
     look = watch.look
 
-    async def counted(*addresses: Any) -> None:
+    async def counted(addresses: Collection[str] | None = None) -> None:
         looked.append(addresses)
-        await look(*addresses)
+        await look(addresses)
 
     watch.look = counted  # type: ignore[method-assign]
     followed(watch, until=lambda: len(looked) > 3)
@@ -259,7 +259,12 @@ def test_a_step_counts_the_changes_that_are_made(tmp_path: Path) -> None:
     shown: Any = screen_of(prepared)
     steps: list[Any] = []
     step = shown.step
-    shown.step = lambda title: steps.append(step(title)) or steps[-1]
+
+    def kept(title: str) -> Any:
+        steps.append(step(title))
+        return steps[-1]
+
+    shown.step = kept
 
     async def agree(_: object) -> None:
         pytest.fail("nothing is planned anew")
