@@ -12,7 +12,7 @@ from prod_e_ops.demo.let_go import let_go
 from prod_e_ops.demo.past_waits import PastWaits
 from prod_e_ops.demo.run import DemoStep, Run
 from prod_e_ops.errors import OpsError, ProviderCrashed
-from prod_e_ops.images.docker import default_build_network
+from prod_e_ops.images.docker_daemon import default_build_network
 from prod_e_ops.project.project import Stack
 from prod_e_ops.project.synthesis import synthesise
 from prod_e_ops.stacks.initialise import describe, initialise

@@ -15,6 +15,7 @@ from botocore.stub import Stubber
 from prod_e.settings import load_environment
 from prod_e_ops.project.project import Project
 from prod_e_ops.stacks.take_over import states
+from prod_e_ops.terraform.state import resources_of
 
 KEY = "prod-e/other-e/other-e.tfstate"
 
@@ -67,3 +68,21 @@ def test_of_environments_whose_files_are_right_even_where_another_file_is_not(
         "vpc-here": "terraform.tiny-e.tfstate",
         "vpc-there": f"s3://other-states/{KEY}",
     }
+
+
+def test_a_state_holds_also_the_old_half_of_a_replacement_and_no_data_source() -> None:
+    state = {
+        "resources": [
+            {
+                "mode": "managed",
+                "type": "aws_vpc",
+                "name": "it",
+                "instances": [
+                    {"attributes": {"id": "new", "arn": "arn:new"}},
+                    {"deposed": "00000000", "attributes": {"id": "old"}},
+                ],
+            },
+            {"mode": "data", "instances": [{"attributes": {"id": "read"}}]},
+        ]
+    }
+    assert list(states.ids_of(resources_of(state))) == ["new", "arn:new", "old"]

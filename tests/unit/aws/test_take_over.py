@@ -1,104 +1,24 @@
 """What AWS has of a planned resource: taken only where it is provably the environment's."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from prod_e_ops.stacks.take_over.inventory import Inventory
 from prod_e_ops.stacks.take_over.matching import Found, Matching
 from prod_e_ops.stacks.take_over.orphans import orphans
-from prod_e_ops.stacks.take_over.states import ids_of
 from prod_e_ops.terraform.plan_changes import Change
-from prod_e_ops.terraform.state import resources_of
-
-TAG = {"Key": "prod-e:environment", "Value": "tiny-e"}
-ARN = "arn:aws:{service}:us-west-2:123456789012:{rest}"
-BALANCER = ARN.format(
-    service="elasticloadbalancing", rest="loadbalancer/app/tiny-e-alb/0123456789abcdef"
+from tests.unit.aws.recorded_aws import (
+    ARN,
+    BALANCER,
+    LISTENER,
+    ROLE,
+    RULE,
+    TAG,
+    RecordedAws,
+    in_ec2,
+    rule,
 )
-LISTENER = f"{BALANCER.replace(':loadbalancer/', ':listener/')}/fedcba9876543210"
-RULE = f"{LISTENER.replace(':listener/', ':listener-rule/')}/00ff00ff00ff00ff"
-ROLE = "arn:aws:iam::123456789012:role/tiny-e-task"
-
-
-@dataclass
-class RecordedAws:
-    """Answers as AWS gives them.
-
-    `ec2`: each resource by its id, as its describe call has it. `arns`: those that AWS lists by
-    tags. `described`: what the other calls say, by operation and the ARN or name that they ask for.
-    """
-
-    ec2: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    arns: Sequence[str] = ()
-    described: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
-
-    def inventory(self) -> Inventory:
-        return Inventory(
-            region="us-west-2", account="123456789012", client=lambda _: RecordedClient(self)
-        )
-
-
-class RecordedClient:
-    """boto3's client of any service, in any region of AWS's largest partition."""
-
-    meta = SimpleNamespace(partition="aws")
-
-    class exceptions:  # noqa: N801 - boto3's name
-        ClientError = ClientError
-
-    def __init__(self, aws: RecordedAws) -> None:
-        self._aws = aws
-        self._paged = ""
-
-    def get_paginator(self, operation: str) -> "RecordedClient":
-        self._paged = operation
-        return self
-
-    def paginate(self, **arguments: Any) -> Iterator[Mapping[str, Any]]:
-        if self._paged == "get_resources":
-            (asked,) = arguments["TagFilters"]
-            assert asked == {"Key": TAG["Key"], "Values": [TAG["Value"]]}
-            listed = [{"ResourceARN": arn, "Tags": [TAG]} for arn in self._aws.arns]
-            # One on each page.
-            yield from ({"ResourceTagMappingList": [each]} for each in listed)
-            return
-        wanted = {each["Name"]: each["Values"] for each in arguments["Filters"]}
-        if self._paged == "describe_security_group_rules":
-            for id, resource in self._aws.ec2.items():
-                asked = {"security-group-rule-id": id, "group-id": resource.get("GroupId")}
-                if id.startswith("sgr-") and all(asked[n] in v for n, v in wanted.items()):
-                    yield {"SecurityGroupRules": [{"SecurityGroupRuleId": id, **resource}]}
-            return
-        assert self._paged == "describe_tags"
-        for id, resource in self._aws.ec2.items():
-            for tag in resource.get("Tags", ()):
-                asked = {"key": tag["Key"], "value": tag["Value"], "resource-id": id}
-                if all(asked[name] in values for name, values in wanted.items()):
-                    yield {"Tags": [{**tag, "ResourceId": id}]}
-
-    def __getattr__(self, operation: str) -> Any:
-        def ask(**arguments: Any) -> Mapping[str, Any]:
-            (asked, *_) = [v[0] if isinstance(v, list) else v for v in arguments.values()]
-            if asked in self._aws.ec2 and operation.startswith("describe_"):
-                words = operation.removeprefix("describe_").split("_")
-                return {"".join(map(str.capitalize, words)): [self._aws.ec2[asked]]}
-            try:
-                return self._aws.described[operation, asked]
-            except KeyError:
-                error = {"Error": {"Code": "ResourceNotFoundException"}}
-                raise ClientError(error, operation) from None  # type: ignore[arg-type]
-
-        return ask
-
-
-def in_ec2(name: str, *, environment: str = "tiny-e", **values: Any) -> Mapping[str, Any]:
-    tags = [{"Key": "Name", "Value": name}, {"Key": "prod-e:environment", "Value": environment}]
-    return {**values, "Tags": tags}
 
 
 def planned(type: str, /, **after: Any) -> Change:
@@ -376,12 +296,6 @@ def test_a_subnet_of_another_network_of_that_name_is_not_taken() -> None:
     ) == {"aws_vpc.it": "vpc-2", "aws_subnet.it": "subnet-1"}
 
 
-def rule(group: str, **values: Any) -> Mapping[str, Any]:
-    """One as AWS gives it to a new security group, but for the values: without a tag."""
-    default = {"IsEgress": True, "IpProtocol": "-1", "FromPort": -1, "ToPort": -1}
-    return {"GroupId": group, **default, "CidrIpv4": "0.0.0.0/0", **values}
-
-
 TO_ANYWHERE = planned(
     "aws_vpc_security_group_egress_rule",
     security_group_id="sg-1",
@@ -399,87 +313,3 @@ def test_a_rule_of_somebody_elses_security_group_is_not_even_seen() -> None:
     aws = RecordedAws(ec2={"sg-1": {"Tags": []}, "sgr-1": rule("sg-1")})
     assert taken(aws, TO_ANYWHERE) == {}
     assert orphans(aws.inventory(), "tiny-e", {}) == []
-
-
-def test_of_a_security_group_that_stays_left_over_are_our_rules_and_what_lets_everything_out() -> (
-    None
-):
-    aws = RecordedAws(
-        ec2={
-            "sg-1": in_ec2("tiny-e-backend"),
-            "sgr-aws": rule("sg-1"),
-            "sgr-aws6": rule("sg-1", CidrIpv4=None, CidrIpv6="::/0"),
-            "sgr-ours": {**in_ec2(""), **rule("sg-1", IsEgress=False, CidrIpv4="10.0.0.0/8")},
-            "sgr-held": rule("sg-1"),
-            "sgr-users": rule("sg-1", IpProtocol="tcp"),
-            "sgr-users2": rule("sg-1", CidrIpv4="10.0.0.0/8"),
-            "sgr-users3": rule("sg-1", IsEgress=False),
-            "sgr-elsewhere": {**in_ec2(""), **rule("sg-users")},
-        }
-    )
-    held = {"sg-1": "tiny-e", "sgr-held": "tiny-e"}
-    left = orphans(aws.inventory(), "tiny-e", held)
-    assert [thing.fill_in(thing.kind.delete) for thing in left] == [
-        "ec2 revoke-security-group-ingress --group-id sg-1 --security-group-rule-ids sgr-ours",
-        "ec2 revoke-security-group-egress --group-id sg-1 --security-group-rule-ids sgr-aws",
-        "ec2 revoke-security-group-egress --group-id sg-1 --security-group-rule-ids sgr-aws6",
-        "ec2 revoke-security-group-egress --group-id sg-users"
-        " --security-group-rule-ids sgr-elsewhere",
-    ]
-
-
-def test_the_rules_of_a_security_group_that_is_left_over_itself_go_with_it() -> None:
-    ours = {**in_ec2(""), **rule("sg-1", IpProtocol="tcp")}
-    aws = RecordedAws(
-        ec2={
-            "sg-1": in_ec2("tiny-e-backend", GroupId="sg-1"),
-            "sgr-1": rule("sg-1"),
-            "sgr-2": ours,
-        }
-    )
-    assert [thing.arn for thing in orphans(aws.inventory(), "tiny-e", {})] == ["sg-1"]
-
-
-def test_left_over_is_what_no_state_holds_and_nobody_makes_by_himself() -> None:
-    task = ARN.format(service="ecs", rest="task/tiny-e-cluster/0123")
-    revision = ARN.format(service="ecs", rest="task-definition/tiny-e-task:7")
-    snapshot = ARN.format(service="rds", rest="snapshot:tiny-e-database-final")
-    masters = ARN.format(service="secretsmanager", rest="secret:rds!db-1234-abcdef")
-    aws = RecordedAws(
-        arns=[BALANCER, task, revision, snapshot, masters, LISTENER],
-        ec2={
-            "nat-1": in_ec2("tiny-e-nat-1", State="available"),
-            "nat-2": in_ec2("tiny-e-nat-1", State="deleted"),
-            "vpc-1": in_ec2("tiny-e"),
-            "eni-1": in_ec2(""),
-        },
-        described={
-            ("describe_load_balancers", BALANCER): {"LoadBalancers": [{}]},
-            ("describe_listeners", LISTENER): {"Listeners": [{"Port": 80}]},
-        },
-    )
-    left = orphans(aws.inventory(), "tiny-e", {"vpc-1": "tiny-e"})
-    assert [thing.arn for thing in left] == [BALANCER, "nat-1"]
-    assert [thing.fill_in(thing.kind.delete) for thing in left] == [
-        f"elbv2 delete-load-balancer --load-balancer-arn {BALANCER}",
-        "ec2 delete-nat-gateway --nat-gateway-id nat-1",
-    ]
-    assert all(thing.kind.costs for thing in left)
-
-
-def test_a_state_holds_also_the_old_half_of_a_replacement_and_no_data_source() -> None:
-    state = {
-        "resources": [
-            {
-                "mode": "managed",
-                "type": "aws_vpc",
-                "name": "it",
-                "instances": [
-                    {"attributes": {"id": "new", "arn": "arn:new"}},
-                    {"deposed": "00000000", "attributes": {"id": "old"}},
-                ],
-            },
-            {"mode": "data", "instances": [{"attributes": {"id": "read"}}]},
-        ]
-    }
-    assert list(ids_of(resources_of(state))) == ["new", "arn:new", "old"]

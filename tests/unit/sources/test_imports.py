@@ -36,7 +36,15 @@ LAYERS = (
 """What prod_e_ops is made of, from the top: a module imports what is below it, or beside it in the
 same folder."""
 
-GATEWAYS = ("aws", "images.docker", "images.ecr", "images.scans", "service.ecs", "terraform")
+GATEWAYS = (
+    "aws",
+    "images.docker",
+    "images.docker_daemon",
+    "images.ecr",
+    "images.scans",
+    "service.ecs",
+    "terraform",
+)
 """What asks others, and shows nothing."""
 
 MODELS = ("analysis", "images.inventory", "images.retention", "service.model", "errors")
@@ -45,6 +53,7 @@ MODELS = ("analysis", "images.inventory", "images.retention", "service.model", "
 THREADS = {
     "prod_e_ops.aws.threads": "AWS's SDK blocks",
     "prod_e_ops.images.docker": "Docker's SDK blocks",
+    "prod_e_ops.images.docker_daemon": "Docker's SDK blocks",
     "prod_e_ops.project.source": "a source folder is hashed",
     "prod_e_ops.terminal.processes": "the loop's own threads, which end with it",
     "prod_e_ops.terraform.find": "a provider mirror is asked by urllib",
