@@ -15,7 +15,8 @@ SAMPLED_EVERY_SECONDS = 2.0
 MOST_GROWTH_MIB = 2.0
 """A minute, after the first third of the time, in which all that is loaded later is loaded.
 
-Not of requests: tasks that have stopped, and what they wrote, are known for an hour and longer.
+Not of requests that are answered: what a service writes of those that a failover refuses is kept,
+up to a bound.
 """
 
 

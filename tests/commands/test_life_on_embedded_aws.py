@@ -90,6 +90,11 @@ def test_the_demo_shows_the_life_of_the_seed_system(
     for name, told in TOLD.items():
         found = re.search(told, steps[name]["result"])
         assert found and int(found[1]) == steps[name]["requests"]["lost"] > 0, steps[name]
+    joined, left = steps["Add a service"]["result"], steps["Remove it again"]["result"]
+    assert (
+        "resources created, nothing else replaced; GET /health of guest.example.com 200" in joined
+    )
+    assert left == f"{joined.split()[0]} resources destroyed, nothing else replaced"
     rolled_back = steps["Roll back, with new passwords"]["result"]
     assert rolled_back.endswith("the service and the master user have other passwords")
     crash = steps["Deploy a version that crashes"]["result"]

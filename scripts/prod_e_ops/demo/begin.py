@@ -14,8 +14,9 @@ from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.context import Context
 from prod_e_ops.demo.checks import clients_of
 from prod_e_ops.demo.delivery import AsContainers, AsProcesses, Delivery, remove_images
+from prod_e_ops.demo.guest import Guest
 from prod_e_ops.demo.infrastructure import Infrastructure
-from prod_e_ops.demo.life import Life
+from prod_e_ops.demo.life import Life, shown_service
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report
 from prod_e_ops.demo.run import STOP_SECONDS, Run, report_step
@@ -43,11 +44,13 @@ async def begin(
     report: Report,
     runtime: Runtime,
     databases_folder: Path | None = None,
+    with_guest: bool = False,
 ) -> AsyncIterator[Life]:
     """Starts an embedded AWS for an environment, which ends with the block, with all that it runs.
 
     What is deployed is a copy of the project: in the user's is the state of real deployments.
-    `databases_folder`: keeps the data of databases; None: nothing does.
+    `databases_folder`: keeps the data of databases; None: nothing does. `with_guest`: whether
+    another service may join it for a while.
     """
     async with AsyncExitStack() as resources:
         terraform = await resources.enter_async_context(
@@ -63,11 +66,13 @@ async def begin(
         )
         (scratch / "project").mkdir()
         project = copy_project(context.project, environment, scratch / "project")
+        model = shown_service(environment) if with_guest else None
+        guest = model and Guest.of(environment, project, model=model, scratch=scratch)
         with report_step(context, report, "Start the embedded AWS") as step:
             no_images = await _why_no_images(runtime)
             delivery: Delivery = AsProcesses() if no_images else AsContainers()
             report.runtime = delivery.runtime
-            data_plane = delivery.data_plane(project, environment)
+            data_plane = delivery.data_plane(project, guest.environment if guest else environment)
             aws = EmbeddedAws(
                 region=environment.region,
                 account_id=environment.account or ACCOUNT_ID,
@@ -105,7 +110,13 @@ async def begin(
             ),
             no_images=no_images,
         )
-        yield Life(run=run, delivery=delivery, infrastructure=infrastructure, scratch=scratch)
+        yield Life(
+            run=run,
+            delivery=delivery,
+            infrastructure=infrastructure,
+            scratch=scratch,
+            guest=guest or None,
+        )
 
 
 def refuse_existing(environment: "Environment") -> None:

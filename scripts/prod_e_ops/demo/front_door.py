@@ -51,9 +51,10 @@ class FrontDoor:
             tls=ssl.create_default_context(cafile=str(aws.certificate_authority_file)),
         )
 
-    def get(self, path: str) -> Answer:
-        """Asks for something."""
-        return self._ask(Request(f"{self.url}{path}"))  # noqa: S310
+    def get(self, path: str, *, host: str | None = None) -> Answer:
+        """Asks for something. `host`: the name that is asked for; None: that of the address."""
+        headers = {"host": host} if host else {}
+        return self._ask(Request(f"{self.url}{path}", headers=headers))  # noqa: S310
 
     def post(self, path: str, body: Mapping[str, Any]) -> Answer:
         """Sends something as JSON."""

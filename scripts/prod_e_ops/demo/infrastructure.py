@@ -63,6 +63,32 @@ class Infrastructure:
                 )
             )
 
+    async def write_stacks(self) -> None:
+        """Writes the JSON of stacks anew, which have been initialised, of changed settings."""
+        await synthesise(
+            self.run.project, self.run.context.processes, environment=self.run.environment.name
+        )
+
+    async def change(self, name: str) -> "Changes":
+        """Makes of a stack what its JSON says by now; gives what that was.
+
+        What AWS has is what Terraform knows of it: nobody is asked. No stack of that name, or one
+        whose provider crashes: nothing.
+        """
+        stack = next((each for each in self.left if each.name == name), None)
+        if stack is None:
+            return Changes()
+        planned: list[Event] = []
+        with self.going_on_without(stack):
+            # In one: each start of the provider costs seconds of a processor.
+            await self._terraform_for(stack).apply_at_once(
+                stack,
+                variables=await self._variables(stack),
+                refresh=False,
+                on_event=lambda event: planned.append(event) if event.is_planned else None,
+            )
+        return Changes.of(planned)
+
     async def initialise(self) -> None:
         """Installs the providers, those that are tested; leaves out what cannot be had."""
         with self.run.step("Initialise Terraform") as step:
@@ -198,6 +224,28 @@ class Infrastructure:
         # The docker provider asks the registry by TLS.
         authority = {"SSL_CERT_FILE": str(self.run.aws.certificate_authority_file)}
         return replace(self.terraform, environment={**self.terraform.environment, **authority})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """The addresses of resources, by what was done to them."""
+
+    created: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    destroyed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, planned: Sequence[Event]) -> "Changes":
+        """What Terraform said that it would do."""
+
+        def addresses(action: str) -> tuple[str, ...]:
+            return tuple(event.address for event in planned if event.action == action)
+
+        return cls(
+            created=addresses("create"),
+            replaced=addresses("replace"),
+            destroyed=addresses("delete"),
+        )
 
 
 class Progress:

@@ -40,7 +40,7 @@ def let_go(environment: "Environment", clients: Clients) -> None:
             _empty(clients("s3"), bucket)
     for key, service in environment.services.items():
         repository = ServiceNames.of(environment.name, key, service).repository
-        _delete_images(clients("ecr"), repository)
+        delete_images(clients("ecr"), repository)
 
 
 def _empty(s3: Any, bucket: str) -> None:
@@ -49,7 +49,8 @@ def _empty(s3: Any, bucket: str) -> None:
             s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
 
 
-def _delete_images(ecr: Any, repository: str) -> None:
+def delete_images(ecr: Any, repository: str) -> None:
+    """Deletes all images of a repository, if that is there."""
     try:
         found = ecr.list_images(repositoryName=repository)["imageIds"]
     except ecr.exceptions.RepositoryNotFoundException:

@@ -13,6 +13,7 @@ from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.beside import beside
 from prod_e_ops.demo.delivery import Delivery
 from prod_e_ops.demo.front_door import FrontDoor
+from prod_e_ops.demo.guest import Guest, Visit
 from prod_e_ops.demo.infrastructure import Infrastructure
 from prod_e_ops.demo.live import Live
 from prod_e_ops.demo.promises import keep_promises
@@ -29,12 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """`scratch`: a folder for what is not in the project's copy."""
+    """`scratch`: a folder for what is not in the project's copy.
+
+    `guest`: a service that comes and goes; None: there is no room for one.
+    """
 
     run: Run
     delivery: Delivery
     infrastructure: Infrastructure
     scratch: Path
+    guest: Guest | None = None
 
     async def live(self, *, keep: bool) -> None:
         """Goes through all of it, or, to keep the environment, stops before its end.
@@ -47,24 +52,27 @@ class Life:
         if self._main_stack in self.infrastructure.left:
             await keep_promises(self.run)
             live = await self._live(versions)
+        alarm = asyncio.Lock()
         if live:
             await live.ask()
-            await live.deploy_second()
-        # It reads all that there is, beside steps that wait more than they work.
+        # Terraform reads and changes all that there is, beside steps that wait more than they work.
         async with (
-            beside(self.infrastructure.plan_again()) as planned,
+            beside(self._visit(live)) as visited,
+            beside(self._plan_again(visited, alarm)) as planned,
             beside(self._plan_destroy(planned, keep=keep)) as ready,
         ):
             if live:
+                await live.deploy_second()
                 await live.deploy_broken()
                 await live.kill_task()
                 await live.fail_over()
+                async with alarm:
+                    await live.deploy_erring()
+                await live.roll_back(rotates=True)
+            await visited
             with self.run.step("Plan again") as step:
                 await planned
                 step.outcome = "no changes"
-            if live:
-                await live.deploy_erring()
-                await live.roll_back(rotates=True)
             await ready
         if keep:
             await self._keep()
@@ -176,6 +184,33 @@ class Life:
             return None
         door = await in_thread(lambda: FrontDoor.of(run.aws, run.environment.name))
         return Live(run=run, delivery=self.delivery, versions=versions, door=door)
+
+    async def _visit(self, live: Live | None) -> None:
+        """Has another service come and go."""
+        if live is None:
+            return
+        if self.guest is None:
+            self.run.report.skip(
+                "Add a service", "the settings have no room for another, or one of that name"
+            )
+            return
+        visit = Visit(
+            guest=self.guest,
+            run=self.run,
+            infrastructure=self.infrastructure,
+            delivery=self.delivery,
+            door=live.door,
+            scratch=self.scratch,
+        )
+        await visit.take_place()
+
+    async def _plan_again(self, visited: "asyncio.Task[None]", alarm: asyncio.Lock) -> None:
+        """Once the guest has gone. `alarm`: held while an alarm is not as Terraform knows it."""
+        await asyncio.wait({visited})
+        if visited.exception():
+            return  # Of that the demo ends.
+        async with alarm:
+            await self.infrastructure.plan_again()
 
     async def _plan_destroy(self, planned: "asyncio.Task[None]", *, keep: bool) -> None:
         if not keep:

@@ -27,6 +27,11 @@ class Event:
         return self.kind == "apply_complete" and not self.address.startswith("data.")
 
     @property
+    def is_planned(self) -> bool:
+        """Whether it says what will be done; data that will be read is no change."""
+        return self.kind == "planned_change" and self.action != "read"
+
+    @property
     def begins_creation(self) -> bool:
         """Whether AWS is asked for something new from here on."""
         return self.kind == "apply_start" and self.action == "create"

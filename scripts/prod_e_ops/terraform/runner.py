@@ -206,14 +206,17 @@ class Terraform:
         stack: Stack,
         *,
         variables: Mapping[str, str],
+        refresh: bool = True,
         on_event: Callable[[Event], None] = ignore,
         stop: asyncio.Event | None = None,
     ) -> None:
         """Plans and applies in one, with nobody looking at the plan.
 
-        `variables`: of the stack. `stop`: see `apply`.
+        `variables`: of the stack. `refresh`: whether AWS is asked what there is. `stop`: see
+        `apply`.
         """
         arguments = [*_OPTIONS, "-auto-approve"]
+        arguments += [] if refresh else ["-refresh=false"]
         arguments += [f"-var={name}={value}" for name, value in variables.items()]
         await self._call_with_events(stack, "apply", arguments, on_event, stop=stop)
 

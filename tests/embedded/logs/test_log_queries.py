@@ -147,7 +147,17 @@ def test_the_newest_come_first_and_no_more_than_asked_for(ask: Ask) -> None:
     assert json.loads(oldest["@message"])["message"] == "starting"
 
 
-@pytest.mark.parametrize("query", ["nonsense", "filter status =", "fields @message | limit many"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "nonsense",
+        "filter status =",
+        "fields @message | limit many",
+        "fields @message | dedup @message",
+        "pattern @message",
+        "fields @message | diff",
+    ],
+)
 def test_a_query_that_cannot_be_read_is_refused(ask: Ask, query: str) -> None:
     with pytest.raises(ClientError, match="MalformedQueryException"):
         ask(query)

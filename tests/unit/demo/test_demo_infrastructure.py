@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from prod_e_ops.demo import infrastructure as infrastructure_module
-from prod_e_ops.demo.infrastructure import Infrastructure
+from prod_e_ops.demo.infrastructure import Changes, Infrastructure
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.events import Event
@@ -57,6 +57,13 @@ class AnyTerraform:
 
     async def apply(self, stack: Stack, *, on_event: Callable[[Event], None]) -> None:
         self._call("apply", stack)
+        for event in self.changes:
+            on_event(event)
+
+    async def apply_at_once(
+        self, stack: Stack, *, on_event: Callable[[Event], None], **options: Any
+    ) -> None:
+        self._call("apply at once", stack, **options)
         for event in self.changes:
             on_event(event)
 
@@ -355,3 +362,45 @@ def test_the_picture_of_what_is_synthesised_is_shown_and_a_bucket_for_its_state_
             "CreateBucketConfiguration": {"LocationConstraint": run.environment.region},
         }
     ]
+
+
+def test_a_change_is_made_without_a_look_at_aws_and_told(tmp_path: Path) -> None:
+    stacks = [written_stack(tmp_path, name) for name in ("tiny-e", "tiny-e-registry")]
+    actions = {"a": "create", "b": "update", "c": "replace", "d": "delete", "e": "read"}
+    planned = [
+        Event(stack="tiny-e", kind="planned_change", address=address, message="", action=action)
+        for address, action in actions.items()
+    ]
+    terraform = AnyTerraform(changes=[*planned, *completed("a")])
+    infrastructure = made(tmp_path, terraform, *stacks)
+    made_of_it = asyncio.run(infrastructure.change("tiny-e"))
+    assert made_of_it == Changes(created=("a",), replaced=("c",), destroyed=("d",))
+    ((what, stack, options),) = terraform.called
+    assert (what, stack, options["refresh"]) == ("apply at once", "tiny-e", False)
+    # What comes and goes is not of the environment that is made and destroyed.
+    assert infrastructure.run.report.resources_created == 0
+
+
+def test_a_stack_that_is_not_there_or_whose_provider_crashes_is_not_changed(
+    tmp_path: Path,
+) -> None:
+    terraform = AnyTerraform(crashes={"tiny-e"})
+    infrastructure = made(tmp_path, terraform, written_stack(tmp_path, "tiny-e"))
+    for name in ("tiny-e-registry", "tiny-e", "tiny-e"):
+        assert asyncio.run(infrastructure.change(name)) == Changes()
+    assert [what for what, _, _ in terraform.called] == ["apply at once"]
+
+
+def test_stacks_are_written_anew_of_the_environment_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path, str]] = []
+
+    async def synthesise(project: Any, _: object, *, environment: str) -> Sequence[str]:
+        asked.append((project.folder, environment))
+        return ()
+
+    monkeypatch.setattr(infrastructure_module, "synthesise", synthesise)
+    infrastructure = made(tmp_path, AnyTerraform(), written_stack(tmp_path, "tiny-e"))
+    asyncio.run(infrastructure.write_stacks())
+    assert asked == [(tmp_path, "tiny-e")]

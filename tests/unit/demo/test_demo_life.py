@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from prod_e_ops.demo import life as life_module
 from prod_e_ops.demo.front_door import FrontDoor
+from prod_e_ops.demo.guest import Visit
 from prod_e_ops.demo.life import Life, shown_service
 from prod_e_ops.demo.live import Live
 from prod_e_ops.demo.run import Run
@@ -160,7 +162,54 @@ def test_the_whole_life_is_lived_in_its_order_and_taken_away(
     assert in_order(told.done, "push backend", "build second", "build broken", "build erring")
     assert last_step(life.run).step == "Plan again"
     assert last_step(life.run).result == "no changes"
-    assert [step.step for step in life.run.report.steps] == ["Build and push", "Plan again"]
+    steps = {step.step: step.result for step in life.run.report.steps}
+    assert list(steps) == ["Build and push", "Add a service", "Plan again"]
+    assert steps["Add a service"].startswith("skipped: the settings have no room for another")
+
+
+def test_a_guest_has_gone_before_terraform_plans_again_and_not_while_an_alarm_is_another(
+    tmp_path: Path, lived: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life, told = life_of(tmp_path)
+    erring = asyncio.Event()
+
+    async def deploy_erring(_: Live) -> None:
+        told.done.append("another alarm")
+        erring.set()
+        await asyncio.sleep(0.05)
+        told.done.append("its own alarm")
+
+    async def visit(self: Visit) -> None:
+        await erring.wait()
+        told.done.append(f"{self.guest} has gone")
+
+    monkeypatch.setattr(Live, "deploy_erring", deploy_erring)
+    monkeypatch.setattr(Visit, "take_place", visit)
+    guest: Any = "guest"
+    asyncio.run(asyncio.wait_for(replace(life, guest=guest).live(keep=False), 60))
+    assert in_order(
+        told.done,
+        "another alarm",
+        "guest has gone",
+        "its own alarm",
+        "plan again",
+        "plan destroy",
+        "destroy",
+    )
+
+
+def test_a_guest_that_does_not_go_ends_the_demo(
+    tmp_path: Path, lived: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def visit(_: Visit) -> None:
+        raise OpsError("guest does not answer")
+
+    life, told = life_of(tmp_path)
+    monkeypatch.setattr(Visit, "take_place", visit)
+    guest: Any = "guest"
+    with pytest.raises(OpsError, match="guest does not answer"):
+        asyncio.run(replace(life, guest=guest).live(keep=False))
+    assert "destroy" not in told.done
 
 
 def test_an_environment_that_is_kept_is_not_destroyed_and_says_how_it_is_reached(

@@ -131,6 +131,13 @@ def test_nobody_looks_at_a_plan_that_is_applied_at_once(stack: Stack, tmp_path: 
     assert program.options[0]["stop"] is stop
 
 
+def test_what_is_applied_at_once_may_do_without_a_look_at_aws(stack: Stack, tmp_path: Path) -> None:
+    program = Program()
+    asyncio.run(run_by(program, tmp_path).apply_at_once(stack, variables={}, refresh=False))
+    (applied,) = program.called
+    assert set(applied[1:]) == ALWAYS | {"-auto-approve", "-refresh=false"}
+
+
 def event(kind: str, address: str = "aws_lb.a") -> str:
     hook = {"resource": {"addr": address}, "action": "create"}
     return json.dumps({"type": kind, "hook": hook, "@message": kind})

@@ -62,7 +62,9 @@ async def run_demo(
     refuse_existing(environment)
     report = Report(environment=environment.name)
     try:
-        async with begin(context, environment, report=report, runtime=runtime) as life:
+        async with begin(
+            context, environment, report=report, runtime=runtime, with_guest=True
+        ) as life:
             await life.live(keep=keep)
         report.passed = True
     finally:
