@@ -1,9 +1,7 @@
 """A deployment: what is asked once, what is applied in which order, and what is planned again."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +11,10 @@ from typing import Any
 import pytest
 
 from prod_e_ops.commands.infrastructure import deploy as module
-from prod_e_ops.commands.infrastructure.deploy import DeployOptions, deploy_environment
 from prod_e_ops.errors import (
     Declined,
     DeploymentFailed,
     ImageMissing,
-    PlanIsStale,
     PlanRefused,
     StackNotDeployable,
 )
@@ -26,9 +22,7 @@ from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.stacks.missing_images import MissingImage
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.events import Event
 from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.state import StateResource
 from tests.support.project.prepared_world import (
     NOTHING,
     PlannedTerraform,
@@ -36,76 +30,10 @@ from tests.support.project.prepared_world import (
     prepared_in,
     screen_of,
 )
+from tests.unit.stacks.deploying import TOPIC, World, deployed
 
-TOPIC = PlanSummary(created=(change("aws_sns_topic.a"),))
 REPOSITORY_GOES = PlanSummary(destroyed=(change("aws_ecr_repository.old"),))
 NAMES = ("tiny-e-registry", "tiny-e")
-
-
-class World:
-    """What a deployment meets beside Terraform: images, services, what AWS has left."""
-
-    def __init__(self) -> None:
-        self.verified: list[Mapping[str, datetime]] = []
-        self.told: list[str] = []
-        self.missing: Sequence[MissingImage] = ()
-        self.lost: Sequence[str] = ()
-        self.taken_over: Sequence[StackPlan] | None = None
-        self.kept = True
-
-
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    found = World()
-
-    async def verify(*_: object, pushed: Mapping[str, datetime] | None = None) -> None:
-        found.verified.append(pushed or {})
-        if not found.kept:
-            raise DeploymentFailed("ECS rolled it back.")
-
-    async def orphans(_: object) -> None:
-        found.told.append("orphans")
-
-    async def take_over(
-        _: object, plans: Sequence[StackPlan], **options: bool
-    ) -> Sequence[StackPlan]:
-        found.told.append(f"take over {options}")
-        return found.taken_over or plans
-
-    async def missing(*_: object) -> Sequence[MissingImage]:
-        return found.missing
-
-    async def lost(_: object, plans: Sequence[StackPlan]) -> Sequence[str]:
-        return found.lost
-
-    async def delete(_: object, plan: StackPlan) -> None:
-        found.told.append(f"delete images of {plan.stack.name}")
-
-    for name, fake in {
-        "verify_services": verify,
-        "tell_orphans": orphans,
-        "take_over": take_over,
-        "missing_images": missing,
-        "images_lost": lost,
-        "delete_images": delete,
-    }.items():
-        monkeypatch.setattr(module, name, fake)
-    return found
-
-
-def deployed(
-    prepared: PreparedStacks, monkeypatch: pytest.MonkeyPatch, **options: Any
-) -> PreparedStacks:
-    """Deploys what is ready."""
-
-    @asynccontextmanager
-    async def prepare(*_: object) -> AsyncIterator[PreparedStacks]:
-        yield prepared
-
-    monkeypatch.setattr(module, "prepare_stacks", prepare)
-    given = DeployOptions(images=ImageOptions(), **options)
-    asyncio.run(deploy_environment(prepared.context, None, options=given))
-    return prepared
 
 
 def test_what_is_shown_is_asked_about_once_and_applied_in_order(
@@ -372,104 +300,3 @@ def test_a_change_that_waits_for_the_maintenance_window_is_told(
     terraform = PlannedTerraform(plans={"tiny-e": [PlanSummary(changed=(database,))]})
     prepared = deployed(prepared_in(tmp_path, terraform, "tiny-e"), monkeypatch)
     assert any("tiny-e-database" in line for line in screen_of(prepared).lines)
-
-
-STALE = PlanIsStale("The state has changed.")
-
-
-def test_a_plan_that_is_stale_is_made_anew_once_and_asked_about_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World
-) -> None:
-    terraform = PlannedTerraform(plans={"tiny-e": [TOPIC]}, ends={"tiny-e": [STALE]})
-    prepared = deployed(prepared_in(tmp_path, terraform, "tiny-e"), monkeypatch)
-    assert terraform.done == ["plan tiny-e", "fail tiny-e", "plan tiny-e", "apply tiny-e"]
-    assert [question for question, _ in screen_of(prepared).asked] == [
-        "Deploy tiny-e to the account 123456789012, us-west-2: 1 to create?",
-        "Apply this plan of tiny-e: 1 to create?",
-    ]
-
-
-def test_a_plan_that_is_made_anew_and_loses_data_is_refused_without_a_question(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World
-) -> None:
-    bucket = PlanSummary(destroyed=(change("aws_s3_bucket.logs"),))
-    terraform = PlannedTerraform(plans={"tiny-e": [TOPIC, bucket]}, ends={"tiny-e": [STALE]})
-    prepared = prepared_in(tmp_path, terraform, "tiny-e")
-    with pytest.raises(PlanRefused) as error:
-        deployed(prepared, monkeypatch)
-    assert any("what was deployed before it stays" in line for line in error.value.details)
-    assert len(screen_of(prepared).asked) == 1
-    assert terraform.done[-1] == "plan tiny-e"
-
-
-def test_a_plan_that_is_stale_twice_is_not_made_a_third_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World
-) -> None:
-    terraform = PlannedTerraform(plans={"tiny-e": [TOPIC]}, ends={"tiny-e": [STALE, STALE]})
-    with pytest.raises(PlanIsStale):
-        deployed(prepared_in(tmp_path, terraform, "tiny-e"), monkeypatch)
-    assert terraform.done == ["plan tiny-e", "fail tiny-e", "plan tiny-e", "fail tiny-e"]
-
-
-def test_a_stale_plan_that_has_nothing_left_to_do_is_not_asked_about(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World
-) -> None:
-    terraform = PlannedTerraform(plans={"tiny-e": [TOPIC, NOTHING]}, ends={"tiny-e": [STALE]})
-    prepared = deployed(prepared_in(tmp_path, terraform, "tiny-e"), monkeypatch)
-    assert terraform.done == ["plan tiny-e", "fail tiny-e", "plan tiny-e"]
-    assert len(screen_of(prepared).asked) == 1
-
-
-def begins(address: str) -> Event:
-    return Event(stack="tiny-e", kind="apply_start", address=address, message="", action="create")
-
-
-def completes(address: str) -> Event:
-    return Event(stack="tiny-e", kind="apply_complete", address=address, message="")
-
-
-def in_state(*addresses: str) -> Sequence[StateResource]:
-    return [StateResource(address=each, values={}, is_tainted=False) for each in addresses]
-
-
-@pytest.mark.parametrize(
-    ("state", "at_once", "told"),
-    [
-        (
-            {"tiny-e": in_state("aws_sns_topic.a", "aws_lb.a")},
-            False,
-            ["1 of 1 changes of tiny-e were made", "Run the command again to go on from there."],
-        ),
-        (
-            {"tiny-e": in_state("aws_sns_topic.a")},
-            False,
-            ["1 of 1 changes", "Under way when", "  aws_lb.a", "offers to take it over"],
-        ),
-        ({}, False, ["1 of 1 changes", "Under way when", "  aws_lb.a", "offers to take it over"]),
-        (
-            {"tiny-e": in_state("aws_lb.a")},
-            True,
-            ["stopped in the middle of tiny-e", "offers to take it over"],
-        ),
-    ],
-)
-def test_an_interrupted_deployment_says_what_aws_may_have_and_the_way_on(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    world: World,
-    state: Mapping[str, Sequence[StateResource]],
-    at_once: bool,
-    told: Sequence[str],
-) -> None:
-    terraform = PlannedTerraform(
-        plans={"tiny-e": [TOPIC]},
-        ends={"tiny-e": [asyncio.CancelledError()]},
-        says=[begins("aws_sns_topic.a"), begins("aws_lb.a"), completes("aws_sns_topic.a")],
-        state=state,
-    )
-    prepared = prepared_in(tmp_path, terraform, "tiny-e", stopped_at_once=at_once)
-    with pytest.raises(asyncio.CancelledError):
-        deployed(prepared, monkeypatch, yes=True)
-    lines = screen_of(prepared).lines[-len(told) :]
-    for line, expected in zip(lines, told, strict=True):
-        assert expected in line
