@@ -2,7 +2,6 @@
 
 import random
 import statistics
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -23,7 +22,7 @@ NO_OTHERS: list[Any] = []
 DIMENSIONS = [{"Name": "of", "Value": "web"}]
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     fake: Any = SimpleNamespace(now=MOMENT)
     fake.time = lambda: fake.now
@@ -134,8 +133,7 @@ def test_metrics_are_told_apart_by_name_dimensions_and_unit() -> None:
     assert len(data + NO_OTHERS) == 4
 
 
-def test_a_datum_says_when_its_first_value_was(clock: Any) -> None:
-    clock.now = time.time()
+def test_a_datum_says_when_its_first_value_was() -> None:
     data = MetricData()
     for second in (1.5, 3.0):
         data.append(value(1, at=MOMENT + second))
