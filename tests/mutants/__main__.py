@@ -160,6 +160,8 @@ def main() -> int:
     survivors = []
     with tempfile.TemporaryDirectory(prefix="prod-e-mutants-") as scratch:
         tests = measure(options.measured, jobs=options.jobs)
+        # The copies have mypy's cache, without which each would take minutes.
+        _run(PROJECT, "mypy")
         copies = [_copy_project(Path(scratch) / str(number)) for number in range(options.jobs)]
         tries = _Tries(copies, tests, seconds=options.seconds)
         with ThreadPoolExecutor(options.jobs) as pool:
