@@ -43,12 +43,18 @@ export function createApp({ configuration, database, health, metrics, logger }: 
     bodyLimit: BODY_BYTES_MAX,
     serverFactory: (handle) => {
       const server = createServer((request, response) => {
-        // The framework would answer with 505, as if that were a fault of the service.
-        if (!HTTP_VERSIONS.has(request.httpVersion)) {
-          connections.refuse(request.socket, 400);
-          return;
-        }
-        connections.admit(() => handle(request, response));
+        connections.admit(request, () => {
+          const { httpVersion, method, socket } = request;
+          if (!HTTP_VERSIONS.has(httpVersion)) {
+            // The framework would answer with 505, as if that were a fault of the service.
+            connections.refuse(socket, 400);
+          } else if (method === 'QUERY') {
+            // Newer than the framework, which would log it as a fault of its own.
+            connections.refuse(socket, 405);
+          } else {
+            handle(request, response);
+          }
+        });
       });
       server.keepAliveTimeout = KEEP_ALIVE_MS;
       return server;

@@ -4,7 +4,13 @@ import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { ofStatus, type ErrorBody } from './errors';
-import { EXCHANGE_MS, REQUEST_MS, REQUEST_WHILE_STOPPING_MS } from './limits';
+import {
+  EXCHANGE_MS,
+  PIPELINED_MAX,
+  REQUEST_MS,
+  REQUEST_WHILE_STOPPING_MS,
+  UNSENT_BYTES_MAX,
+} from './limits';
 
 /** What a client that was told goodbye has to hang up itself. */
 const HANG_UP_MS = 1_000;
@@ -48,8 +54,25 @@ export class Connections {
     server.once('close', () => clearInterval(looking));
   }
 
-  /** Handles a request: at once, or after the listening socket was closed if that is under way. */
-  admit(handle: () => void): void {
+  /**
+   * Handles a request: at once, or after the one before it on its connection was answered, so that
+   * a connection costs the memory of one answer, however many it asks for.
+   */
+  admit({ socket }: IncomingMessage, handle: () => void): void {
+    const before = [...(this.known.get(socket)?.answers ?? [])].pop();
+    if (!before) {
+      this.begin(handle);
+      return;
+    }
+    before.once('close', () => {
+      if (!socket.destroyed) {
+        this.begin(handle);
+      }
+    });
+  }
+
+  /** At once, or after the listening socket was closed if that is under way. */
+  private begin(handle: () => void): void {
     if (this.waiting) {
       this.waiting.push(handle);
     } else {
@@ -137,6 +160,9 @@ export class Connections {
     }
     connection.beganMs ??= performance.now();
     connection.answers.add(response);
+    if (connection.answers.size > PIPELINED_MAX) {
+      socket.destroy();
+    }
     response.once('close', () => {
       connection.answers.delete(response);
       const isOver = connection.answers.size === 0;
@@ -192,6 +218,21 @@ export class Connections {
       } else if (lastsMs > EXCHANGE_MS) {
         socket.destroy();
       }
+    }
+    this.endUntaken();
+  }
+
+  /** Ends those that have been slow to take an answer for longest, until memory holds the rest. */
+  private endUntaken(): void {
+    const untaken = [...this.known].filter(([socket]) => socket.writableLength > 0);
+    untaken.sort(([, one], [, other]) => (one.beganMs ?? 0) - (other.beganMs ?? 0));
+    let bytes = untaken.reduce((sum, [socket]) => sum + socket.writableLength, 0);
+    for (const [socket] of untaken) {
+      if (bytes <= UNSENT_BYTES_MAX) {
+        return;
+      }
+      bytes -= socket.writableLength;
+      socket.destroy();
     }
   }
 

@@ -32,6 +32,10 @@ export const REQUEST_WHILE_STOPPING_MS = 2_000;
 /** From the first byte of a request until its answer was taken; the load balancer waits as long. */
 export const EXCHANGE_MS = 60_000;
 export const CONNECTIONS_MAX = 1_000;
+/** Of one connection, sent before the answers to those before them; more cut it. */
+export const PIPELINED_MAX = 16;
+/** Of all answers that clients are slow to take; a task has 512 MiB for everything. */
+export const UNSENT_BYTES_MAX = 64 * 1024 * 1024;
 /** The port of metrics: a scraper or two, and whoever looks by hand. */
 export const METRICS_CONNECTIONS_MAX = 50;
 

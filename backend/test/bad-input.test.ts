@@ -163,6 +163,18 @@ describe('bad input', () => {
     }
   });
 
+  test('a method that the framework does not know is refused, and not logged as a fault', async () => {
+    // As one that there is not, by versions of Node.js that do not know it either.
+    assert.match(
+      await service.askRaw('QUERY / HTTP/1.1\r\nhost: x\r\n\r\n'),
+      /^HTTP\/1\.1 40[05] /,
+    );
+    assert.deepEqual(
+      service.logs.filter(({ msg }) => /framework|fastify/i.test(String(msg))),
+      [],
+    );
+  });
+
   test('what is not HTTP is refused in the same shape', async () => {
     for (const [sent, status] of [
       ['nonsense\r\n\r\n', 400],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { CONNECTIONS_MAX } from '../src/limits';
+import { CONNECTIONS_MAX, EXCHANGE_MS, PIPELINED_MAX, UNSENT_BYTES_MAX } from '../src/limits';
 import { ask, eventually, PostgreSql, Service } from './support';
 
 const HEAD = 'POST /notes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
@@ -78,10 +78,54 @@ describe('connections', () => {
     });
   }
 
+  test('requests of one connection are handled one after the other', async () => {
+    const post = (title: string) => `${HEAD}content-length: 13\r\n\r\n{"title":"${title}"}`;
+    const get = 'GET /notes?limit=1 HTTP/1.1\r\nhost: x\r\n';
+    for (let count = 0; count < 20; count += 1) {
+      const title = String.fromCharCode('a'.charCodeAt(0) + count);
+      const answers = await service.askRaw(`${post(title)}${get}connection: close\r\n\r\n`);
+      assert.match(
+        answers,
+        new RegExp(`201 Created.*200 OK.*"items":\\[.{0,60}"title":"${title}"`, 's'),
+      );
+    }
+  });
+
+  test('a connection with too many requests at once is cut', async () => {
+    const sent = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(PIPELINED_MAX + 1);
+    assert.equal(await service.askRaw(sent), '');
+  });
+
   test('metrics are there after any number of stuck clients, too', async () => {
     for (let count = 0; count < 200; count += 1) {
       sockets.push(await service.connectAndSend('GET', service.metricsPort));
     }
     assert.equal((await ask(service.metricsPort, '/metrics')).status, 200);
+  });
+
+  test('clients that do not take their answers are cut before these fill the memory', async () => {
+    // Without the connections of other tests, which make room for each other.
+    const service = await Service.start(database.variables());
+    const body = 'x'.repeat(10_000);
+    for (let count = 0; count < 100; count += 1) {
+      await service.ask('/notes', { method: 'POST', body: { title: 'x', body } });
+    }
+    // Each is a megabyte; the kernel holds a few of them.
+    const sent = 'GET /notes?limit=100 HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(PIPELINED_MAX);
+    const unread: Socket[] = [];
+    for (let bytes = 0; bytes < 1.5 * UNSENT_BYTES_MAX; bytes += 1_000_000) {
+      const socket = await service.connectAndSend('');
+      socket.pause().write(sent);
+      unread.push(socket);
+    }
+    const isOneCut = () => {
+      // Only a connection that is gone does not take it, and a server ignores it.
+      unread.forEach((socket) => socket.write('\r\n'));
+      return unread.some(({ destroyed }) => destroyed);
+    };
+    await eventually('one is cut, sooner than each would be', isOneCut, EXCHANGE_MS * 0.9);
+    unread.forEach((socket) => socket.destroy());
+    await service.untilHealth(200);
+    assert.equal(await service.stop(), 0);
   });
 });

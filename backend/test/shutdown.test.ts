@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PIPELINED_MAX } from '../src/limits';
 import { eventually, PostgreSql, Service } from './support';
 
 describe('shutdown', () => {
@@ -175,7 +176,7 @@ describe('shutdown', () => {
       `INSERT INTO notes (title, body) SELECT 'x', repeat('\u00e9', 10000) FROM generate_series(1, 100)`,
     );
     const request = 'GET /notes?limit=100 HTTP/1.1\r\nhost: x\r\n\r\n';
-    const socket = await service.connectAndSend(request.repeat(20));
+    const socket = await service.connectAndSend(request.repeat(PIPELINED_MAX));
     socket.pause();
     await eventually('answers that are waited for', async () =>
       service.logs.some(({ msg }) => msg === 'request'),
