@@ -80,7 +80,8 @@ def included_files(folder: Path) -> list[str]:
     Follows https://docs.docker.com/build/concepts/context/#dockerignore-files: the last pattern
     that matches a file or a folder above it wins, and every pattern starts at the folder.
 
-    Raises `ValueError` if `.dockerignore` has a line that docker refuses, see
+    Raises `ValueError` if `.dockerignore` has a line that docker refuses, or whose matching could
+    take forever, see
     `read_build_context`.
     """
     patterns = list(_patterns(folder / ".dockerignore"))
@@ -127,11 +128,15 @@ def _patterns(dockerignore: Path) -> Iterator[_Pattern]:
         pattern = text.removeprefix("!").strip()
         try:
             if not pattern:
-                raise ValueError(text)
+                raise ValueError(_NO_PATTERN)
             expression = _expression(os.path.normpath(pattern).lstrip("/"))
             yield _Pattern(re.compile(expression), is_exception=text.startswith("!"))
-        except (ValueError, re.error):
-            raise ValueError(f"has {text!r} in .dockerignore, which is not a pattern") from None
+        except (ValueError, re.error) as error:
+            why = _NO_PATTERN if isinstance(error, re.error) else error
+            raise ValueError(f"has {text[:100]!r} in .dockerignore, which {why}") from None
+
+
+_NO_PATTERN = "is not a pattern"
 
 
 _PART = re.compile(
@@ -142,6 +147,9 @@ _PART = re.compile(
 
 
 _STAR = "[^/]*"
+_FOLDERS = "(?:.*/)?"
+_INSIDE_MAX = 3
+"""How often a pattern may have `**` amid a name, such as `a**b`: a path takes time to the power."""
 
 
 def _expression(pattern: str) -> str:
@@ -156,15 +164,24 @@ def _expression(pattern: str) -> str:
         return f".*{re.escape(ending[1])}(?:/.*)?"
     expression, position = "", 0
     since_star: str | None = None
+    since_folders: int | None = None
+    inside = 0
     while position < len(pattern):
         part = _PART.match(pattern, position)
         if part is None:
-            raise ValueError(pattern)
+            raise ValueError(_NO_PATTERN)
         position = part.end()
         if part["folders"]:
             expression += _STAR + since_star if since_star is not None else ""
-            expression += "(?:.*/)?" if position < len(pattern) else ".*"
             since_star = None
+            if since_folders is not None and expression.endswith("/"):
+                # Whole folders, too, are looked for once between `**` and `**`.
+                between = expression[since_folders:]
+                expression = f"{expression[: since_folders - len(_FOLDERS)]}(?>(?:.*?/)??{between})"
+            elif since_folders is not None and (inside := inside + 1) > _INSIDE_MAX:
+                raise ValueError(f"has ** amid more than {_INSIDE_MAX} names")
+            expression += _FOLDERS if position < len(pattern) else ".*"
+            since_folders = len(expression)
             continue
         if part["some"]:
             # What lies between two stars is looked for once, at its first place: further ones

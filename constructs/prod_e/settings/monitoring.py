@@ -7,8 +7,9 @@ from pydantic import Field
 from prod_e.settings.fields import LogRetentionDays, Section, matching
 
 _EmailAddress = Annotated[
-    str, matching(r"^[!-?A-z|~]+@[!-?A-z|~]+\.[!-?A-z|~]+$", "an e-mail address")
+    str, matching(r"^[!-?A-z|~]{1,64}@[!-?A-z|~]{1,191}\.[!-?A-z|~]{1,63}$", "an e-mail address")
 ]
+"""Of 64 characters before the @ and 255 after it at most, as RFC 3696's erratum 1690 has it."""
 
 
 class Thresholds(Section):

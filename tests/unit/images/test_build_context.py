@@ -268,6 +268,30 @@ def test_any_folders_named_again_and_again_take_no_time(tmp_path: Path) -> None:
     assert [Path(file).name for file in files] == [".dockerignore", "Dockerfile", "y"]
 
 
+def test_folders_that_could_match_in_many_ways_take_no_time(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").touch()
+    deep = tmp_path.joinpath(*"a" * 40)
+    deep.mkdir(parents=True)
+    for name in ("x", "y"):
+        (deep / name).touch()
+    (tmp_path / ".dockerignore").write_text(f"{'a/**/' * 12}z\n{'**/a*/' * 12}**/x\n")
+    begun = time.monotonic()
+    files = included_files(tmp_path)
+    assert time.monotonic() - begun < 5
+    assert [Path(file).name for file in files] == [".dockerignore", "Dockerfile", "y"]
+
+
+def test_names_that_could_match_in_too_many_ways_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").touch()
+    (tmp_path / "aaaae").touch()
+    (tmp_path / ".dockerignore").write_text("a**a**a**a**e\n")
+    assert included_files(tmp_path) == [".dockerignore", "Dockerfile"]
+    (tmp_path / ".dockerignore").write_text("a**a**a**a**a**e\n")
+    with pytest.raises(ValueError, match="amid more than 3 names") as raised:
+        included_files(tmp_path)
+    assert len(str(raised.value)) < 200
+
+
 def test_a_folder_in_git_has_its_last_commit_and_says_what_is_not_in_it(tmp_path: Path) -> None:
     def git(*arguments: str) -> str:
         identity = ("-c", "user.name=A", "-c", "user.email=a@example.com")

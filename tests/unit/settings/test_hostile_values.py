@@ -200,6 +200,9 @@ def test_more_than_aws_takes_is_refused(tmp_path: Path) -> None:
         ),
         "load_balancer.domain_name: ",
     )
+    for address in (f"{'a' * 65}@b.example", f"a@{'b' * 192}.example", f"a@b.{'c' * 64}"):
+        toml = with_section("monitoring", f'alarm_emails = ["{address}"]')
+        assert_told(tmp_path, toml, "monitoring.alarm_emails.0: ")
     tags = "\n".join(f'T{number} = "a"' for number in range(48))
     assert_told(tmp_path, with_section("tags", tags), "tags: has 48; AWS allows 50")
     services = "\n".join(
