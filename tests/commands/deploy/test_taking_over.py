@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.slow, needs_aws_provider, pytest.mark.timeout(1_800)]
 
 LOST = frozenset(
     {
+        "aws_cloudwatch_event_target",
         "aws_ecr_repository",
         "aws_cloudwatch_query_definition",
         "aws_eip",

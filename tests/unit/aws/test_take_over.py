@@ -207,6 +207,20 @@ ROLE_ANSWER = {"Role": {"Arn": ROLE, "RoleName": "tiny-e-task", "Tags": [TAG]}}
             ARN.format(service="logs", rest="query-definition:3"),
         ),
         (
+            planned("aws_cloudwatch_event_target", rule="tiny-e-failed", arn="arn:topic"),
+            RecordedAws(
+                described={
+                    ("list_targets_by_rule", "tiny-e-failed"): {
+                        "Targets": [
+                            {"Id": "users", "Arn": "arn:queue"},
+                            {"Id": "terraform-1", "Arn": "arn:topic"},
+                        ]
+                    }
+                }
+            ),
+            "tiny-e-failed/terraform-1",
+        ),
+        (
             ALIAS,
             RecordedAws(described={("list_resource_record_sets", "Z1"): records("dualstack.lb.")}),
             "Z1_api.example.com_A",
@@ -236,6 +250,14 @@ def test_a_saved_query_that_a_state_holds_is_not_taken() -> None:
     there = {"queryDefinitions": [query("1", "tiny-e/e", "/ecs/t")]}
     aws = RecordedAws(described={("describe_query_definitions", "tiny-e/e"): there})
     assert taken(aws, change, held={"1": "terraform.tiny-e.tfstate"}) == {}
+
+
+def test_a_target_that_a_state_holds_is_not_taken() -> None:
+    there = {"Targets": [{"Id": "1", "Arn": "arn:topic"}]}
+    aws = RecordedAws(described={("list_targets_by_rule", "failed"): there})
+    change = planned("aws_cloudwatch_event_target", rule="failed", arn="arn:topic")
+    assert taken(aws, change, held={"failed-1": "terraform.tiny-e.tfstate"}) == {}
+    assert taken(aws, planned("aws_cloudwatch_event_target", rule="failed")) == {}, "a new topic's"
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,16 @@ def _saved_queries(matching: Matching, after: Mapping[str, Any]) -> Iterator[str
             return
 
 
+def _event_targets(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
+    """The rule's that lead to the same: Terraform gives each that it makes another id."""
+    rule = after["rule"]
+    found = matching.inventory.ask("events", "list_targets_by_rule", Rule=rule)
+    for target in (found or {}).get("Targets", ()):
+        if target["Arn"] == after.get("arn") and f"{rule}-{target['Id']}" not in matching.held:
+            yield f"{rule}/{target['Id']}"
+            return
+
+
 def _alias_records(matching: Matching, after: Mapping[str, Any]) -> Iterator[str]:
     """Those that point to the same load balancer: that is what makes one ours."""
     zone, type = after.get("zone_id"), after.get("type")
@@ -242,6 +252,7 @@ _CHILDREN = {
     "aws_route": _routes,
     "aws_route_table_association": _route_table_associations,
     "aws_kms_alias": _key_aliases,
+    "aws_cloudwatch_event_target": _event_targets,
     "aws_cloudwatch_query_definition": _saved_queries,
     "aws_route53_record": _alias_records,
 }
@@ -253,7 +264,6 @@ WRITTEN_ANEW = frozenset(
         "aws_appautoscaling_policy",
         "aws_appautoscaling_target",
         "aws_cloudwatch_dashboard",
-        "aws_cloudwatch_event_target",
         "aws_cloudwatch_log_metric_filter",
         "aws_default_security_group",
         "aws_ecr_lifecycle_policy",
