@@ -211,12 +211,18 @@ def garbage(_: Request, ask: Ask) -> Answer:
 
 
 def throttled(request: Request, _: Ask) -> Answer:
-    """AWS has had too many requests."""
+    """AWS has had too many requests.
+
+    https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+    """
+    kind = "text/xml"
     if request.headers.get("X-Amz-Target"):
         body = b'{"__type":"ThrottlingException","message":"Rate exceeded"}'
         kind = "application/x-amz-json-1.1"
+    elif "/ec2/aws4_request" in request.headers.get("Authorization", ""):
+        error = b"<Error><Code>RequestLimitExceeded</Code><Message>Slow down</Message></Error>"
+        body = b"<Response><Errors>" + error + b"</Errors><RequestID>1</RequestID></Response>"
     else:
         error = b"<Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error>"
         body = b"<ErrorResponse>" + error + b"<RequestId>1</RequestId></ErrorResponse>"
-        kind = "text/xml"
     return Answer(status=400, headers={"Content-Type": kind}, body=body)

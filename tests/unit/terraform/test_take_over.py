@@ -17,16 +17,25 @@ from prod_e_ops.stacks.take_over import take_over as module
 from prod_e_ops.stacks.take_over.take_over import take_over
 from prod_e_ops.terraform.imports import forget_imports
 from prod_e_ops.terraform.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.state import StateResource
+
+CREATES = PlanSummary(created=(Change("aws_lb.a", "aws_lb"),))
 
 
 @dataclass
 class Prepared:
-    """`answer`: raised by the question; absent: yes. `plans`: the imports of each plan."""
+    """`answer`: raised by the question; absent: yes. `plans`: the imports of each plan.
+
+    `unfinished`: addresses in the state that the next plan would make anew. `kept`: those of them
+    that it is told to keep.
+    """
 
     folder: Path
     answer: OpsError | None = None
     plans: list[dict[str, str]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    unfinished: Sequence[str] = ()
+    kept: list[str] = field(default_factory=list)
     environment: Any = field(default_factory=lambda: SimpleNamespace(name="tiny-e"))
 
     @property
@@ -38,11 +47,25 @@ class Prepared:
 
         return SimpleNamespace(terminal=SimpleNamespace(say=self.said.append, confirm=confirm))
 
+    @property
+    def terraform(self) -> Any:
+        async def resources(_: Stack) -> Sequence[StateResource]:
+            return [
+                StateResource(address=address, values={}, is_tainted=True)
+                for address in self.unfinished
+            ]
+
+        async def untaint(_: Stack, address: str) -> None:
+            self.kept.append(address)
+
+        return SimpleNamespace(resources=resources, untaint=untaint)
+
     async def plan_stacks(self, stacks: Sequence[Stack]) -> list[StackPlan]:
         (stack,) = stacks
-        file = stack.folder / "prod-e-imports.tf.json"
-        assert file.stat().st_mode & 0o077 == 0, "ARNs have the account in them"
-        written = json.loads(file.read_text())["import"]
+        file, written = stack.folder / "prod-e-imports.tf.json", []
+        if file.exists():
+            assert file.stat().st_mode & 0o077 == 0, "ARNs have the account in them"
+            written = json.loads(file.read_text())["import"]
         self.plans.append({each["to"]: each["id"] for each in written})
         return [StackPlan(stack=stack, summary=PlanSummary())]
 
@@ -58,6 +81,7 @@ def taken(
     rounds: Sequence[dict[str, str]],
     *,
     agreed: bool = True,
+    plan: PlanSummary = CREATES,
 ) -> Sequence[StackPlan]:
     """Takes over what each look finds, by address; after the last one nothing is left."""
     stack, looks = Stack("tiny-e", prepared.folder), iter(rounds)
@@ -67,8 +91,8 @@ def taken(
         return {stack: found} if found else {}
 
     monkeypatch.setattr(module._Search, "look", look)
-    plan = StackPlan(stack=stack, summary=PlanSummary(created=(Change("aws_lb.a", "aws_lb"),)))
-    return asyncio.run(take_over(cast("Any", prepared), [plan], agreed=agreed, yes=True))
+    given = [StackPlan(stack=stack, summary=plan)]
+    return asyncio.run(take_over(cast("Any", prepared), given, agreed=agreed, yes=True))
 
 
 def test_what_leads_to_more_is_imported_by_the_next_plan_too(
@@ -88,6 +112,42 @@ def test_where_nothing_is_found_nothing_is_planned_or_asked(
     (plan,) = taken(prepared, monkeypatch, [], agreed=False)
     assert plan.summary.created
     assert (prepared.plans, prepared.said) == ([], [])
+
+
+def unfinished(type: str, reason: str = "it was left unfinished") -> Change:
+    return Change(f"{type}.a", type, reason=reason, before={"id": "its-id"})
+
+
+def test_what_was_left_unfinished_and_cannot_be_made_beside_itself_is_kept_and_planned_anew(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared.unfinished = ("aws_security_group.a", "aws_lb.a")
+    replaced = (unfinished("aws_security_group"), unfinished("aws_lb"))
+    (plan,) = taken(prepared, monkeypatch, [], plan=PlanSummary(replaced=replaced))
+    assert prepared.kept == ["aws_security_group.a"]
+    assert plan.summary == PlanSummary(), "a new plan"
+    assert prepared.said[1:] == ["  aws_security_group.a: its-id"]
+
+    prepared.answer = NoTerminal("no terminal")
+    prepared.kept.clear()
+    with pytest.raises(LeftOver) as refused:
+        taken(prepared, monkeypatch, [], plan=PlanSummary(replaced=replaced), agreed=False)
+    assert refused.value.details == ("aws_security_group.a: its-id", "Nothing was changed.")
+    assert "--take-over" in str(refused.value.next_step)
+    assert prepared.kept == []
+
+
+@pytest.mark.parametrize(
+    "change", [unfinished("aws_lb"), unfinished("aws_security_group", "it was asked for")], ids=str
+)
+def test_what_can_be_made_anew_or_is_meant_to_be_is_replaced(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch, change: Change
+) -> None:
+    prepared.unfinished = (change.address,)
+    summary = PlanSummary(replaced=(change,))
+    (plan,) = taken(prepared, monkeypatch, [], plan=summary, agreed=False)
+    assert plan.summary is summary
+    assert (prepared.kept, prepared.plans, prepared.said) == ([], [], [])
 
 
 def test_credentials_that_may_not_list_by_tags_may_still_deploy(

@@ -5,7 +5,7 @@ deployment would make again, and either cannot or pays for twice. It is looked f
 is applied, whenever something is to be created: of a VPC, AWS would make a second one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -22,9 +22,13 @@ from prod_e_ops.stacks.take_over.kinds import Thing
 from prod_e_ops.stacks.take_over.matching import Found, Matching
 from prod_e_ops.stacks.take_over.states import held_ids
 from prod_e_ops.terraform.imports import write_imports
+from prod_e_ops.terraform.unfinished import keep_unfinished
 
 _MOST_ROUNDS = 3
 """A load balancer is found first, then its listener, then that one's rules."""
+
+_NAMED_ONCE = frozenset({"aws_security_group", "aws_db_parameter_group", "aws_db_subnet_group"})
+"""Replaced by a second one that is made first, which AWS refuses while the first has the name."""
 
 _Imports = Mapping[Stack, Mapping[str, str]]
 """What each stack imports: ids by address."""
@@ -35,13 +39,15 @@ async def take_over(
 ) -> list[StackPlan]:
     """The plans, made anew so that they import what is there of what they would create.
 
-    Nothing is changed here, and nothing of what is there is lost by it: the new plans are shown,
-    judged and asked about like any other. `agreed`: to what is found. `yes`: whether the next
-    command is to ask nothing.
+    They also keep what an earlier run left unfinished and AWS lets nobody make beside itself.
+    Nothing in AWS is changed here, and nothing of what is there is lost by it: the new plans are
+    shown, judged and asked about like any other. `agreed`: to what is found. `yes`: whether the
+    next command is to ask nothing.
 
     Raises `LeftOver` if something is found, nobody has agreed, and there is no terminal to ask on;
     `Declined` if the user does not agree; `NotTakenOver` for what may not be taken.
     """
+    plans = await _keep_unfinished(prepared, plans, agreed=agreed, yes=yes)
     imports: _Imports = {}
     search = _Search(prepared)
     name = prepared.environment.name
@@ -69,15 +75,39 @@ async def take_over(
                 next_step="Import it yourself: https://developer.hashicorp.com/terraform/cli/import",
             )
     if imports:
-        await _agree(prepared, _lines(imports), agreed=agreed, yes=yes)
+        what = (
+            f"AWS has what no state of {name} names, and it has the tag {ENVIRONMENT_TAG} = {name}"
+        )
+        await _agree(prepared, what, _lines(imports), agreed=agreed, yes=yes)
     return plans
 
 
+async def _keep_unfinished(
+    prepared: PreparedStacks, plans: list[StackPlan], *, agreed: bool, yes: bool
+) -> list[StackPlan]:
+    left = {
+        plan.stack: {
+            change.address: str(change.before["id"])
+            for change in plan.summary.replaced
+            if change.is_unfinished and change.type in _NAMED_ONCE
+        }
+        for plan in plans
+    }
+    left = {stack: ids for stack, ids in left.items() if ids}
+    if not left:
+        return plans
+    what = "An earlier run left unfinished what cannot be made a second time, for its name is taken"
+    await _agree(prepared, what, _lines(left), agreed=agreed, yes=yes)
+    for stack, ids in left.items():
+        # The next plan changes in place what they still lack.
+        await keep_unfinished(prepared.terraform, stack, ids)
+    return await _plan_anew(prepared, plans, left)
+
+
 async def _agree(
-    prepared: PreparedStacks, lines: Sequence[str], *, agreed: bool, yes: bool
+    prepared: PreparedStacks, what: str, lines: Sequence[str], *, agreed: bool, yes: bool
 ) -> None:
     terminal, name = prepared.context.terminal, prepared.environment.name
-    what = f"AWS has what no state of {name} names, and it has the tag {ENVIRONMENT_TAG} = {name}"
     if agreed:
         terminal.say(f"{what}. Terraform takes it over:")
         for line in lines:
@@ -160,7 +190,14 @@ async def _plan_with(
 ) -> list[StackPlan]:
     for stack, ids in imports.items():
         write_imports(stack, ids)
-    made = await prepared.plan_stacks([plan.stack for plan in plans if plan.stack in imports])
+    return await _plan_anew(prepared, plans, imports)
+
+
+async def _plan_anew(
+    prepared: PreparedStacks, plans: Sequence[StackPlan], stacks: Collection[Stack]
+) -> list[StackPlan]:
+    """The plans, those of some stacks anew."""
+    made = await prepared.plan_stacks([plan.stack for plan in plans if plan.stack in stacks])
     anew = {plan.stack: plan for plan in made}
     return [
         replace(anew[plan.stack], images=plan.images) if plan.stack in anew else plan
