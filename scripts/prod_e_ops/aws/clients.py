@@ -64,11 +64,25 @@ def aws_client(service: str, *, region: str) -> Any:
 
     # A session of its own: boto3's common one must not be used by two threads at once.
     session: Any = boto3.Session()
-    return session.client(
+    client = session.client(
         service,
         region_name=region,
         config=Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}),
     )
+    client.meta.events.register("after-call", _refuse_what_is_not_json)
+    return client
+
+
+class _NotJson(Exception):
+    """What answered is not AWS."""
+
+
+def _refuse_what_is_not_json(http_response: Any, model: Any, **_: Any) -> None:
+    # botocore takes it for an answer without anything in it.
+    is_json = model.service_model.metadata["protocol"] in ("json", "rest-json")
+    body = http_response.content.lstrip() if is_json and model.output_shape else b""
+    if body and not body.startswith(b"{") and http_response.status_code < 300:
+        raise _NotJson
 
 
 @contextmanager
@@ -130,7 +144,7 @@ def aws_errors(failed: str, *, left: str = "nothing was changed") -> Iterator[No
     except BotoCoreError as error:
         raise AwsFailed(f"{failed}: {error}", details=[f"{state}."]) from None
     except Exception as error:
-        if not _is_of_the_parser(error):
+        if not (isinstance(error, _NotJson) or _is_of_the_parser(error)):
             raise
         raise not_aws(failed, left=left) from None
 

@@ -7,7 +7,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from prod_e_ops.aws.clients import aws_errors
+from prod_e_ops.aws.clients import aws_client, aws_errors
 from prod_e_ops.errors import AwsFailed
 
 PAGE = b"<!DOCTYPE html><html><body><h1>Please sign in</h1></body></html>"
@@ -47,6 +47,22 @@ def test_what_is_no_answer_of_aws_is_told_or_read_as_nothing(
         assert "sign-in page" in str(error.next_step)
     else:
         assert not any(answer[key] for key in answer if key != "ResponseMetadata")
+    client.close()
+
+
+@pytest.mark.parametrize("body", [PAGE, b"\x00\xff{<\x1b[31m", b"[1]"])
+def test_what_is_no_json_is_no_answer_with_nothing_in_it(
+    monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    client = aws_client("ecs", region="us-west-2")
+    answering(client, body)
+    with (
+        pytest.raises(AwsFailed, match="what answered is not AWS"),
+        aws_errors("It cannot be told"),
+    ):
+        client.describe_services(cluster="some", services=["some"])
     client.close()
 
 
