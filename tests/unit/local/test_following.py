@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from prod_e.settings import Environment, load_environment
+from prod_e.settings import Environment
 from prod_e_ops.demo.beside import beside
 from prod_e_ops.demo.life import until_interrupted
 from prod_e_ops.demo.run import Run
@@ -22,25 +22,6 @@ from prod_e_ops.local.log_lines import LogLines
 from prod_e_ops.local.watch import Watch
 from prod_e_ops.project.project import Project
 from prod_e_ops.terminal.processes import ChildProcesses
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    folder = tmp_path / "project"
-    (folder / "environments").mkdir(parents=True)
-    (folder / "environments" / "tiny-e.toml").write_text(
-        'name = "tiny-e"\n[services.backend]\nsource = "app"\n'
-    )
-    (folder / "app" / "src").mkdir(parents=True)
-    (folder / "app" / "Dockerfile").write_text("FROM scratch")
-    (folder / "app" / "src" / "main.ts").write_text("first();\n")
-    (folder / "cdktf.json").write_text("{}")
-    return Project(folder, folder / "cdktf.out")
-
-
-@pytest.fixture
-def environment(project: Project) -> Environment:
-    return load_environment(project.folder / "environments" / "tiny-e.toml")
 
 
 class Logs:

@@ -2,13 +2,11 @@
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from prod_e.settings import Environment, load_environment
 from prod_e_ops.cli import app
 from prod_e_ops.commands.local_option import with_local
 from prod_e_ops.errors import UserMistake
@@ -16,25 +14,6 @@ from prod_e_ops.local.running import Place, lead_to
 from prod_e_ops.project.project import Project
 
 VARIABLES = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "us-west-2"}
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    folder = tmp_path / "project"
-    (folder / "environments").mkdir(parents=True)
-    (folder / "environments" / "tiny-e.toml").write_text(
-        'name = "tiny-e"\n[services.backend]\nsource = "app"\n'
-    )
-    (folder / "app" / "src").mkdir(parents=True)
-    (folder / "app" / "Dockerfile").write_text("FROM scratch")
-    (folder / "app" / "src" / "main.ts").write_text("first();\n")
-    (folder / "cdktf.json").write_text("{}")
-    return Project(folder, folder / "cdktf.out")
-
-
-@pytest.fixture
-def environment(project: Project) -> Environment:
-    return load_environment(project.folder / "environments" / "tiny-e.toml")
 
 
 def test_commands_find_an_environment_while_it_runs(project: Project) -> None:
