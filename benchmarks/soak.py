@@ -320,9 +320,9 @@ def main() -> None:
     failures = [
         *(f"{e.what}: {e.excess} of {shown(e.lost)} may not be" for e in happened if e.excess),
         *(
-            f"the {p.plane} grows by {p.growth} MiB a minute, and {MOST_GROWTH_MIB} may be"
+            f"the {p.plane} grows by {p.growth} MiB a minute, and {MOST_GROWTH_MIB[p.plane]} may be"
             for p in planes
-            if p.growth > MOST_GROWTH_MIB
+            if p.growth > MOST_GROWTH_MIB[p.plane]
         ),
     ]
     if given.json:
@@ -342,7 +342,8 @@ def main() -> None:
         for each in planes:
             print(
                 f"Memory of the {each.plane}: {each.first_mib} MiB at first, {each.last_mib} in the"
-                f" end, {each.growth:+} a minute after the first third ({MOST_GROWTH_MIB} may be)"
+                f" end, {each.growth:+} a minute after the first third"
+                f" ({MOST_GROWTH_MIB[each.plane]} may be)"
             )
         print(*failures or ["It passed."], sep="\n")
     sys.exit(bool(failures))
