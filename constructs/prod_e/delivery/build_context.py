@@ -81,8 +81,7 @@ def included_files(folder: Path) -> list[str]:
     that matches a file or a folder above it wins, and every pattern starts at the folder.
 
     Raises `ValueError` if `.dockerignore` has a line that docker refuses, or whose matching could
-    take forever, see
-    `read_build_context`.
+    take forever, see `read_build_context`.
     """
     patterns = list(_patterns(folder / ".dockerignore"))
     may_return = any(pattern.is_exception for pattern in patterns)

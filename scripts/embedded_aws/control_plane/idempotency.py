@@ -6,13 +6,12 @@ is done once, and answered as before. What has none is done twice: `CreateVpc`, 
 https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 """
 
-import io
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
-from embedded_aws.control_plane.not_implemented import Environ, StartResponse, WsgiApp
+from embedded_aws.control_plane.not_implemented import Environ, StartResponse, WsgiApp, read_body
 
 _TOKEN = re.compile(
     # The body of a Query, or JSON.
@@ -31,8 +30,7 @@ def answering_once(app: WsgiApp) -> WsgiApp:
         is_form = "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", "")
         if not is_form and "HTTP_X_AMZ_TARGET" not in environ:
             return app(environ, start_response)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
+        body = read_body(environ)
         if not _TOKEN.search(body):
             return app(environ, start_response)
         asked = (environ.get("PATH_INFO"), environ.get("HTTP_X_AMZ_TARGET"), body)

@@ -77,15 +77,20 @@ class _HeldResponse:
         )
 
 
+def read_body(environ: Environ) -> bytes:
+    """The body of a request, which is there to be read again."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
 def _action(environ: Environ) -> str:
     """The name of the action, or method and path where the address is the action."""
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         return str(target).rsplit(".", 1)[-1]
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
-        named = parse_qs(body.decode("utf-8", "replace")).get("Action")
+        named = parse_qs(read_body(environ).decode("utf-8", "replace")).get("Action")
         if named:
             return str(named[0])
     return f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')}"

@@ -81,14 +81,14 @@ class Inventory:
     def _security_group_rules(self, tags: Mapping[str, Mapping[str, str]]) -> Iterator[Thing]:
         """Those with these ids, and all of the groups with these ids; both with their tags."""
         pages = self.client("ec2").get_paginator("describe_security_group_rules")
+        found: dict[str, Mapping[str, Any]] = {}
         for name, prefix in (("group-id", "sg-"), ("security-group-rule-id", "sgr-")):
-            for some in _parts([id for id in tags if id.startswith(prefix)]):
+            for some in _parts([id for id in tags if id.startswith(prefix) and id not in found]):
                 for page in pages.paginate(Filters=[{"Name": name, "Values": some}]):
-                    for rule in page["SecurityGroupRules"]:
-                        id = rule["SecurityGroupRuleId"]
-                        if id not in self._seen:
-                            self._seen[id] = rule
-                            yield _rule(rule, tags.get(id, {}))
+                    found |= {r["SecurityGroupRuleId"]: r for r in page["SecurityGroupRules"]}
+        self._seen.update(found)
+        for id, rule in found.items():
+            yield _rule(rule, tags.get(id, {}))
 
     def _in_other_services(self, environment: str) -> Iterator[Thing]:
         pages = self.client("resourcegroupstaggingapi").get_paginator("get_resources")
