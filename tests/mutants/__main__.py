@@ -9,6 +9,9 @@ run can be repeated. For each, the tests that execute the changed line run, here
 that they start (and, for a line that runs when its module is imported, those that execute anything
 of the file). What they let pass is shown to mypy, as whoever commits it would. One that mypy lets
 pass too has survived; the exit status is 1 if more than 5 % do.
+
+The first run measures what each test executes, which takes as long as all tests do. With
+`--tests tests/unit tests/synthesis` it takes minutes; what survives then may be noticed by others.
 """
 
 import argparse
@@ -19,18 +22,28 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal
 
+import psutil
+
 from tests.mutants.faults import PROJECT, SOURCES, Mutant, mutants_of
-from tests.mutants.relevant_tests import RelevantTests, measure, search_path
+from tests.mutants.relevant_tests import (
+    ONE_BY_ONE,
+    TOGETHER,
+    RelevantTests,
+    measure,
+    search_path,
+)
 
 MOST_SURVIVORS_PERCENT = 5
-TIMEOUT_SECONDS = 1200
+MYPY_TIMEOUT_SECONDS = 1200
 
 Outcome = Literal["noticed by a test", "did not end", "noticed by mypy", "survived"]
 
@@ -74,49 +87,90 @@ class _Tries:
 
     def _attempt(self, mutant: Mutant, copy: Path) -> _Trial:
         tests = list(self._tests.of(mutant, seconds=self._seconds))
-        target = copy / mutant.file
-        original = target.read_bytes()
+        timeout = 30 + 3 * sum(self._tests.seconds.get(test, 0.0) for test in tests)
         while True:
-            target.write_bytes(mutant.apply(original))
-            try:
-                failed = _first_failure(tests, copy)
-                if not failed:
-                    by_mypy = _run(copy, "mypy").returncode != 0
+            with _fault(mutant, copy):
+                run = _run_tests(tests, copy, timeout=timeout)
+                if run == _TestRun():
+                    by_mypy = _run(copy, "mypy", timeout=MYPY_TIMEOUT_SECONDS).status != 0
                     outcome: Outcome = "noticed by mypy" if by_mypy else "survived"
                     return _Trial(mutant=mutant, outcome=outcome)
-            except subprocess.TimeoutExpired:
-                return _Trial(mutant=mutant, outcome="did not end")
-            finally:
-                target.write_bytes(original)
-            # A test that fails without the fault, too, has not noticed it.
-            if failed not in tests or not _first_failure([failed], copy):
-                return _Trial(mutant=mutant, outcome="noticed by a test", test=failed)
-            print(f"fails without any fault: {failed}", file=sys.stderr)
-            tests.remove(failed)
+            # What fails, or does not end, without the fault, too, has not noticed it.
+            suspects = [run.failed] if run.failed in tests else tests
+            if _run_tests(suspects, copy, timeout=timeout) != run:
+                outcome = "noticed by a test" if run.ended else "did not end"
+                return _Trial(mutant=mutant, outcome=outcome, test=run.failed)
+            if run.ended:
+                print(f"fails without any fault: {run.failed}", file=sys.stderr)
+                tests.remove(run.failed)
+            else:
+                timeout *= 2
 
 
-def _run(copy: Path, *command: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=copy,
-        env={**os.environ, "PYTHONPATH": search_path(copy)},
-        timeout=TIMEOUT_SECONDS,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@contextmanager
+def _fault(mutant: Mutant, copy: Path) -> Iterator[None]:
+    """The project has this fault for as long as the context lasts."""
+    target = copy / mutant.file
+    original = target.read_bytes()
+    target.write_bytes(mutant.apply(original))
+    try:
+        yield
+    finally:
+        target.write_bytes(original)
 
 
-def _first_failure(tests: Sequence[str], copy: Path) -> str:
-    """The first of these tests that fails; nothing if none does."""
+@dataclass(frozen=True, kw_only=True)
+class _Finished:
+    """A process that has ended, or was ended, and what it wrote."""
+
+    status: int
+    output: str
+    in_time: bool
+
+
+def _run(copy: Path, *command: str, timeout: float) -> _Finished:
+    """Runs a module; where it does not end in these seconds, it ends with all that it started."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        process = psutil.Popen(
+            [sys.executable, "-m", *command],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": search_path(copy)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+        )
+        in_time = True
+        try:
+            process.wait(timeout)
+        except psutil.TimeoutExpired:
+            in_time = False
+            for started in [*process.children(recursive=True), process]:
+                with suppress(psutil.NoSuchProcess):
+                    started.kill()
+            process.wait()
+        output.seek(0)
+        return _Finished(status=process.returncode, output=output.read(), in_time=in_time)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TestRun:
+    """The first test that failed, if one did, and whether they came to their end."""
+
+    failed: str = ""
+    ended: bool = True
+
+
+def _run_tests(tests: Sequence[str], copy: Path, *, timeout: float) -> _TestRun:
     finished = _run(
         copy, "pytest", "-x", "-q", "--tb=no", "-rfE", "--show-capture=no", "-m", "not slow",
-        "-p", "no:cacheprovider", *tests,
+        "-p", "no:cacheprovider", *tests, timeout=timeout,
     )  # fmt: skip
-    if finished.returncode in (0, 5):
-        return ""
-    told = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", finished.stdout, re.MULTILINE)
-    return told[1] if told else "pytest itself"
+    if not finished.in_time:
+        return _TestRun(ended=False)
+    if finished.status in (0, 5):
+        return _TestRun()
+    told = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", finished.output, re.MULTILINE)
+    return _TestRun(failed=told[1] if told else "pytest itself")
 
 
 def _copy_project(folder: Path) -> Path:
@@ -155,19 +209,30 @@ def main() -> int:
         help="a folder for what each test executes, which takes longest to find out: it is kept,"
         "\nand a later run measures the tests alone whose files have changed",
     )
+    parser.add_argument(
+        "--tests",
+        nargs="+",
+        default=[*TOGETHER, *ONE_BY_ONE],
+        help="the folders whose tests are to notice something; all of them where none is given",
+    )
     options = parser.parse_args()
     mutants = _draw(options.seed, options.count)
     survivors = []
     with tempfile.TemporaryDirectory(prefix="prod-e-mutants-") as scratch:
-        tests = measure(options.measured, jobs=options.jobs)
+        tests = measure(options.measured, options.tests, jobs=options.jobs)
         # The copies have mypy's cache, without which each would take minutes.
-        _run(PROJECT, "mypy")
+        _run(PROJECT, "mypy", timeout=MYPY_TIMEOUT_SECONDS)
         copies = [_copy_project(Path(scratch) / str(number)) for number in range(options.jobs)]
         tries = _Tries(copies, tests, seconds=options.seconds)
+        began = time.monotonic()
         with ThreadPoolExecutor(options.jobs) as pool:
-            for trial in pool.map(tries.attempt, mutants):
-                print(trial, file=sys.stderr, flush=True)
+            trials = [pool.submit(tries.attempt, mutant) for mutant in mutants]
+            for done, finished in enumerate(as_completed(trials), start=1):
+                trial = finished.result()
                 survivors += [trial.mutant] if trial.outcome == "survived" else []
+                minutes = (time.monotonic() - began) / 60 / done * (len(trials) - done)
+                told = f"{done} of {len(trials)}, {len(survivors)} survived, {minutes:.0f} min left"
+                print(f"[{told}] {trial}", file=sys.stderr, flush=True)
     percent = 100 * len(survivors) / len(mutants)
     print(f"{len(survivors)} of {len(mutants)} survived ({percent:.0f} %), seed {options.seed}.")
     for mutant in survivors:

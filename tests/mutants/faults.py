@@ -1,6 +1,7 @@
 """Every small fault that a file's syntax tree has room for."""
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ _OPPOSITES: dict[type[ast.cmpop], str] = {
     ast.Eq: "!=", ast.NotEq: "==", ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<",
     ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is",
 }  # fmt: skip
+
+_WORDING = re.compile(r"[A-Za-z]{2}[^A-Za-z]? [A-Za-z]{2}")
+"""What a text for people has, and no name or expression of AWS, Docker or Terraform. How it is
+worded is nobody's fault, and tests that quote it are in the way: it is missing, or it is there."""
 
 _FOR_DEBUGGERS = "repr"
 """The argument of a field that changes nothing but what a debugger shows; `test_conventions.py`
@@ -114,7 +119,8 @@ class _Finder(ast.NodeVisitor):
             case int() | float():
                 self._add(node, repr(node.value + 1))
             case str() if node.value and self._span(node)[0] in "\"'":
-                self._add(node, repr(f"{node.value}x"))
+                after = "" if _WORDING.search(node.value) else f"{node.value}x"
+                self._add(node, repr(after))
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         """The texts between the braces have no place of their own before Python 3.12."""

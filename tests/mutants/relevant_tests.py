@@ -132,8 +132,8 @@ def search_path(project: Path) -> str:
     return os.pathsep.join(str(project / source) for source in SOURCES)
 
 
-def measure(folder: Path, *, jobs: int) -> RelevantTests:
-    """Runs every test once, and notes in `folder` what it executes and how long it takes.
+def measure(folder: Path, tests_of: Sequence[str], *, jobs: int) -> RelevantTests:
+    """Runs every test of some folders once, and notes in `folder` what each executes, how long.
 
     What is there of an earlier run is taken, unless the file of the test has changed since then:
     lines of the sources that have moved are found again, and what executes changed ones is not
@@ -142,15 +142,17 @@ def measure(folder: Path, *, jobs: int) -> RelevantTests:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "coverage.ini").write_text(_SETTINGS, "utf-8")
     sources = MeasuredSources.keep(folder / "sources")
+    together = [tests for tests in tests_of if tests.startswith(TOGETHER)]
     files = [
         file.relative_to(PROJECT).as_posix()
-        for tests in ONE_BY_ONE
+        for tests in tests_of
+        if tests not in together
         for file in sorted((PROJECT / tests).rglob("test_*.py"))
     ]
     seconds: dict[str, float] = {}
     lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     with ThreadPoolExecutor(jobs) as pool:
-        for measured in pool.map(partial(_measure, folder, sources), [*TOGETHER, *files]):
+        for measured in pool.map(partial(_measure, folder, sources), [*together, *files]):
             report = json.loads((measured / _REPORT).read_text())
             tests = [WatchedTest(**each) for each in report["tests"]]
             for test in tests:

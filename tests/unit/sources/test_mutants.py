@@ -23,6 +23,7 @@ def faults_of(text: str) -> set[str]:
         ("x = 1", {"x = 2"}),
         ("x = True", {"x = False"}),
         ("x = 'a'", {"x = 'ax'"}),
+        ("x = 'Nothing was changed.'", {"x = ''"}),
         ("x = a < b", {"x = a >= b"}),
         ("x = a not in b", {"x = a in b"}),
         ("if a:\n    b()", {"if False:\n    b()", "if a:\n    pass"}),
