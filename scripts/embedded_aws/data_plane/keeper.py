@@ -66,6 +66,8 @@ def main() -> None:
 
 def _start(spec: dict[str, Any]) -> "subprocess.Popen[bytes]":
     def before() -> None:
+        # A keeper ignores Ctrl-C, which a shell or Python would take over and not stop by it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         # On Linux the process does not even outlive a keeper that is killed.
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

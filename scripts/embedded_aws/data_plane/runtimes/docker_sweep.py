@@ -10,6 +10,7 @@ import json
 import socket
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,9 +33,9 @@ class _Connection(http.client.HTTPConnection):
 
 
 def _call(endpoint: str, method: str, path: str) -> bytes:
-    connection = _Connection(endpoint)
-    connection.request(method, f"/v1.41{path}")
-    return connection.getresponse().read()
+    with closing(_Connection(endpoint)) as connection:
+        connection.request(method, f"/v1.41{path}")
+        return connection.getresponse().read()
 
 
 def _sweep(endpoint: str, label: str) -> None:
