@@ -12,7 +12,8 @@ _NAME = re.compile(
 # The library detect-secrets has these forms too, and its entropy takes UUIDs, digests and paths for
 # secrets, which would be refused.
 _VALUES = (
-    re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@"),  # a URL with a password
+    # A URL with a password. Of its scheme the end is enough, and found in linear time.
+    re.compile(r"[A-Za-z0-9+.-]://[^/\s:@]*:[^/\s@]+@"),
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     re.compile(r"\b(AKIA|ASIA)[A-Z2-7]{16}\b"),  # AWS
     re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22,})"),
@@ -23,7 +24,8 @@ _VALUES = (
     re.compile(r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"),  # SendGrid
     re.compile(r"\bnpm_[A-Za-z0-9]{36}"),
     re.compile(r"\bAIza[A-Za-z0-9_-]{35}"),  # Google
-    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\."),  # a JSON Web Token
+    # A JSON Web Token.
+    re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\."),
 )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from prod_e.settings import SettingsError, load_environment
+from prod_e.settings.secrecy import looks_secret
 from tests.support.project.settings_mistakes import (
     SECRET,
     assert_told,
@@ -135,6 +136,12 @@ def test_what_looks_like_a_secret_in_a_command_or_a_tag_is_refused_and_never_rep
     (message,) = mistakes(tmp_path, toml)
     assert "looks like a secret" in message
     assert "hunter2" not in message
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("part", ["a", "a:", "-eyJaaaaaaaa", "://", "@", "https://a:"])
+def test_a_long_value_is_looked_at_in_linear_time(part: str) -> None:
+    assert not looks_secret("NAME", part * (200_000 // len(part)))
 
 
 @pytest.mark.parametrize(
