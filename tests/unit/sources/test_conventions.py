@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.project.syntax import nodes
+
 PROJECT = Path(__file__).resolve().parents[3]
 
 CHANGE = {
@@ -28,10 +30,12 @@ def dataclasses() -> Iterator[tuple[str, str, set[str]]]:
     """Each one's name, file, and what its decorator says."""
     for source in ("constructs", "scripts"):
         for file in sorted((PROJECT / source).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-                for decorator in getattr(node, "decorator_list", ()):
+            for node in nodes(file):
+                if not isinstance(node, ast.ClassDef):
+                    continue
+                for decorator in node.decorator_list:
                     text = ast.unparse(decorator)
-                    if isinstance(node, ast.ClassDef) and text.startswith("dataclass"):
+                    if text.startswith("dataclass"):
                         said = text.removeprefix("dataclass").strip("()").split(", ")
                         yield node.name, str(file.relative_to(PROJECT)), set(said)
 
@@ -73,10 +77,12 @@ def test_no_repr_shows_a_secret() -> None:
     shown = {
         f"{file.name}: {ast.unparse(field)}"
         for file in (PROJECT / "scripts").rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        for node in nodes(file)
         if isinstance(node, ast.ClassDef)
         and any("dataclass" in ast.unparse(each) for each in node.decorator_list)
         for field in node.body
-        if HOLD_SECRETS.match(ast.unparse(field)) and "repr=False" not in ast.unparse(field)
+        if isinstance(field, ast.AnnAssign)
+        and HOLD_SECRETS.match(ast.unparse(field))
+        and "repr=False" not in ast.unparse(field)
     }
     assert shown == set()

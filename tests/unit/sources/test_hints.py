@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from prod_e_ops import errors
+from tests.support.project.syntax import nodes
 
 OPS = Path(__file__).resolve().parents[3] / "scripts" / "prod_e_ops"
 STATE = re.compile(
@@ -18,7 +19,7 @@ STATE = re.compile(
 
 def hints(file: Path) -> Iterator[str]:
     """The texts in what a module gives as `next_step`."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in nodes(file):
         if isinstance(node, ast.keyword) and node.arg == "next_step":
             for inside in ast.walk(node.value):
                 if isinstance(inside, ast.Constant) and isinstance(inside.value, str):
@@ -57,7 +58,7 @@ SAYS_ALL_ITSELF = [
 
 def mistakes(file: Path) -> Iterator[tuple[str, bool]]:
     """The class of each mistake of the user's that a module tells, and whether it has a hint."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+    for node in nodes(file):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             found = getattr(errors, node.func.id, None)
             if isinstance(found, type) and issubclass(found, errors.UserMistake):

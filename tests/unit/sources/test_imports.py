@@ -1,13 +1,14 @@
 """Imports point down: which module may know which is written here and held by their syntax."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from prod_e_ops.cli import COMMANDS
+from tests.support.project.syntax import nodes
 
 PROJECT = Path(__file__).resolve().parents[3]
 SOURCES = {
@@ -62,26 +63,31 @@ THREADS = {
 
 
 @cache
-def modules() -> Mapping[str, ast.Module]:
-    """The syntax of every module, by its name."""
+def modules() -> Mapping[str, Path]:
+    """The file of every module, by its name."""
     found = {}
     for package, folder in SOURCES.items():
         for file in folder.rglob("*.py"):
             parts = file.relative_to(folder).with_suffix("").parts
             name = ".".join((package, *(part for part in parts if part != "__init__")))
-            found[name] = ast.parse(file.read_text("utf-8"))
+            found[name] = file
     return found
 
 
-def imports(module: str, *, for_types: bool = True) -> Iterator[str]:
+@cache
+def imports(module: str, *, for_types: bool = True) -> Sequence[str]:
     """The modules that a module imports, whenever it does; `for_types`: for its types too."""
+    return tuple(_imports(module, for_types=for_types))
+
+
+def _imports(module: str, *, for_types: bool) -> Iterator[str]:
     typed = {
         id(inside)
-        for node in ast.walk(modules()[module])
+        for node in nodes(modules()[module])
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         for inside in ast.walk(node)
     }
-    for node in ast.walk(modules()[module]):
+    for node in nodes(modules()[module]):
         if id(node) in typed and not for_types:
             continue
         if isinstance(node, ast.Import):
@@ -164,7 +170,7 @@ def test_threads_wait_where_something_blocks_and_nowhere_else() -> None:
     waiting = {
         name
         for name in OPS
-        for node in ast.walk(modules()[name])
+        for node in nodes(modules()[name])
         if (isinstance(node, ast.Attribute) and node.attr in {"to_thread", "run_in_executor"})
         or (isinstance(node, ast.Name) and node.id == "ThreadPoolExecutor")
     }

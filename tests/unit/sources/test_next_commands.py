@@ -12,6 +12,7 @@ import typer
 
 from prod_e_ops import next_commands
 from prod_e_ops.cli import app
+from tests.support.project.syntax import nodes
 
 PROJECT = Path(__file__).resolve().parents[3]
 OPS = PROJECT / "scripts" / "prod_e_ops"
@@ -64,13 +65,12 @@ def test_a_command_that_is_told_can_be_typed(command: str) -> None:
 
 def texts(file: Path) -> Iterator[str]:
     """The texts of a module that are no documentation."""
-    tree = ast.parse(file.read_text("utf-8"))
     documentation = {
         id(node.value)
-        for node in ast.walk(tree)
+        for node in nodes(file)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
-    for node in ast.walk(tree):
+    for node in nodes(file):
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)

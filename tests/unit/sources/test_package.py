@@ -4,13 +4,15 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from tests.support.project.project_folder import PROJECT
+from tests.support.project.syntax import nodes
 
 PACKAGE = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"]
 PIPFILE = tomllib.loads((PROJECT / "Pipfile").read_text("utf-8"))["packages"]
@@ -32,11 +34,16 @@ def required(*requirements: list[str]) -> dict[str, str]:
     return found
 
 
+@cache
+def distributions_of_packages() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
 def imported(folder: Path) -> Iterator[str]:
     """The distributions that the modules of a folder import when they run."""
-    distributions = packages_distributions()
+    distributions = distributions_of_packages()
     for file in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        for node in nodes(file):
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
