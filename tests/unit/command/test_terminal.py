@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -28,7 +29,9 @@ def on_terminal(terminal: Terminal, *, width: int) -> io.StringIO:
     return shown
 
 
-def test_a_step_begins_with_its_clock() -> None:
+def test_a_step_begins_with_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 100.0)
+    monkeypatch.setattr(terminal_module, "time", clock)
     terminal = Terminal()
     shown = on_terminal(terminal, width=80)
     with terminal.step("Deploy tiny-e-api") as step:
@@ -36,7 +39,8 @@ def test_a_step_begins_with_its_clock() -> None:
         step.update(UNDER_WAY.progress)
         assert step.line.startswith("0s  Deploy tiny-e-api: new 0/2  pending 2")
         step.outcome = "done"
-    assert "✓ 0.0s  Deploy tiny-e-api: done" in shown.getvalue()
+        clock.monotonic = lambda: 102.5
+    assert "✓ 2.5s  Deploy tiny-e-api: done" in shown.getvalue()
 
 
 RULE = "aws_vpc_security_group_ingress_rule.backend_security-group_from-load-balancer_7136E4A0"

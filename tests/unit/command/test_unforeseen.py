@@ -27,6 +27,8 @@ def test_a_fault_of_its_own_is_a_message_and_a_file_to_report(
     assert "This is a fault of prod-e's own: KeyError in test_unforeseen.py, line " in told
     assert "hunter2" not in told, "it may be a value of the settings"
     assert "Traceback" not in told
+    assert "What was done before it stays done" in told
+    assert "report it to whoever keeps this project" in " ".join(told.split())
     found = re.search(r"All that is known about it: (.+)", told)
     assert found is not None
     report = Path(found[1])

@@ -107,7 +107,7 @@ def test_the_plan_is_counted_and_says_what_made_it(
     life, _ = life_of(tmp_path, ends={"plan": plan(created=["a", "b"])})
     monkeypatch.setattr(Project, "stacks", lambda *_: [])
     asyncio.run(life._plan())
-    assert last_step(life.run).result == "2 to create"
+    assert (last_step(life.run).step, last_step(life.run).result) == ("Plan", "2 to create")
     assert life.run.report.resources_created == 2
     prod_e, python, _ = life.proof.versions
     assert prod_e.startswith("prod-e ")
@@ -118,6 +118,7 @@ def test_images_that_terraform_builds_are_pushed_by_nobody_else(tmp_path: Path) 
     life, pushed = life_of(tmp_path)
     outputs = asyncio.run(life._deploy(life._versions()[0]))
     assert outputs == {"service_url": "https://alb.example.com"}
+    assert last_step(life.run).step == "Deploy"
     assert commands_of(life.run) == ["prod-e deploy --yes --json"]
     assert pushed.keys == []
 
@@ -142,6 +143,7 @@ def test_a_second_plan_without_changes_is_as_it_should_be(tmp_path: Path) -> Non
     life, _ = life_of(tmp_path)
     life.run.report.resources_created = 93
     asyncio.run(life._plan_again())
+    assert last_step(life.run).step == "Plan again"
     assert last_step(life.run).result == "no changes of 93 resources"
 
 
@@ -181,6 +183,7 @@ def test_the_load_balancer_is_waited_for_until_its_name_is_known(tmp_path: Path)
     live: Any = SimpleNamespace(key="backend", door=Door(3))
     asyncio.run(life._reach(live))
     assert live.door.asked == 3
+    assert last_step(life.run).step == "Reach the load balancer"
     assert last_step(life.run).result == "it answers 200"
 
 
@@ -297,6 +300,7 @@ def test_the_end_lifts_protection_destroys_and_removes_what_stays(
     asyncio.run(life.end())
     assert commands_of(life.run) == ["prod-e destroy --yes"]
     assert done == [("let_go", 0), ("remove_what_stays", 1)]
+    assert [step.step for step in life.run.report.steps] == ["Destroy", "Look for what is left"]
     assert last_step(life.run).result == "nothing"
     assert life.proof.left == []
 
