@@ -176,6 +176,18 @@ def test_a_push_of_the_followed_tag_deploys_it(service: ServiceOnAws, redeploy: 
     assert service.running()[0] == {digest}
 
 
+def test_a_push_before_there_is_a_service_deploys_nothing_then_or_later(
+    aws: EmbeddedAws, tmp_path: Path
+) -> None:
+    service = ServiceOnAws(aws, tmp_path / "project")
+    machine = Redeploy.of(service, tmp_path / "out").install(service)
+    service.push("one", "content-1111111111111111", "latest")
+    # It has ended, and does not wait for a service that it might deploy a second time.
+    assert _executions(service, machine, count=1) == ["SUCCEEDED"]
+    service.create(service.define("latest"))
+    assert service.deployments() == ["SUCCESSFUL"]
+
+
 def test_a_push_of_what_latest_names_already_deploys_nothing(
     service: ServiceOnAws, redeploy: Redeploy
 ) -> None:

@@ -29,13 +29,27 @@ _LOG_ACTIONS = (
 )
 """https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"""
 
+_NO_SERVICE = (
+    "Ecs.ClusterNotFoundException",
+    "Ecs.ServiceNotFoundException",
+    "Ecs.ServiceNotActiveException",
+)
+"""What ECS says of a service that is still to be made, or was deleted.
+
+One that is made later starts with the image that the tag names then: were the call tried until the
+service is there, that would deploy the same image a second time, amid the next push perhaps.
+
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
+"""
+
 
 class RedeployOnPush(Construct):
     """Deploys a service anew when ECR reports a successful push of a tag.
 
     ECS resolves a tag once per deployment and does not watch ECR. EventBridge sees the push and
     starts a state machine, which calls `ecs:UpdateService` with `forceNewDeployment`, retries when
-    ECS is busy, and needs no code of ours to run.
+    ECS is busy, and needs no code of ours to run. A push before there is a service deploys nothing.
 
     `rule`, `state_machine`, `log_group`: the resources.
 
@@ -112,15 +126,25 @@ class RedeployOnPush(Construct):
                             # The answer holds the whole service, which nobody reads.
                             "ResultPath": None,
                             "Retry": [
+                                # The first match counts.
+                                {"ErrorEquals": _NO_SERVICE, "MaxAttempts": 0},
                                 {
                                     "ErrorEquals": ["States.ALL"],
                                     "IntervalSeconds": 5,
                                     "MaxAttempts": 4,
                                     "BackoffRate": 2,
+                                },
+                            ],
+                            "Catch": [
+                                {
+                                    "ErrorEquals": _NO_SERVICE,
+                                    "ResultPath": None,
+                                    "Next": "NothingToDeploy",
                                 }
                             ],
                             "End": True,
-                        }
+                        },
+                        "NothingToDeploy": {"Type": "Succeed"},
                     },
                 }
             ),

@@ -181,6 +181,18 @@ def test_a_push_of_the_followed_tag_and_nothing_else_starts_a_deployment(seed: A
     }
 
 
+def test_a_push_is_deployed_where_ecs_is_busy_and_not_where_there_is_no_service(seed: Any) -> None:
+    machine = json.loads(seed["prod-e"].one("aws_sfn_state_machine")["definition"])
+    update = machine["States"]["UpdateService"]
+    none, others = update["Retry"]
+    assert (none["MaxAttempts"], others["ErrorEquals"]) == (0, ["States.ALL"])
+    assert others["MaxAttempts"] > 0
+    (caught,) = update["Catch"]
+    assert caught["ErrorEquals"] == none["ErrorEquals"]
+    assert "Ecs.ServiceNotFoundException" in none["ErrorEquals"]
+    assert machine["States"][caught["Next"]]["Type"] == "Succeed"
+
+
 @pytest.mark.parametrize("tag", ["content", "v1.2.3"])
 def test_a_pinned_tag_is_not_redeployed_on_push(synthesised: Any, tag: str) -> None:
     stack = synthesised(MINIMAL + f'image_tag = "{tag}"\n')["tiny-e"]

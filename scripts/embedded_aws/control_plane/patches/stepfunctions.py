@@ -21,6 +21,7 @@ def apply() -> None:
     _step_functions_executes()
     _step_functions_names_executions()
     _step_functions_calls_any_action()
+    _step_functions_names_the_errors_of_ecs()
     _step_functions_validates_definitions()
     _step_functions_lists_versions()
     _step_functions_says_what_it_logs()
@@ -61,6 +62,12 @@ def _step_functions_calls_any_action() -> None:
     task_type = state_task_service_aws_sdk.StateTaskServiceAwsSdk
     setattr(task_type, "_normalise_parameters", normalise_parameters)  # noqa: B010 private to moto
     setattr(task_type, "_normalise_response", normalise_response)  # noqa: B010
+
+
+def _step_functions_names_the_errors_of_ecs() -> None:
+    # `Ecs.ServiceNotFoundException`, where moto has the prefix of the resource's ARN, `ecs`:
+    # https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
+    state_task_service_aws_sdk._SERVICE_ERROR_NAMES["ecs"] = "Ecs"  # noqa: SLF001 private to moto
 
 
 def _step_functions_validates_definitions() -> None:
