@@ -218,6 +218,20 @@ def test_a_snapshot_can_be_restored_into_another_instance(
     assert restored.describe()["Endpoint"] != database.describe()["Endpoint"]
 
 
+def test_what_is_restored_to_a_point_in_time_is_an_empty_instance(
+    aws: EmbeddedAws, database: Database
+) -> None:
+    database.query("CREATE TABLE before (id int)")
+    restored = Database(aws)
+    restored.rds.restore_db_instance_to_point_in_time(
+        SourceDBInstanceIdentifier=database.identifier,
+        TargetDBInstanceIdentifier=restored.identifier,
+        UseLatestRestorableTime=True,
+    )
+    restored.until("available")
+    assert restored.query("SELECT to_regclass('before')") is None
+
+
 def test_the_final_snapshot_has_what_the_instance_had(aws: EmbeddedAws) -> None:
     database, snapshot = Database(aws).create(), f"final-{uuid4().hex[:8]}"
     database.query("CREATE TABLE last (id int)")

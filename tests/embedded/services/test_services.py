@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from typing import Any
 
 import boto3
 import pytest
@@ -385,9 +386,10 @@ def test_a_container_that_does_not_stop_is_killed_when_its_stop_timeout_is_over(
     (task,) = world.tasks()
     world.ecs.stop_task(cluster=world.name, task=task["taskArn"])
 
-    def ended() -> bool:
+    def ended() -> Any:
         (found,) = world.ecs.describe_tasks(cluster=world.name, tasks=[task["taskArn"]])["tasks"]
-        return bool(found["containers"][0].get("exitCode") == 137)
+        return found if found["containers"][0].get("exitCode") == 137 else None
 
-    eventually("it is killed", ended, seconds=20)
+    killed = eventually("it is killed", ended, seconds=20)
+    assert (killed["stoppedAt"] - killed["stoppingAt"]).total_seconds() >= 2
     eventually("it was asked", lambda: "no" in world.log_lines())
