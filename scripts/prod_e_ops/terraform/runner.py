@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from prod_e.dependency_lock import LOCK_FILE, OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
+from prod_e.dependency_lock import OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
 from prod_e_ops.errors import AwsUnreachable, OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terminal.processes import ChildProcesses, Finished, Outlives
 from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
 from prod_e_ops.terraform.events import Event, ignore
+from prod_e_ops.terraform.initialised import Initialised
 from prod_e_ops.terraform.left_running import AppliedIn
 from prod_e_ops.terraform.limits import Limits, SignOfLife
 from prod_e_ops.terraform.plan_changes import PlanSummary
@@ -28,6 +29,12 @@ PLAN_JSON_FILE = "prod-e.tfplan.json"
 # AWS answers more requests at once than Terraform's default of 10 makes.
 _OPTIONS = ("-input=false", "-lock-timeout=5s", "-parallelism=30")
 """Of what plans and what applies."""
+
+_CHANGES = 2
+"""The status of `plan -detailed-exitcode` where there is something to do.
+
+https://developer.hashicorp.com/terraform/cli/commands/plan#detailed-exitcode
+"""
 
 
 @dataclass(frozen=True)
@@ -88,13 +95,10 @@ class Terraform:
         """
         if lock:
             lock.hand_out([stack])
-        stamp = stack.folder / ".terraform" / "prod-e-init.json"
-        installed = list((stack.folder / ".terraform" / "providers").glob("*/*/*/*/*"))
-        if (
-            stamp.is_file()
-            and stamp.read_text("utf-8") == self._initialised_for(stack)
-            and all(folder.exists() for folder in installed)
-        ):
+        initialised = Initialised(
+            stack=stack, providers=self.providers.origin, program=f"{self.name} {self.version}"
+        )
+        if initialised.is_so:
             return
         finished = await self._call(stack, "init", "-input=false", "-no-color")
         if finished.status:
@@ -102,22 +106,7 @@ class Terraform:
             raise explain("init", stack.name, errors)
         if lock:
             lock.keep(stack)
-        stamp.parent.mkdir(exist_ok=True)
-        stamp.write_text(self._initialised_for(stack), "utf-8")
-
-    def _initialised_for(self, stack: Stack) -> str:
-        """What a stack must be initialised for, as a text to compare."""
-        lock = stack.folder / LOCK_FILE
-        return json.dumps(
-            {
-                "terraform": json.loads(stack.json_file.read_text("utf-8"))["terraform"],
-                "overrides": sorted(p.name for p in stack.folder.glob("*_override.tf.json")),
-                "lock": lock.read_text("utf-8") if lock.is_file() else "",
-                "providers": self.providers.origin,
-                "program": f"{self.name} {self.version}",
-            },
-            sort_keys=True,
-        )
+        initialised.note()
 
     async def validate(self, stack: Stack) -> None:
         """Checks the stack's JSON against the providers' schemas."""
@@ -147,14 +136,31 @@ class Terraform:
         `targets`: the addresses that it is about, with what they need; none: everything.
         `replace`: those that are made anew. `variables`: of the stack.
         """
-        self.forget_plan(stack)
-        arguments = [*_OPTIONS, f"-out={self.plan_file(stack)}"]
-        arguments += ["-destroy"] if destroy else []
-        arguments += [] if refresh else ["-refresh=false"]
+        arguments = _planning(destroy=destroy, refresh=refresh, variables=variables)
         arguments += [f"-target={address}" for address in targets]
         arguments += [f"-replace={address}" for address in replace]
-        arguments += [f"-var={name}={value}" for name, value in (variables or {}).items()]
-        await self._call_with_events(stack, "plan", arguments, on_event)
+        await self._save_plan(stack, arguments, on_event)
+        return await self.read_plan(stack)
+
+    async def save_plan(
+        self,
+        stack: Stack,
+        *,
+        destroy: bool = False,
+        refresh: bool = True,
+        variables: Mapping[str, str] | None = None,
+        on_event: Callable[[Event], None] = ignore,
+    ) -> bool:
+        """Plans, and saves the plan, for `read_plan`; returns whether it changes anything."""
+        arguments = _planning(destroy=destroy, refresh=refresh, variables=variables)
+        finished = await self._save_plan(stack, ["-detailed-exitcode", *arguments], on_event)
+        return finished.status == _CHANGES
+
+    async def read_plan(self, stack: Stack) -> PlanSummary:
+        """What the saved plan does, which takes the providers' schemas once more.
+
+        Where the plan is kept, its JSON is put beside it.
+        """
         finished = await self._call(stack, "show", "-json", str(self.plan_file(stack)))
         if finished.status:
             raise self.failure(stack, "show", finished)
@@ -163,6 +169,13 @@ class Terraform:
             file.touch(mode=0o600)
             file.write_text(finished.stdout, "utf-8")
         return PlanSummary.of(json.loads(finished.stdout))
+
+    async def _save_plan(
+        self, stack: Stack, arguments: Sequence[str], on_event: Callable[[Event], None]
+    ) -> Finished:
+        self.forget_plan(stack)
+        out = f"-out={self.plan_file(stack)}"
+        return await self._call_with_events(stack, "plan", [*arguments, out], on_event)
 
     def keeps_plan(self, stack: Stack) -> bool:
         """Whether the stack's plan stays for others: never that of a private stack."""
@@ -206,6 +219,7 @@ class Terraform:
         stack: Stack,
         *,
         variables: Mapping[str, str],
+        destroy: bool = False,
         refresh: bool = True,
         on_event: Callable[[Event], None] = ignore,
         stop: asyncio.Event | None = None,
@@ -215,10 +229,10 @@ class Terraform:
         `variables`: of the stack. `refresh`: whether AWS is asked what there is. `stop`: see
         `apply`.
         """
-        arguments = [*_OPTIONS, "-auto-approve"]
-        arguments += [] if refresh else ["-refresh=false"]
-        arguments += [f"-var={name}={value}" for name, value in variables.items()]
-        await self._call_with_events(stack, "apply", arguments, on_event, stop=stop)
+        arguments = _planning(destroy=destroy, refresh=refresh, variables=variables)
+        await self._call_with_events(
+            stack, "apply", ["-auto-approve", *arguments], on_event, stop=stop
+        )
 
     async def untaint(self, stack: Stack, address: str) -> None:
         """Lets the next plan keep a resource which an interrupted run has left unfinished."""
@@ -340,7 +354,7 @@ class Terraform:
         on_event: Callable[[Event], None],
         change_count: int | None = None,
         stop: asyncio.Event | None = None,
-    ) -> None:
+    ) -> Finished:
         errors: list[Diagnostic] = []
         completed = 0
         sign_of_life = SignOfLife(limit_seconds=self.limits.of(action))
@@ -371,12 +385,23 @@ class Terraform:
             stop=stop,
             sign_of_life=sign_of_life,
         )
-        if finished.status:
+        has_changes = finished.status == _CHANGES and action == "plan"
+        if finished.status and not has_changes:
             made = str(completed) if change_count is None else f"{completed} of {change_count}"
             left = f"Changes made before that, and kept in the state: {made}."
             raise self.failure(
                 stack, action, finished, errors, left=left if action == "apply" else ""
             )
+        return finished
+
+
+def _planning(*, destroy: bool, refresh: bool, variables: Mapping[str, str] | None) -> list[str]:
+    return [
+        *_OPTIONS,
+        *(["-destroy"] if destroy else []),
+        *([] if refresh else ["-refresh=false"]),
+        *(f"-var={name}={value}" for name, value in (variables or {}).items()),
+    ]
 
 
 def keep_private(stack: Stack) -> None:

@@ -171,6 +171,21 @@ def test_a_move_alone_is_worth_a_deployment(terraform: TerraformFolder) -> None:
 
 
 @needs_terraform
+def test_whether_there_is_anything_to_do_is_known_without_reading_a_plan(
+    terraform: TerraformFolder,
+) -> None:
+    terraform.write_resources(a={"input": "a"})
+    assert terraform.has_changes()
+    terraform.apply()
+    assert not terraform.has_changes()
+    terraform.write(
+        resource={"terraform_data": {"a": {"input": "a"}}},
+        output={"url": {"value": "${terraform_data.a.output}"}},
+    )
+    assert terraform.has_changes()
+
+
+@needs_terraform
 def test_a_resource_that_was_left_unfinished_is_replaced_for_that_reason(
     terraform: TerraformFolder,
 ) -> None:

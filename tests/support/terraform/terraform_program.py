@@ -78,6 +78,13 @@ class TerraformFolder:
 
         return self.run(work)
 
+    def has_changes(self) -> bool:
+        async def work(terraform: Terraform) -> bool:
+            await terraform.init(self.stack)
+            return await terraform.save_plan(self.stack)
+
+        return self.run(work)
+
     def apply(self) -> None:
         async def work(terraform: Terraform) -> None:
             await terraform.init(self.stack)

@@ -96,6 +96,23 @@ def test_a_plan_is_saved_and_read_as_it_was_asked_for(stack: Stack, tmp_path: Pa
     assert set(program.called[0][1:]) == ALWAYS | {f"-out={file}"}
 
 
+@pytest.mark.parametrize(("status", "changes"), [(0, False), (2, True)])
+def test_whether_a_plan_changes_anything_is_known_without_reading_it(
+    stack: Stack, tmp_path: Path, status: int, changes: bool
+) -> None:
+    program = Program(plan=Finished(status, "", ""))
+    terraform = run_by(program, tmp_path)
+    assert asyncio.run(terraform.save_plan(stack, destroy=True)) == changes
+    (planned,) = program.called
+    assert {"-detailed-exitcode", "-destroy"} <= set(planned)
+
+
+def test_a_plan_that_fails_is_no_plan_with_changes(stack: Stack, tmp_path: Path) -> None:
+    program = Program(plan=Finished(1, "", "Error: no\n"))
+    with pytest.raises(OpsError):
+        asyncio.run(run_by(program, tmp_path).save_plan(stack))
+
+
 def test_a_plan_that_is_kept_is_its_owners_alone(stack: Stack, tmp_path: Path) -> None:
     terraform = run_by(Program(), tmp_path, keeps_plans=True)
     asyncio.run(terraform.plan(stack))
