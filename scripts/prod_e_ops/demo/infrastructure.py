@@ -122,13 +122,7 @@ class Infrastructure:
             terraform = self._terraform_for(stack)
             with self.going_on_without(stack):
                 if self.at_once:
-                    past = PastWaits(
-                        terraform=terraform,
-                        stack=stack,
-                        variables=await self._variables(stack),
-                        clients=self.run.clients,
-                    )
-                    await past.apply(progress)
+                    await (await self._past_waits(stack)).apply(progress)
                 else:
                     await terraform.apply(stack, on_event=progress)
             self.run.report.resources_created += progress.count
@@ -140,11 +134,10 @@ class Infrastructure:
 
         async def plan(stack: Stack) -> None:
             with self.going_on_without(stack):
-                summary = await self._terraform_for(stack).plan(
-                    stack, variables=await self._variables(stack)
-                )
-                if summary.is_empty:
+                terraform = self._terraform_for(stack)
+                if not await terraform.save_plan(stack, variables=await self._variables(stack)):
                     return
+                summary = await terraform.read_plan(stack)
                 changes = (
                     *summary.created,
                     *summary.changed,
@@ -165,21 +158,22 @@ class Infrastructure:
             if override := _without_prevent_destroy(stack):
                 (stack.folder / _UNPROTECTED_FILE).write_text(json.dumps(override), "utf-8")
             with self.going_on_without(stack):
-                await self._terraform_for(stack).plan(stack, destroy=True, refresh=False)
+                await self._terraform_for(stack).save_plan(stack, destroy=True, refresh=False)
 
         await for_each(self.left, plan)
 
     async def destroy(self) -> None:
-        """Applies the plans of `plan_destroy`."""
+        """Applies the plans of `plan_destroy`, past the AWS provider's fixed waits."""
         with self.run.step("Destroy") as step:
             await in_thread(lambda: let_go(self.run.environment, self.run.clients))
             progress = Progress(step)
 
             async def destroy(stack: Stack) -> Sequence[str]:
-                terraform = self._terraform_for(stack)
                 with self.going_on_without(stack):
-                    await terraform.apply(stack, on_event=progress)
-                    return [r.address for r in await terraform.resources(stack)]
+                    untold = await (await self._past_waits(stack)).destroy(progress)
+                    progress.count += untold
+                    left = await self._terraform_for(stack).resources(stack)
+                    return [resource.address for resource in left]
                 return []
 
             left = await for_each(list(reversed(self.left)), destroy)
@@ -205,14 +199,26 @@ class Infrastructure:
             self.run.report.failed[stack] = crash.reason
 
     async def _plan(self, stack: Stack, step: DemoStep) -> int:
+        show, created = showing(step.update), 0
+
+        def follow(event: Event) -> None:
+            nonlocal created
+            created += event.is_planned and event.action == "create"
+            show(event)
+
         with self.going_on_without(stack):
-            summary = await self._terraform_for(stack).plan(
-                stack,
-                variables=await self._variables(stack),
-                on_event=showing(step.update),
+            await self._terraform_for(stack).save_plan(
+                stack, variables=await self._variables(stack), on_event=follow
             )
-            return len(summary.created)
-        return 0
+        return created
+
+    async def _past_waits(self, stack: Stack) -> PastWaits:
+        return PastWaits(
+            terraform=self._terraform_for(stack),
+            stack=stack,
+            variables=await self._variables(stack),
+            clients=self.run.clients,
+        )
 
     async def _variables(self, stack: Stack) -> dict[str, str]:
         network = await default_build_network() if stack.needs_docker else None

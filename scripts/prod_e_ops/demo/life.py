@@ -63,11 +63,12 @@ class Life:
         ):
             if live:
                 await live.deploy_second()
+                # Before the guest has gone, so that no plan waits for it.
+                async with alarm:
+                    await live.deploy_erring()
                 await live.deploy_broken()
                 await live.kill_task()
                 await live.fail_over()
-                async with alarm:
-                    await live.deploy_erring()
                 await live.roll_back(rotates=True)
             await visited
             with self.run.step("Plan again") as step:
@@ -108,7 +109,7 @@ class Life:
 
             async def build_changed() -> None:
                 if versions:
-                    for version in (versions.second, versions.broken, versions.erring):
+                    for version in (versions.second, versions.erring, versions.broken):
                         await self.delivery.prepare(self.run, versions.key, version)
 
             async def deliver_and_build() -> None:

@@ -2,8 +2,9 @@
 
 Its waits for a load balancer, a database and a cluster begin with a pause, of 30 seconds and more,
 which is there for AWS's sake and which no setting shortens. Terraform is told to stop once nothing
-else is left to do, and goes on from its state, in which what it waited for is there. Nobody looks
-at plans here, and each costs a start of the provider: Terraform plans and applies in one.
+else is left to do, and goes on from its state, in which what it waited for is there, or finds that
+it is gone. Nobody looks at plans of that, and each costs a start of the provider: Terraform plans
+and applies in one.
 
 https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/elbv2/load_balancer.go
 """
@@ -11,7 +12,7 @@ https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/servi
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -58,7 +59,7 @@ _EXPRESSION = re.compile(r"\$\{[^}]*\}")
 
 @dataclass(kw_only=True)
 class PastWaits:
-    """One application of a stack that is not there yet, past the provider's waits.
+    """One application of a stack that is not there yet, or its destruction, past the waits.
 
     `variables`: of the stack. `clients`: reach the AWS that it is applied to, an embedded one.
     """
@@ -75,40 +76,74 @@ class PastWaits:
     async def apply(self, on_event: Callable[[Event], None]) -> None:
         """Makes what the stack describes."""
 
+        def begin(follow: Callable[[Event], None]) -> Awaitable[None]:
+            return self.terraform.apply_at_once(
+                self.stack, variables=self.variables, on_event=follow, stop=self._stop
+            )
+
+        if await self._is_stopped(begin, on_event, at=self._is_there):
+            await keep_unfinished(self.terraform, self.stack, self._waited_for)
+            await self.terraform.apply_at_once(
+                self.stack, variables=self.variables, on_event=on_event
+            )
+
+    async def destroy(self, on_event: Callable[[Event], None]) -> int:
+        """Applies the stack's saved plan, which takes all of it away.
+
+        Returns how many resources are gone of whose end Terraform tells nothing.
+        """
+
+        def begin(follow: Callable[[Event], None]) -> Awaitable[None]:
+            return self.terraform.apply(self.stack, on_event=follow, stop=self._stop)
+
+        if await self._is_stopped(begin, on_event, at=self._is_gone):
+            await self.terraform.apply_at_once(
+                self.stack, destroy=True, variables=self.variables, on_event=on_event
+            )
+        return len(self._waited_for)
+
+    async def _is_stopped(
+        self,
+        begin: Callable[[Callable[[Event], None]], Awaitable[None]],
+        on_event: Callable[[Event], None],
+        *,
+        at: "Callable[[_Waiting], bool]",
+    ) -> bool:
+        """Runs Terraform to its end, or stops it where it only waits for what `at` says is so."""
+
         def follow(event: Event) -> None:
             if self._under_way.note(event):
                 self._changed_at = time.monotonic()
             on_event(event)
 
-        watching = asyncio.ensure_future(self._stop_at_waits())
+        watching = asyncio.ensure_future(self._stop_at_waits(at))
         try:
-            await self.terraform.apply_at_once(
-                self.stack, variables=self.variables, on_event=follow, stop=self._stop
-            )
+            await begin(follow)
         except OpsError:
             if not self._stop.is_set():
                 raise
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-        if not self._stop.is_set():
-            return
-        if self.terraform.logs:
+        if self._stop.is_set() and self.terraform.logs:
             # It was told to stop, and has not failed.
             (self.terraform.logs / f"{self.stack.name}-apply.log").unlink(missing_ok=True)
-        await keep_unfinished(self.terraform, self.stack, self._waited_for)
-        await self.terraform.apply_at_once(self.stack, variables=self.variables, on_event=on_event)
+        return self._stop.is_set()
 
-    async def _stop_at_waits(self) -> None:
-        """Stops Terraform once it does nothing but wait for what is there."""
+    async def _stop_at_waits(self, is_so: "Callable[[_Waiting], bool]") -> None:
+        """Stops Terraform once it does nothing but wait for what is so already."""
         described = self.stack.resources
+
+        def are_so(waiting: "Sequence[_Waiting]") -> bool:
+            return all(map(is_so, waiting))
+
         while True:
             await asyncio.sleep(_POLL_SECONDS)
             under_way = frozenset(self._under_way.addresses)
             if time.monotonic() - self._changed_at < _ANSWERED_SECONDS or not under_way:
                 continue
             waiting = [_Waiting.at(address, described) for address in under_way]
-            if await in_thread(partial(self._are_there, waiting)):
+            if await in_thread(partial(are_so, waiting)):
                 break
         for each in waiting:
             if each.type == _LOAD_BALANCER:
@@ -116,22 +151,12 @@ class PastWaits:
         self._waited_for = under_way
         self._stop.set()
 
-    def _are_there(self, waiting: "Sequence[_Waiting]") -> bool:
-        return all(map(self._is_there, waiting))
-
     def _is_there(self, it: "_Waiting") -> bool:
         """Whether it is created, and nothing but the provider's wait is left."""
         if it.type == _LOAD_BALANCER:
             return self._load_balancer(it.text("name")) is not None
         if it.type == _DATABASE:
-            rds = self.clients("rds")
-            try:
-                (found,) = rds.describe_db_instances(DBInstanceIdentifier=it.text("identifier"))[
-                    "DBInstances"
-                ]
-            except rds.exceptions.DBInstanceNotFoundFault:
-                return False
-            return bool(found["DBInstanceStatus"] == "available")
+            return self._database_status(it.text("identifier")) == "available"
         if it.type == _CLUSTER:
             clusters = self.clients("ecs").describe_clusters(clusters=[it.text("name")])
             return bool(clusters["clusters"])
@@ -142,6 +167,18 @@ class PastWaits:
             return set(cluster["capacityProviders"]) == set(it.arguments["capacity_providers"])
         # Nothing needs it, and it is put there once more.
         return it.type == _BUCKET_LIFECYCLE
+
+    def _is_gone(self, it: "_Waiting") -> bool:
+        """Whether it is deleted; of databases alone the provider wants to hear that again."""
+        return it.type == _DATABASE and self._database_status(it.text("identifier")) is None
+
+    def _database_status(self, identifier: str) -> str | None:
+        rds = self.clients("rds")
+        try:
+            (found,) = rds.describe_db_instances(DBInstanceIdentifier=identifier)["DBInstances"]
+        except rds.exceptions.DBInstanceNotFoundFault:
+            return None
+        return str(found["DBInstanceStatus"])
 
     def _load_balancer(self, name: str) -> str | None:
         elb = self.clients("elbv2")

@@ -56,7 +56,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[AnyAws]:
 
     class Terraform:
         async def __aenter__(self) -> AnyTerraform:
-            return AnyTerraform({"PATH": "/bin"})
+            return AnyTerraform({"PATH": "/bin", "GOGC": "50"})
 
         async def __aexit__(self, *_: object) -> None:
             pass
@@ -139,6 +139,9 @@ def test_what_begins_runs_a_copy_on_an_aws_that_ends_with_it(
             assert clients is life.run.aws
             terraform: Any = life.infrastructure.terraform
             assert terraform.environment == {
+                # What the user has chosen, and what nobody has.
+                "GOGC": "50",
+                "GOMEMLIMIT": "600MiB",
                 "PATH": "/bin",
                 "AWS_ENDPOINT_URL": aws.endpoint_url,
                 "TMPDIR": str(life.scratch),

@@ -12,9 +12,10 @@ import pytest
 
 from prod_e_ops.demo import infrastructure as infrastructure_module
 from prod_e_ops.demo.infrastructure import Changes, Infrastructure
+from prod_e_ops.demo.past_waits import PastWaits
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.events import Event, ignore
 from prod_e_ops.terraform.plan_changes import Change, PlanSummary
 from tests.support.project.demo_run import last_step, run_of, said_in
 
@@ -49,13 +50,21 @@ class AnyTerraform:
     async def init(self, stack: Stack, *, lock: object) -> None:
         self._call("init", stack)
 
-    async def plan(
-        self, stack: Stack, *, on_event: Callable[[Event], None] | None = None, **options: Any
-    ) -> PlanSummary:
+    async def save_plan(
+        self, stack: Stack, *, on_event: Callable[[Event], None] = ignore, **options: Any
+    ) -> bool:
         self._call("plan", stack, **options)
-        return self.plans.get(stack.name, NOTHING)
+        plan = self.plans.get(stack.name, NOTHING)
+        for event in planned(create=plan.created, update=plan.changed):
+            on_event(event)
+        return not plan.is_empty
 
-    async def apply(self, stack: Stack, *, on_event: Callable[[Event], None]) -> None:
+    async def read_plan(self, stack: Stack) -> PlanSummary:
+        return self.plans[stack.name]
+
+    async def apply(
+        self, stack: Stack, *, on_event: Callable[[Event], None], stop: asyncio.Event | None = None
+    ) -> None:
         self._call("apply", stack)
         for event in self.changes:
             on_event(event)
@@ -85,6 +94,16 @@ def written_stack(folder: Path, name: str, *, provider: str = "aws", **resources
 
 def change(address: str, *keys: str) -> Change:
     return Change(address, address.partition(".")[0], changed_keys=keys)
+
+
+def planned(**changes: Sequence[Change]) -> Sequence[Event]:
+    return [
+        Event(
+            stack="tiny-e", kind="planned_change", address=each.address, message="", action=action
+        )
+        for action, of_it in changes.items()
+        for each in of_it
+    ]
 
 
 def completed(*addresses: str) -> Sequence[Event]:
@@ -273,6 +292,20 @@ def test_all_is_let_go_and_destroyed_the_last_first(tmp_path: Path, lets_go: lis
     assert infrastructure.run.report.resources_destroyed == 2
 
 
+def test_what_goes_without_a_word_of_terraforms_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lets_go: list[str]
+) -> None:
+    async def destroy(_: PastWaits, on_event: Callable[[Event], None]) -> int:
+        for event in completed("aws_vpc.a"):
+            on_event(event)
+        return 1
+
+    monkeypatch.setattr(PastWaits, "destroy", destroy)
+    infrastructure = made(tmp_path, AnyTerraform(), written_stack(tmp_path, "tiny-e"))
+    asyncio.run(infrastructure.destroy())
+    assert infrastructure.run.report.resources_destroyed == 2
+
+
 def test_what_terraform_has_not_destroyed_fails_the_demo(
     tmp_path: Path, lets_go: list[str]
 ) -> None:
@@ -367,11 +400,8 @@ def test_the_picture_of_what_is_synthesised_is_shown_and_a_bucket_for_its_state_
 def test_a_change_is_made_without_a_look_at_aws_and_told(tmp_path: Path) -> None:
     stacks = [written_stack(tmp_path, name) for name in ("tiny-e", "tiny-e-registry")]
     actions = {"a": "create", "b": "update", "c": "replace", "d": "delete", "e": "read"}
-    planned = [
-        Event(stack="tiny-e", kind="planned_change", address=address, message="", action=action)
-        for address, action in actions.items()
-    ]
-    terraform = AnyTerraform(changes=[*planned, *completed("a")])
+    told = planned(**{action: [change(address)] for address, action in actions.items()})
+    terraform = AnyTerraform(changes=[*told, *completed("a")])
     infrastructure = made(tmp_path, terraform, *stacks)
     made_of_it = asyncio.run(infrastructure.change("tiny-e"))
     assert made_of_it == Changes(created=("a",), replaced=("c",), destroyed=("d",))

@@ -1,4 +1,4 @@
-"""Terraform goes on once what it waits for is there."""
+"""Terraform goes on once what it waits for is there, or gone."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import pytest
 from prod_e_ops.demo.past_waits import PastWaits
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.events import Event, ignore
 from prod_e_ops.terraform.state import StateResource
 
 LOAD_BALANCER = "aws_lb.alb"
@@ -28,6 +28,7 @@ STACK = {
     "aws_s3_bucket": {
         "logs": {"bucket": "tiny-e-logs-${data.aws_caller_identity.caller.account_id}-us-west-2"}
     },
+    "aws_db_instance": {"database": {"identifier": "tiny-e-database"}},
     "aws_ecs_cluster": {"cluster": {"name": "tiny-e-cluster"}},
     "aws_ecs_cluster_capacity_providers": {
         "providers": {
@@ -36,16 +37,18 @@ STACK = {
         }
     },
 }
+DATABASE = "aws_db_instance.database"
 CAPACITY_PROVIDERS = "aws_ecs_cluster_capacity_providers.providers"
 
 
 class WaitingTerraform:
-    """Its first application waits until it is stopped; `breaks`: it fails."""
+    """Its first application waits until it is stopped; `breaks`: it fails. `ends`: it does not."""
 
     logs = None
 
-    def __init__(self, *, breaks: bool = False) -> None:
+    def __init__(self, *, breaks: bool = False, ends: bool = False) -> None:
         self.breaks = breaks
+        self.ends = ends
         self.done: list[str] = []
 
     async def apply_at_once(
@@ -54,22 +57,28 @@ class WaitingTerraform:
         *,
         variables: Mapping[str, str],
         on_event: Callable[[Event], None],
+        destroy: bool = False,
         stop: asyncio.Event | None = None,
     ) -> None:
         assert variables == {"network": "host"}
         if stop is None:
-            self.done.append("applied")
+            self.done.append("destroyed the rest" if destroy else "applied")
             return
-        for address in (LOAD_BALANCER, CAPACITY_PROVIDERS):
-            on_event(
-                Event(
-                    stack=stack.name,
-                    kind="apply_start",
-                    address=address,
-                    message="",
-                    action="create",
-                )
-            )
+        await self._wait(stop, on_event, LOAD_BALANCER, CAPACITY_PROVIDERS)
+
+    async def apply(
+        self, stack: Stack, *, on_event: Callable[[Event], None], stop: asyncio.Event
+    ) -> None:
+        self.done.append("began to destroy")
+        await self._wait(stop, on_event, DATABASE)
+
+    async def _wait(
+        self, stop: asyncio.Event, on_event: Callable[[Event], None], *addresses: str
+    ) -> None:
+        for address in addresses:
+            on_event(Event(stack="tiny-e", kind="apply_start", address=address, message=""))
+        if self.ends:
+            return
         if not self.breaks:
             async with asyncio.timeout(60):
                 await stop.wait()
@@ -89,9 +98,11 @@ class WaitingTerraform:
 
 
 class Made:
-    """An AWS that has the load balancer from the second time it is asked on."""
+    """An AWS that has the load balancer, and no database, from the second time it is asked on."""
 
-    exceptions = SimpleNamespace(LoadBalancerNotFoundException=KeyError)
+    exceptions = SimpleNamespace(
+        LoadBalancerNotFoundException=KeyError, DBInstanceNotFoundFault=KeyError
+    )
 
     def __init__(self) -> None:
         self.asked = 0
@@ -102,6 +113,12 @@ class Made:
         if self.asked == 1 or Names != ["tiny-e-alb"]:
             raise KeyError(Names)
         return {"LoadBalancers": [{"LoadBalancerArn": "arn:alb"}]}
+
+    def describe_db_instances(self, *, DBInstanceIdentifier: str) -> dict[str, Any]:  # noqa: N803
+        self.asked += 1
+        if self.asked > 1 and DBInstanceIdentifier == "tiny-e-database":
+            raise KeyError(DBInstanceIdentifier)
+        return {"DBInstances": [{"DBInstanceStatus": "deleting"}]}
 
     def modify_load_balancer_attributes(
         self,
@@ -120,23 +137,21 @@ class Made:
         return {"Buckets": [{"Name": "other-logs"}, {"Name": "tiny-e-logs-123-us-west-2"}]}
 
 
-def _apply_past_waits(folder: Path, terraform: WaitingTerraform, aws: Made) -> list[Event]:
+def past_waits(folder: Path, terraform: WaitingTerraform, aws: Made) -> PastWaits:
     stack = Stack("tiny-e", folder)
     stack.json_file.write_text(json.dumps({"resource": STACK}))
-    past = PastWaits(
+    return PastWaits(
         terraform=terraform,  # type: ignore[arg-type]
         stack=stack,
         variables={"network": "host"},
         clients=lambda _: aws,
     )
-    events: list[Event] = []
-    asyncio.run(past.apply(events.append))
-    return events
 
 
 def test_terraform_goes_on_once_what_it_waits_for_is_there(tmp_path: Path) -> None:
     terraform, aws = WaitingTerraform(), Made()
-    events = _apply_past_waits(tmp_path, terraform, aws)
+    events: list[Event] = []
+    asyncio.run(past_waits(tmp_path, terraform, aws).apply(events.append))
     assert terraform.done == ["stopped", f"untainted {LOAD_BALANCER}", "applied"]
     assert aws.asked > 1
     assert aws.attributes == {
@@ -151,5 +166,20 @@ def test_terraform_goes_on_once_what_it_waits_for_is_there(tmp_path: Path) -> No
 def test_a_terraform_that_fails_by_itself_is_not_run_again(tmp_path: Path) -> None:
     terraform = WaitingTerraform(breaks=True)
     with pytest.raises(OpsError, match="Terraform failed"):
-        _apply_past_waits(tmp_path, terraform, Made())
+        asyncio.run(past_waits(tmp_path, terraform, Made()).apply(ignore))
     assert terraform.done == []
+
+
+def test_terraform_destroys_the_rest_once_the_database_is_gone(tmp_path: Path) -> None:
+    terraform, aws = WaitingTerraform(), Made()
+    unseen = asyncio.run(past_waits(tmp_path, terraform, aws).destroy(ignore))
+    assert terraform.done == ["began to destroy", "stopped", "destroyed the rest"]
+    assert aws.asked > 1
+    # Terraform never tells that it is destroyed.
+    assert unseen == 1
+
+
+def test_a_destruction_without_waits_is_one_run_of_terraforms(tmp_path: Path) -> None:
+    terraform = WaitingTerraform(ends=True)
+    assert asyncio.run(past_waits(tmp_path, terraform, Made()).destroy(ignore)) == 0
+    assert terraform.done == ["began to destroy"]
