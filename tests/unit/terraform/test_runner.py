@@ -137,6 +137,23 @@ def test_the_saved_plan_is_applied_and_goes_whatever_comes(stack: Stack, tmp_pat
     assert not file.exists()
 
 
+def test_what_a_failed_application_wrote_is_kept_for_the_user_alone_and_no_plan_is(
+    stack: Stack, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny-e.tfplan").touch()
+    refused = Finished(1, "DB_NAME = notes\n", "Error: no\n")
+    terraform = run_by(Program(apply=refused, plan=refused), tmp_path)
+    log = stack.folder / "tiny-e-apply.log"
+    with pytest.raises(OpsError):
+        asyncio.run(terraform.plan(stack))
+    assert not list(tmp_path.rglob("*.log")), "a plan shows every value that it sets"
+    with pytest.raises(OpsError) as failed:
+        asyncio.run(terraform.apply(stack))
+    assert str(log) in "\n".join(failed.value.details)
+    assert log.read_text() == "DB_NAME = notes\nError: no\n"
+    assert log.stat().st_mode & 0o077 == 0
+
+
 def test_nobody_looks_at_a_plan_that_is_applied_at_once(stack: Stack, tmp_path: Path) -> None:
     program = Program()
     stop = asyncio.Event()
