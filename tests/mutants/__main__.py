@@ -87,7 +87,8 @@ class _Tries:
 
     def _attempt(self, mutant: Mutant, copy: Path) -> _Trial:
         tests = list(self._tests.of(mutant, seconds=self._seconds))
-        timeout = 30 + 3 * sum(self._tests.seconds.get(test, 0.0) for test in tests)
+        timeout = _timeout(sum(self._tests.seconds.get(test, 0.0) for test in tests))
+        is_last_try = False
         while True:
             with _fault(mutant, copy):
                 run = _run_tests(tests, copy, timeout=timeout)
@@ -95,16 +96,25 @@ class _Tries:
                     by_mypy = _run(copy, "mypy", timeout=MYPY_TIMEOUT_SECONDS).status != 0
                     outcome: Outcome = "noticed by mypy" if by_mypy else "survived"
                     return _Trial(mutant=mutant, outcome=outcome)
-            # What fails, or does not end, without the fault, too, has not noticed it.
-            suspects = [run.failed] if run.failed in tests else tests
-            if _run_tests(suspects, copy, timeout=timeout) != run:
-                outcome = "noticed by a test" if run.ended else "did not end"
-                return _Trial(mutant=mutant, outcome=outcome, test=run.failed)
-            if run.ended:
-                print(f"fails without any fault: {run.failed}", file=sys.stderr)
-                tests.remove(run.failed)
-            else:
-                timeout *= 2
+            if not run.ended:
+                if is_last_try:
+                    return _Trial(mutant=mutant, outcome="did not end")
+                # The machine may have other things to do than when the tests were measured.
+                began = time.monotonic()
+                _run_tests(tests, copy, timeout=10 * timeout)
+                timeout = max(timeout, _timeout(time.monotonic() - began))
+                is_last_try = True
+                continue
+            # A test that fails without the fault, too, has not noticed it.
+            if run.failed not in tests or _run_tests([run.failed], copy, timeout=timeout) != run:
+                return _Trial(mutant=mutant, outcome="noticed by a test", test=run.failed)
+            print(f"fails without any fault: {run.failed}", file=sys.stderr)
+            tests.remove(run.failed)
+
+
+def _timeout(seconds: float) -> float:
+    """After how long tests that take so many seconds are told not to end."""
+    return 30 + 3 * seconds
 
 
 @contextmanager

@@ -25,8 +25,8 @@ TOGETHER = ("tests/unit", "tests/synthesis")
 ONE_BY_ONE = ("tests/programs", "tests/embedded", "tests/commands", "tests/docker")
 """Folders each of whose files is run in a process of its own."""
 
-READ_EVERY_FILE = ("tests/unit/sources/test_conventions.py",)
-"""Tests of the sources' own text: they execute nothing of it and may notice any fault."""
+READ_DECLARATIONS = ("tests/unit/sources/test_conventions.py",)
+"""Tests of what classes declare in the sources' own text, nothing of which they execute."""
 
 STARTED_BY = {
     "scripts/embedded_aws/data_plane/keeper.py": "scripts/embedded_aws/data_plane/kept_process.py"
@@ -88,7 +88,7 @@ class RelevantTests:
                 continue
             chosen.append(test)
             left -= self.seconds[test]
-        return [*READ_EVERY_FILE, *chosen]
+        return [*(READ_DECLARATIONS if mutant.at_import else ()), *chosen]
 
     def _quickest_first(self, tests: Iterable[str]) -> Sequence[str]:
         """Tests of one file stay together, for they share what they begin with."""

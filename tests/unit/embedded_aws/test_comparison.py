@@ -71,3 +71,13 @@ def test_a_cell_names_tests_that_exist(row: Row) -> None:
     assert found or row.here.startswith("Missing")
     for file, name in found:
         assert f"def {name}(" in _source(file)
+
+
+def test_each_file_of_tests_that_a_page_names_is_there() -> None:
+    named = {
+        found
+        for page in [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")]
+        for found in re.findall(r"tests/[\w/]+\.py", page.read_text("utf-8"))
+    }
+    assert named
+    assert [file for file in sorted(named) if not (PROJECT / file).is_file()] == []
