@@ -1,6 +1,8 @@
 """`[database]`: the PostgreSQL database that an environment's services share."""
 
+import re
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,6 +10,22 @@ from pydantic import Field
 from prod_e.settings.fields import DOMAIN_NAME, Mistake, Section, SecurityGroupId, matching
 
 _OF_EXISTING = {"name", "port", "secret_arn", "security_group_id"}
+
+_RESERVED_WORDS = re.compile(
+    r"""(all|analyse|analyze|and|any|array|as|asc|asymmetric|both|case|cast|check|
+    collate|column|constraint|create|current_catalog|current_date|current_role|
+    current_time|current_timestamp|current_user|default|deferrable|desc|distinct|do|
+    else|end|except|false|fetch|for|foreign|from|grant|group|having|in|
+    initially|intersect|into|lateral|leading|limit|localtime|localtimestamp|not|
+    null|offset|on|only|or|order|placing|primary|references|returning|select|
+    session_user|some|symmetric|system_user|table|then|to|trailing|true|union|
+    unique|user|using|variadic|when|where|window|with)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""https://www.postgresql.org/docs/current/sql-keywords-appendix.html"""
+
+_OF_RDS = ("rdsadmin", "template0", "template1")
+"""Databases that each instance has."""
 
 
 class RestoredDatabase(Section):
@@ -61,6 +79,11 @@ class RestoredDatabase(Section):
     once `deletion_protection` is off."""
 
     def _mistakes(self) -> Iterator[Mistake]:
+        if self.time and self.time != "latest":
+            try:
+                datetime.fromisoformat(self.time)
+            except ValueError as error:
+                yield "time", f"{self.time!r} is no time: {error}"
         if self.snapshot and self.time:
             yield "time", "has no meaning with snapshot; give one of the two"
         if not (self.snapshot or self.time or self.serves):
@@ -188,6 +211,12 @@ class Database(Section):
     def major_version(self) -> str:
         """The engine's major version, which names the parameter group's family."""
         return self.engine_version.split(".")[0]
+
+    def name_problem(self, name: str) -> str | None:
+        """Why RDS makes no database of this name; None where it does, or is not asked to."""
+        if not self.is_made or not (_RESERVED_WORDS.fullmatch(name) or name in _OF_RDS):
+            return None
+        return f"{name!r} is a word, or a database, of PostgreSQL's own; set another name"
 
     def _mistakes(self) -> Iterator[Mistake]:
         if self.arn and self.host:

@@ -1,9 +1,9 @@
 """One environment: everything that its three stacks are made from."""
 
 import re
-from collections.abc import Iterator
-from itertools import combinations, product
-from typing import Annotated, Self
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from typing import Annotated
 
 from pydantic import Field, PrivateAttr
 
@@ -147,7 +147,9 @@ class Environment(Section):
         return self.services[key].source or key
 
     def _mistakes(self) -> Iterator[Mistake]:
-        yield from tag_mistakes(self.tags)
+        yield from tag_mistakes(
+            self.tags, have_database=self.database is not None and self.database.is_made
+        )
         restored = self.database.restored if self.database else None
         if restored and restored.identifier == self.names.database:
             yield (
@@ -196,6 +198,9 @@ class Environment(Section):
             )
 
     def _database_mistakes(self) -> Iterator[Mistake]:
+        name = self.database and (self.database.name or self.name.replace("-", "_"))
+        if self.database and name and (unfit := self.database.name_problem(name)):
+            yield "database.name", unfit
         for key, service in self.services.items():
             if self.database is None:
                 for field in ("database", "database_secret_arn", "database_connections"):
@@ -251,13 +256,13 @@ class Environment(Section):
                     f"services.{key}",
                     "is not a name; allowed: lower-case letters, digits and single hyphens",
                 )
-            if key in self._watched_besides_services:
+            if key in self.watched_besides_services:
                 yield (
                     f"services.{key}",
                     f"has the name of the environment's own {key.replace('-', ' ')}, whose alarms"
                     " have it; take another",
                 )
-            target_group = self._names(key).target_group
+            target_group = self.service_names(key).target_group
             if len(target_group) > 32:
                 yield (
                     f"services.{key}",
@@ -311,65 +316,36 @@ class Environment(Section):
                     f"services.{other}.priority",
                     f"{second.rule_priority} is that of services.{one} too; set another",
                 )
-            earlier, later = self._names(one), self._names(other)
+            earlier, later = self.service_names(one), self.service_names(other)
             for field in ("repository", "task_family", "service", "log_group"):
                 name = getattr(later, field)
                 if name == getattr(earlier, field):
                     yield f"services.{other}.{field}", f"{name!r} is that of services.{one} too"
 
-    def _names(self, key: str) -> ServiceNames:
+    def service_names(self, key: str) -> ServiceNames:
+        """What the resources of the service `key` are called in AWS."""
         return ServiceNames.of(self.name, key, self.services[key])
 
-    def conflicts_with(self, other: Self) -> Iterator[Mistake]:
-        """Yields the key and the problem of what AWS or Terraform would have twice."""
-        for stack in sorted({*self.names.stacks} & {*other.names.stacks}):
-            yield (
-                "name",
-                f"{self.name!r} makes the stack {stack!r}, as {other.file} does with"
-                f" {other.name!r}; each environment needs a name of its own",
-            )
-        if self.account != other.account:
-            return
-        if (
-            self.delivery
-            and other.delivery
-            and self.delivery.create_oidc_provider
-            and other.delivery.create_oidc_provider
-        ):
-            yield (
-                "delivery.create_oidc_provider",
-                f"is true in {other.file} too, and an account has only one identity provider of"
-                " GitHub; set it to false here",
-            )
-        for key, other_key in product(self._watched, other._watched):
-            if (name := f"{self.name}-{key}") == f"{other.name}-{other_key}":
-                yield (
-                    "name",
-                    f"{self.name!r} makes names that begin with {name!r} for {key!r}, as"
-                    f" {other.file} does for {other_key!r}; rename one of them",
-                )
-        if self.region != other.region:
-            return
-        for key, other_key in product(self.services, other.services):
-            ours, theirs = self._names(key), other._names(other_key)
-            if ours.prefix == theirs.prefix:
-                continue
-            for field in ("repository", "task_family", "log_group"):
-                name = getattr(ours, field)
-                if name == getattr(theirs, field):
-                    yield (
-                        f"services.{key}.{field}",
-                        f"{name!r} is that of services.{other_key} in {other.file} too; each"
-                        " environment needs its own",
-                    )
+    @property
+    def made_databases(self) -> Mapping[str, str]:
+        """The identifiers of the RDS instances that are made, by the key that names each."""
+        if self.database is None or not self.database.is_made:
+            return {}
+        restored = self.database.restored
+        has_original = restored is None or restored.original == "kept"
+        return {
+            **({"name": self.names.database} if has_original else {}),
+            **({"database.restored.identifier": restored.identifier} if restored else {}),
+        }
 
     @property
-    def _watched(self) -> tuple[str, ...]:
+    def watched(self) -> tuple[str, ...]:
         """What follows the environment's name in the names of roles, secrets and alarms."""
-        return (*self.services, *self._watched_besides_services)
+        return (*self.services, *self.watched_besides_services)
 
     @property
-    def _watched_besides_services(self) -> tuple[str, ...]:
+    def watched_besides_services(self) -> tuple[str, ...]:
+        """The same, of what is no service."""
         return (
             *(["database"] if self.database else []),
             *(["load-balancer"] if self.load_balancer.is_made else []),

@@ -1,9 +1,10 @@
 """What every section of the settings is made of: a base model, fields with their rules."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,6 +21,17 @@ def _no_truth(value: object) -> object:
         raise PydanticCustomError("int_type", "a whole number")
     return value
 
+
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) < len(values):
+        raise PydanticCustomError("repeated", "each value once")
+    return values
+
+
+T = TypeVar("T", bound=str)
+
+Distinct = Annotated[tuple[T, ...], Field(strict=False), AfterValidator(_each_once)]
+"""A list in which no value stands twice."""
 
 LogRetentionDays = Annotated[
     Literal[
@@ -59,7 +71,7 @@ Region = Annotated[str, matching(r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "a region such a
 SecurityGroupId = Annotated[
     str, matching(r"^sg-[0-9a-f]{8,17}$", "a security group's id such as sg-0123456789abcdef0")
 ]
-DOMAIN_NAME = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
+DOMAIN_NAME = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+([a-z]{2,63}|xn--[a-z0-9-]{0,58}[a-z0-9])$"
 
 Mistake = tuple[str, str]
 """A key below the model, and what is wrong with its value."""

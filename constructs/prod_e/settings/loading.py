@@ -1,5 +1,6 @@
 """From TOML files to settings, or to one message per mistake."""
 
+import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, time
@@ -12,9 +13,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from prod_e.printable import printable
+from prod_e.settings.conflicts import conflicts
 from prod_e.settings.environment import Environment
 from prod_e.settings.fields import ALLOWED, BrokenRules, listed
-from prod_e.settings.secrecy import looks_secret
+from prod_e.settings.secrecy import without_secrets
 
 
 class SettingsError(Exception):
@@ -63,9 +65,9 @@ def load_environments(
             f"{folder}: {_not_there(name, known)}"
             for name in sorted(missing - {file.stem for file in wrong})
         ]
-    for one, other in combinations(environments.items(), 2):
-        if not names or {one[1].name, other[1].name} & set(names):
-            messages += _conflicts(one, other)
+    for earlier, later in combinations(environments.values(), 2):
+        if not names or {earlier.name, later.name} & set(names):
+            messages += [f"{later.file}: {key}: {it}" for key, it in conflicts(later, earlier)]
     if messages:
         raise SettingsError(messages)
     return tuple(each for each in environments.values() if not names or each.name in names)
@@ -77,25 +79,6 @@ def _not_there(name: str, known: Sequence[str]) -> str:
     return f"has no {name!r}{f', but {listed(known)}' if known else ''}{meant}"
 
 
-def _conflicts(one: tuple[Path, Environment], other: tuple[Path, Environment]) -> Iterator[str]:
-    """What AWS would have twice, a message each."""
-    (first_file, first), (file, second) = one, other
-    if first.name == second.name:
-        yield (
-            f"{_shown(file)}: name: {second.name!r} is that of {_shown(first_file)} too;"
-            " each environment needs its own"
-        )
-    else:
-        for key, problem in second.conflicts_with(first):
-            yield f"{_shown(file)}: {key}: {problem}"
-    if first.account == second.account and first.network.overlaps(second.network):
-        yield (
-            f"{_shown(file)}: network.cidr: {second.network.cidr!r} overlaps"
-            f" {first.network.cidr!r} of {_shown(first_file)}; take another block, so that the two"
-            " can ever be connected"
-        )
-
-
 def load_environment(file: Path) -> Environment:
     """Reads one environment's file; raises `SettingsError` with one message per mistake."""
     try:
@@ -105,21 +88,26 @@ def load_environment(file: Path) -> Environment:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError([f"{_shown(file)}: cannot be read: {error}"]) from None
     try:
+        if _DEEP_KEY.search(text):
+            raise RecursionError
         values = tomllib.loads(text)
     except RecursionError:
         raise SettingsError([f"{_shown(file)}: is nested too deeply"]) from None
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError([printable(f"{_shown(file)}: is not valid TOML: {error}")]) from None
+        raise SettingsError([_line(file, f"is not valid TOML: {error}")]) from None
     except ValueError:  # Python's own limit, which tomllib knows nothing of.
         raise SettingsError([f"{_shown(file)}: has a number of thousands of digits"]) from None
-    if unfit := [printable(f"{_shown(file)}: {line}") for line in _unfit_texts(values)]:
+    if unfit := [_line(file, problem) for problem in _unfit_values(values)]:
         raise SettingsError(unfit)
     try:
         return Environment.model_validate(values, context=_shown(file))
     except ValidationError as error:
-        lines = (line for details in error.errors() for line in _explained(details))
-        raise SettingsError([printable(f"{_shown(file)}: {line}") for line in lines]) from None
+        problems = (each for details in error.errors() for each in _explained(details))
+        raise SettingsError([_line(file, each) for each in problems]) from None
 
+
+_DEEP_KEY = re.compile(r"""(?<![\w.'"-])(([\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){500}""")
+"""A key of so many parts as no setting has; tomllib would take the square of their number."""
 
 _MOST_BYTES = 1_000_000
 
@@ -136,6 +124,7 @@ def _read(file: Path) -> str:
 
 
 _LONGEST_SHOWN = 200
+_LONGEST_LINE = 900
 
 _MAY_BE_SECRET = frozenset({"secrets", "environment", "build_args"})
 """The tables whose values no message repeats: a mistaken entry may well be a secret."""
@@ -150,6 +139,7 @@ _EXPECTED = {
     "less_than_equal": "{le:g} or less",
     "literal_error": "{expected}",
     "model_type": "a table",
+    "repeated": "each value once",
     "string_too_long": "at most {max_length} characters",
     "string_too_short": "at least {min_length} characters",
     "string_type": "text in quotes",
@@ -159,8 +149,15 @@ _EXPECTED = {
 """What pydantic's types of errors allow, in the words of the file."""
 
 
-def _unfit_texts(values: object) -> Iterator[str]:
-    """Texts that CDKTF would take for placeholders of its own, or that no program can be given."""
+_INTEGERS = range(-(2**63), 2**63)
+"""What TOML has: https://toml.io/en/v1.0.0#integer. Python's parser takes any."""
+
+
+def _unfit_values(values: object) -> Iterator[str]:
+    """Texts that CDKTF would take for placeholders of its own, or that no program can be given.
+
+    And numbers that are no TOML: one in hexadecimal can be longer than Python ever shows.
+    """
     left: list[tuple[str, object]] = [("", values)]
     while left:
         key, value = left.pop()
@@ -174,6 +171,8 @@ def _unfit_texts(values: object) -> Iterator[str]:
             yield f"{key}: has TfToken[ in it, which CDKTF takes for its own"
         elif isinstance(value, str) and "\0" in value:
             yield f"{key}: has the character NUL in it, which ends a text for every program"
+        elif isinstance(value, int) and value not in _INTEGERS:
+            yield f"{key}: is not allowed; allowed: whole numbers of 64 bits"
 
 
 def _explained(details: ErrorDetails) -> Iterator[str]:
@@ -184,7 +183,7 @@ def _explained(details: ErrorDetails) -> Iterator[str]:
         for key, problem in broken.mistakes:
             yield f"{'.'.join([*location, key])}: {problem}"
         return
-    key = ".".join(map(_cut, location))
+    key = ".".join(map(_shown_text, location))
     match details["type"]:
         case "missing":
             yield f"{key}: is missing"
@@ -194,14 +193,14 @@ def _explained(details: ErrorDetails) -> Iterator[str]:
             meant = f"did you mean {close[0]}? " if close else ""
             yield f"{key}: is not a known key; {meant}allowed: {listed(allowed)}"
         case "string_pattern_mismatch":
+            # What stands in place of a secret's ARN may well be the secret itself.
             given = details["input"]
-            value = "" if looks_secret("", given) else f"{_cut(repr(given))} "
+            is_hidden = location[-1].endswith("secret_arn") and not given.startswith("arn:")
+            value = "" if is_hidden else _given(given)
             yield f"{key}: {value}is not allowed; allowed: {ALLOWED[context['pattern']]}"
         case kind:
             expected = _EXPECTED[kind].format_map(context) if kind in _EXPECTED else details["msg"]
-            given = details["input"]
-            shown = _cut(str(given) if isinstance(given, date | time) else repr(given))
-            value = "" if _MAY_BE_SECRET.intersection(location) else f"{shown} "
+            value = "" if _MAY_BE_SECRET.intersection(location) else _given(details["input"])
             yield f"{key}: {value}is not allowed; allowed: {expected}"
 
 
@@ -221,9 +220,28 @@ def _allowed_keys(location: Sequence[str]) -> Sequence[str]:
     return sorted(model.model_fields)
 
 
-def _cut(text: str) -> str:
-    """What is too long to be read is cut."""
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+def _given(value: object) -> str:
+    """A value and a space, as a message shows it; of what may have a secret in it, less."""
+    match value:
+        case [_, *_]:
+            return "a list "
+        case dict() if value:
+            return "a table "
+        case date() | time():
+            return f"{value} "
+    text = repr(value)
+    return "" if without_secrets(text) != text else f"{_shown_text(text)} "
+
+
+def _shown_text(text: str, longest: int = _LONGEST_SHOWN) -> str:
+    """Text of the file without secrets, and cut where it is too long to be read."""
+    shown = without_secrets(text)
+    return shown if len(shown) <= longest else f"{shown[:longest]}…"
+
+
+def _line(file: Path, problem: str) -> str:
+    """A message, whatever the file has for keys and values."""
+    return f"{_shown(file)}: {_shown_text(printable(problem), _LONGEST_LINE)}"
 
 
 def _shown(file: Path) -> str:

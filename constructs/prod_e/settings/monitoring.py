@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from prod_e.settings.fields import LogRetentionDays, Section, matching
+from prod_e.settings.fields import Distinct, LogRetentionDays, Section, matching
 
 _EmailAddress = Annotated[
     str, matching(r"^[!-?A-z|~]{1,64}@[!-?A-z|~]{1,191}\.[!-?A-z|~]{1,63}$", "an e-mail address")
@@ -44,7 +44,7 @@ class Thresholds(Section):
 class Monitoring(Section):
     """Alarms, logs and the dashboard."""
 
-    alarm_emails: Annotated[tuple[_EmailAddress, ...], Field(strict=False)] = ()
+    alarm_emails: Distinct[_EmailAddress] = ()
     """Who is told; each address confirms its subscription once."""
 
     log_retention_days: LogRetentionDays = 30

@@ -4,16 +4,26 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
-
-from prod_e.settings.fields import BucketName, LogRetentionDays, Mistake, Section, matching
+from prod_e.settings.fields import (
+    BucketName,
+    Distinct,
+    LogRetentionDays,
+    Mistake,
+    Section,
+    matching,
+)
 
 _RFC_1918 = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
 _SubnetId = Annotated[
     str, matching(r"^subnet-[0-9a-f]{8,17}$", "a subnet's id such as subnet-0123456789abcdef0")
 ]
-_SubnetIds = Annotated[tuple[_SubnetId, ...], Field(strict=False)]
+_SubnetIds = Distinct[_SubnetId]
+
+_MOST_CHARACTERS_OF_BUCKETS = 18_000
+"""Of the 20,480 of an endpoint's policy, which names each bucket twice:
+https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html"""
+_CHARACTERS_OF_A_BUCKET = 2 * len('"arn:aws-us-gov:s3:::/*",')
 
 LEAST_SUBNETS = 2
 """As many as a load balancer or a database needs, each in another zone."""
@@ -40,7 +50,7 @@ class Network(Section):
     flow_log_retention_days: LogRetentionDays = 14
     """How long CloudWatch keeps the VPC's flow log."""
 
-    foreign_buckets: Annotated[tuple[BucketName, ...], Field(strict=False)] = ()
+    foreign_buckets: Distinct[BucketName] = ()
     """S3 buckets of other accounts in the region that tasks use: the VPC's endpoint leads to the
     account's own and to ECR's alone."""
 
@@ -96,6 +106,13 @@ class Network(Section):
             yield (
                 "nat_gateways",
                 f'{self.nat_gateways!r} has no meaning with egress = "endpoints"; leave it out',
+            )
+        size = sum(2 * len(name) + _CHARACTERS_OF_A_BUCKET for name in self.foreign_buckets)
+        if size > _MOST_CHARACTERS_OF_BUCKETS:
+            yield (
+                "foreign_buckets",
+                f"take {size:,} characters of the policy of the VPC's endpoint; AWS has room for"
+                f" {_MOST_CHARACTERS_OF_BUCKETS:,}",
             )
         yield from self._existing_mistakes()
 

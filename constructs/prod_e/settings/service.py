@@ -1,6 +1,5 @@
 """`[services.KEY]`: a folder with a Dockerfile that runs on Fargate."""
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -11,39 +10,20 @@ from prod_e.delivery.image_tag import ImageTag
 from prod_e.load_balancer.priority import LONGEST_PATTERN, path_patterns, rule_priority
 from prod_e.service.fargate_sizes import FARGATE_MEMORY_MIB
 from prod_e.service.ports import LEAST_PORT
-from prod_e.settings.fields import EcsName, Mistake, Section, listed, matching, parsed_text
+from prod_e.settings.fields import (
+    Distinct,
+    EcsName,
+    Mistake,
+    Section,
+    listed,
+    matching,
+    parsed_text,
+)
 from prod_e.settings.secrecy import looks_secret
-
-RESERVED_VARIABLES = frozenset(
-    {
-        "PORT",
-        "DB_HOST",
-        "DB_PORT",
-        "DB_NAME",
-        "DB_SECRET_ARN",
-        "DB_CONNECTIONS_MAX",
-        "DB_PASSWORD_LIFETIME_SECONDS",
-        "DB_USER",
-        "DB_MASTER_USER",
-        "DB_MASTER_PASSWORD",
-    }
-)
-"""Environment variables that prod-e itself gives to every container."""
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BYTES_OF_A_VARIABLE = 32
-_MOST_BYTES_OF_VARIABLES = 60_000
-_MOST_BYTES_OF_ARNS = 9_000
-"""Of the 10,240 that a role's inline policies may have:
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
-_ARN_OF_SECRETS_MANAGER = (
-    r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9_/+=.@!-]+"
-    r"-[A-Za-z0-9]{6}"
-)
-_ARN_OF_SECRET = re.compile(
-    rf"^({_ARN_OF_SECRETS_MANAGER}(:[\w.-]*:[\w.-]*:[\w.-]*)?"
-    r"|arn:aws[a-z-]*:ssm:[a-z0-9-]+:\d{12}:parameter/[\w./-]+)$",
-    re.ASCII,
+from prod_e.settings.variables import (
+    ARN_OF_SECRETS_MANAGER,
+    NAME_OF_VARIABLE,
+    variable_mistakes,
 )
 
 
@@ -211,18 +191,14 @@ class Service(Section):
     """Variable to ARN in Secrets Manager, which may be followed by `:key:stage:version`, or in
     Parameter Store."""
 
-    secrets_kms_key_arns: Annotated[
-        tuple[
-            Annotated[
-                str,
-                matching(
-                    r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]{1,64}$",
-                    "the ARN of a KMS key, not of an alias",
-                ),
-            ],
-            ...,
-        ],
-        Field(strict=False),
+    secrets_kms_key_arns: Distinct[
+        Annotated[
+            str,
+            matching(
+                r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]{1,64}$",
+                "the ARN of a KMS key, not of an alias",
+            ),
+        ]
     ] = ()
     """The customer managed KMS keys that `secrets` and `database_secret_arn` are encrypted with;
     ECS, and for the latter the service, may then decrypt with them."""
@@ -243,7 +219,7 @@ class Service(Section):
         Annotated[
             str,
             matching(
-                rf"^{_ARN_OF_SECRETS_MANAGER}$",
+                rf"^{ARN_OF_SECRETS_MANAGER}$",
                 "the whole ARN of a Secrets Manager secret, which ends in six random characters",
             ),
         ]
@@ -328,53 +304,20 @@ class Service(Section):
         elif self.database_secret_arn and "migration_command" in self.model_fields_set:
             yield "migration_command", "has no meaning with database_secret_arn; leave it out"
         yield from self._build_argument_mistakes()
-        variables = [*self.environment.items(), *self.secrets.items()]
-        for name, value in self.environment.items():
-            yield from _variable_mistakes(f"environment.{name}", name)
-            if looks_secret(name, value):
-                yield (
-                    f"environment.{name}",
-                    "looks like a secret, and environment variables are readable in the plan, the"
-                    " state and the console; give its ARN in `secrets` instead",
-                )
-        for key in ("health_command", "migration_command"):
-            if any(looks_secret("", word) for word in getattr(self, key) or ()):
-                yield (
-                    key,
-                    "has what looks like a secret in it, and commands are readable in the plan, the"
-                    " state and the console; give its ARN in `secrets` and name the variable here",
-                )
-        size = sum(len(f"{n}{v}".encode()) + _BYTES_OF_A_VARIABLE for n, v in variables)
-        if size > _MOST_BYTES_OF_VARIABLES:
-            yield (
-                "environment",
-                f"and secrets have {size:,} bytes; AWS takes a task definition of 64 KiB, which has"
-                f" room for {_MOST_BYTES_OF_VARIABLES:,}",
-            )
-        size = sum(len(arn) + 3 for arn in set(self.secrets.values()))
-        if size > _MOST_BYTES_OF_ARNS:
-            yield (
-                "secrets",
-                f"have ARNs of {size:,} bytes; AWS takes {_MOST_BYTES_OF_ARNS:,} in a role's"
-                " policy: keep several values in one secret",
-            )
-        for name, arn in self.secrets.items():
-            yield from _variable_mistakes(f"secrets.{name}", name)
-            if name in self.environment:
-                yield f"secrets.{name}", "is set in `environment` too; keep one of the two"
-            if not _ARN_OF_SECRET.fullmatch(arn):
-                # The value is not repeated: a mistaken entry may well be the secret itself.
-                yield (
-                    f"secrets.{name}",
-                    "is not the whole ARN of a Parameter Store parameter or of a Secrets Manager"
-                    " secret, which ends in a hyphen and six random characters; behind it may be"
-                    " :key:stage:version, each of which may be empty",
-                )
+        yield from variable_mistakes(
+            environment=self.environment,
+            secrets=self.secrets,
+            secrets_kms_key_arns=self.secrets_kms_key_arns,
+            commands={
+                "health_command": self.health_command or (),
+                "migration_command": self.migration_command,
+            },
+        )
 
     def _build_argument_mistakes(self) -> Iterator[Mistake]:
         for name, value in self.build_args.items():
             key = f"build_args.{name}"
-            if not _VARIABLE.fullmatch(name):
+            if not NAME_OF_VARIABLE.fullmatch(name):
                 yield (
                     key,
                     "is not a build argument's name; allowed: letters, digits and underscores",
@@ -389,10 +332,3 @@ class Service(Section):
                     "looks like a secret, and build arguments are readable in the image's history,"
                     " the plan and the state; give its ARN in `secrets` to the running service",
                 )
-
-
-def _variable_mistakes(key: str, name: str) -> Iterator[Mistake]:
-    if not _VARIABLE.fullmatch(name):
-        yield key, "is not a variable's name; allowed: letters, digits and underscores"
-    if name in RESERVED_VARIABLES:
-        yield key, "is set by prod-e itself; leave it out"

@@ -16,13 +16,22 @@ _MADE_TAGS = 3
 """Each resource has that of the environment, and a subnet a `Name` and a `Tier` besides."""
 
 
-def tag_mistakes(tags: Mapping[str, str]) -> Iterator[Mistake]:
-    """What AWS, or prod-e, refuses of an environment's tags."""
+_REFUSED_BY_RDS = ("aws:", "rds:")
+"""How neither a key nor a value begins:
+https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_Tag.html"""
+
+
+def tag_mistakes(tags: Mapping[str, str], *, have_database: bool) -> Iterator[Mistake]:
+    """What AWS, or prod-e, refuses of an environment's tags.
+
+    `have_database`: whether an RDS instance gets them, too.
+    """
     if len(tags) > _MOST_TAGS - _MADE_TAGS:
         yield (
             "tags",
             f"has {len(tags)}; AWS allows {_MOST_TAGS}, of which {_MADE_TAGS} are prod-e's",
         )
+    others: dict[str, str] = {}
     for key, value in tags.items():
         # IAM takes keys that differ in case alone for one.
         if key.lower() == ENVIRONMENT_TAG:
@@ -42,5 +51,14 @@ def tag_mistakes(tags: Mapping[str, str]) -> Iterator[Mistake]:
                 " with aws:, values of at most 256, made of letters, digits, spaces and"
                 " _ . : / = + - @",
             )
-        elif looks_secret("", value):
+        elif (other := others.setdefault(key.lower(), key)) != key:
+            yield f"tags.{key}", f"is tags.{other} to IAM, which knows no case; keep one of the two"
+        elif have_database and any(
+            text.lower().startswith(_REFUSED_BY_RDS) for text in (key, value)
+        ):
+            yield (
+                f"tags.{key}",
+                "is refused by RDS: no key and no value may begin with aws: or rds:",
+            )
+        elif looks_secret("", value) or looks_secret("", key):
             yield f"tags.{key}", "looks like a secret, and whoever sees the account reads its tags"
