@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -46,9 +47,26 @@ def _tell(event: dict[str, str]) -> None:
         print(json.dumps(event), flush=True)
 
 
+_READ_AT_ONCE_BYTES = 4_096 - 512
+"""Of the body of an answer, beside its head: what Go's HTTP client reads of a connection at once.
+
+https://pkg.go.dev/net/http#Transport (`ReadBufferSize`)
+"""
+_SENT_SECONDS = 0.02
+"""How long a client may take to notice that it has sent its request.
+
+The AWS SDK for Go closes the body of a request as soon as the head of the answer is there. Where
+what sends the body ends later than that, because the answer came within a millisecond and the
+processors are busy, Go closes the connection: what the SDK has not read by then is lost, and it
+makes the request, which was carried out, once more. AWS hardly ever is that fast:
+https://github.com/aws/aws-sdk-go-v2/issues/2737
+"""
+
+
 class _QuietHandler(WSGIRequestHandler):
-    # Connections stay open between calls, as AWS's do.
     protocol_version = "HTTP/1.1"
+    # Head and body of an answer are sent at once (see `_SENT_SECONDS`).
+    wbufsize = 1024 * 1024
 
     def log(self, type: str, message: str, *args: object) -> None:
         pass
@@ -63,7 +81,8 @@ def _service_app(service: str | None) -> WsgiApp:
     with _state:
         apply_patches(service)
         app = create_backend_app(service)
-    return answering_everything(_one_at_a_time(answering_once(app)), service, tell=_tell)
+    app = answering_everything(_one_at_a_time(answering_once(app)), service, tell=_tell)
+    return _large_answers_not_at_once(app)
 
 
 def _one_at_a_time(app: WsgiApp) -> WsgiApp:
@@ -71,6 +90,19 @@ def _one_at_a_time(app: WsgiApp) -> WsgiApp:
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         with _state:
             return app(environ, start_response)
+
+    return answer
+
+
+def _large_answers_not_at_once(app: WsgiApp) -> WsgiApp:
+    # See `_SENT_SECONDS`.
+    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            if int(dict(headers).get("Content-Length", 0)) > _READ_AT_ONCE_BYTES:
+                time.sleep(_SENT_SECONDS)
+            return start_response(status, headers, *rest)
+
+        return app(environ, start)
 
     return answer
 
