@@ -25,8 +25,11 @@ TOGETHER = ("tests/unit", "tests/synthesis")
 ONE_BY_ONE = ("tests/programs", "tests/embedded", "tests/commands", "tests/docker")
 """Folders each of whose files is run in a process of its own."""
 
-READ_DECLARATIONS = ("tests/unit/sources/test_conventions.py",)
-"""Tests of what classes declare in the sources' own text, nothing of which they execute."""
+READ_EVERY_FILE = tuple(
+    f"tests/unit/sources/test_{name}.py"
+    for name in ("conventions", "hints", "imports", "next_commands", "package")
+)
+"""Tests of the sources' own text: they execute nothing of it and may notice any fault."""
 
 STARTED_BY = {
     "scripts/embedded_aws/data_plane/keeper.py": "scripts/embedded_aws/data_plane/kept_process.py"
@@ -88,7 +91,7 @@ class RelevantTests:
                 continue
             chosen.append(test)
             left -= self.seconds[test]
-        return [*(READ_DECLARATIONS if mutant.at_import else ()), *chosen]
+        return [*chosen, *READ_EVERY_FILE]
 
     def _quickest_first(self, tests: Iterable[str]) -> Sequence[str]:
         """Tests of one file stay together, for they share what they begin with."""

@@ -235,6 +235,15 @@ def test_no_tag_moves_to_an_image_that_is_not_there(repository: Repository, ecr:
     assert failure.value.details == ("Requested image not found", "No tag moved.")
 
 
+def test_no_tag_moves_where_ecr_does_not_give_the_image(
+    repository: Repository, ecr: Stubber
+) -> None:
+    ecr.add_client_error("batch_get_image", "ServerException")
+    with pytest.raises(AwsFailed, match="Cannot read the image sha256:1 of tiny-e-b") as failure:
+        asyncio.run(repository.tag("sha256:1", ["latest"]))
+    assert failure.value.details == ("No tag moved.",)
+
+
 @pytest.mark.parametrize(
     ("refused", "left"),
     [

@@ -182,6 +182,15 @@ def test_the_target_of_a_link_counts_and_is_not_followed(tmp_path: Path) -> None
     assert content_hash(folder) != linked
 
 
+def test_the_hash_of_a_content_stays_what_it_was(tmp_path: Path) -> None:
+    """With another one everything would be built and deployed anew."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "link").symlink_to("Dockerfile")
+    (tmp_path / "program").touch(mode=0o755)
+    context = read_build_context(tmp_path, architecture="x86_64", build_args={"A": "1"})
+    assert context.content_hash == "ab593146e6af4c20"
+
+
 def test_each_architecture_has_its_own_hash(tmp_path: Path) -> None:
     folder = made(tmp_path)
     assert content_hash(folder, architecture="arm64") != content_hash(folder)

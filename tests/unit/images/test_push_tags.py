@@ -40,18 +40,21 @@ def push(tmp_path: Path) -> Push:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "told", "hint"),
     [
-        ({"release": "1.0.0"}, "--release 1.0.0 is not a semantic version with a v in front"),
-        ({"tags": ("a/b",)}, "--tag a/b is not a tag that ECR takes"),
-        ({"tags": ("content-0123",)}, "such a tag names one build for good"),
-        ({"tags": ("v1.0.0",)}, "looks like a version"),
-        ({"platform": "linux/riscv64"}, "--platform linux/riscv64 is not one that ECS has"),
+        ({"release": "1.0.0"}, "1.0.0 is not a semantic version with a v in front", "v1.4.0"),
+        ({"tags": ("a/b",)}, "--tag a/b is not a tag that ECR takes", "at most 128"),
+        ({"tags": ("content-0123",)}, "such a tag names one build for good", "another tag"),
+        ({"tags": ("v1.0.0",)}, "looks like a version", "--release v1.0.0"),
+        ({"platform": "linux/riscv64"}, "linux/riscv64 is not one that ECS has", "linux/arm64"),
     ],
 )
-def test_a_wrong_option_is_refused(push: Push, options: dict[str, object], told: str) -> None:
-    with pytest.raises(InvalidOption, match=told):
+def test_a_wrong_option_is_refused(
+    push: Push, options: dict[str, object], told: str, hint: str
+) -> None:
+    with pytest.raises(InvalidOption, match=told) as refusal:
         push(**options)
+    assert hint in str(refusal.value.next_step)
 
 
 def test_an_unknown_service_is_told_with_those_that_exist(push: Push) -> None:

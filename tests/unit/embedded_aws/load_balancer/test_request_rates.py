@@ -39,3 +39,4 @@ def test_what_is_older_than_a_minute_is_forgotten() -> None:
 
 def test_a_load_balancer_that_answered_nothing_has_a_history_too() -> None:
     assert RequestRates().history("alb", now=100.0) == [{"requests": 0, "failed": 0}] * SECONDS
+    assert RequestRates().total("alb") == {"count": 0, "failed": 0}
