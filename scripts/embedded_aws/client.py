@@ -29,6 +29,14 @@ NEXT_DEPLOYMENT_STEPS_PATH = "/_embedded/next-deployment-steps"
 ALARM_BAKE_SECONDS_PATH = "/_embedded/alarm-bake-seconds"
 """Where it is told for how long to watch a deployment's alarms; none of AWS's either."""
 
+_ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
+"""For glibc: each thread has a heap of its own otherwise, and each connection a thread.
+
+All but one wait for moto's state anyway, and what one frees the next one takes.
+
+https://sourceware.org/glibc/manual/latest/html_node/Memory-Allocation-Tunables.html
+"""
+
 _START_TIMEOUT_SECONDS = 60
 _STOP_TIMEOUT_SECONDS = 5
 
@@ -226,6 +234,7 @@ class EmbeddedAws:
             stderr=self._errors,
             text=True,
             env={
+                **_ONE_HEAP,
                 **without_any_aws(os.environ),
                 "MOTO_ACCOUNT_ID": self.account_id,
                 "EMBEDDED_AWS_PORT": str(self.port),

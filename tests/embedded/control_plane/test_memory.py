@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from urllib.request import ProxyHandler, build_opener
 from uuid import uuid4
 
+import psutil
+
 from embedded_aws import EmbeddedAws
 from tests.embedded.control_plane.clients import Clients
 
@@ -16,6 +18,11 @@ def test_moto_has_no_list_of_all_that_it_ever_made(aws: EmbeddedAws, clients: Cl
     with opener.open(f"{aws.endpoint_url}/moto-api/data.json", timeout=60) as answer:
         shown = json.loads(answer.read())
     assert shown["sns"]["Topic"] == []
+
+
+def test_its_threads_share_one_heap(aws: EmbeddedAws) -> None:
+    # Each has one of its own otherwise, and keeps there what it needed most of: 17 of 237 MiB.
+    assert psutil.Process(aws.control_plane_pid).environ()["MALLOC_ARENA_MAX"] == "1"
 
 
 def test_a_log_group_keeps_its_newest_events(clients: Clients) -> None:
