@@ -297,6 +297,17 @@ def test_a_program_of_which_nothing_comes_is_stopped_even_where_it_was_told_to(
     assert finished.status == -signal.SIGKILL
 
 
+def test_nothing_goes_on_waiting_to_stop_a_program_that_has_ended(
+    told: Told, tmp_path: Path
+) -> None:
+    async def work() -> None:
+        await told.call(tmp_path, "", stop=asyncio.Event())
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    told.processes.run(work())
+
+
 def test_work_without_a_command_can_be_interrupted_too(told: Told) -> None:
     async def work() -> None:
         os.kill(os.getpid(), signal.SIGINT)

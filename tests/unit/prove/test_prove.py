@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -124,6 +125,47 @@ def test_what_is_there_already_is_not_proved_with(tmp_path: Path) -> None:
             external=False,
         )
     assert not kept.folder.exists()
+
+
+@pytest.mark.parametrize("external", [False, True])
+def test_a_proof_has_a_copy_of_the_project_with_its_own_environment_alone(
+    tmp_path: Path, external: bool
+) -> None:
+    folder = tmp_path / "project"
+    for name, text in {
+        "environments/tiny-e.toml": 'name = "tiny-e"\n[services.backend]\n',
+        "environments/other-e.toml": 'name = "other-e"\n[services.backend]\n',
+        "backend/Dockerfile": "FROM scratch\n",
+        "terraform.tiny-e.tfstate": "{}",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    project = Project(folder, folder / "cdktf.out")
+    kept = ProofFolder.new(project)
+    given = load_environment(folder / "environments" / "tiny-e.toml")
+    environment = kept.copy(project, given, account="111122223333", external=external)
+    assert (environment.name, environment.account) == (kept.name, "111122223333")
+    assert environment.services["backend"].build == ("external" if external else "terraform")
+    assert kept.folder.stat().st_mode & 0o077 == 0, "the state is in it"
+    copy = kept.project.folder
+    assert copy.parent == kept.folder == folder / ".prove" / kept.name
+    assert kept.project.output_folder == copy / "cdktf.out"
+    assert [file.name for file in (copy / "environments").iterdir()] == [f"{kept.name}.toml"]
+    assert (copy / "backend" / "Dockerfile").read_text() == "FROM scratch\n"
+    assert not list(copy.glob("*.tfstate"))
+    assert (kept.scratch.parent, kept.answers.parent) == (kept.folder, kept.folder)
+    assert kept.scratch != kept.answers
+
+    assert ProofFolder.of(project, kept.name) == kept
+    with pytest.raises(UserMistake, match="no proof 'prove-gone'") as mistake:
+        ProofFolder.of(project, "prove-gone")
+    assert kept.name in str(mistake.value.next_step)
+
+
+def test_each_proof_has_a_name_of_its_own(tmp_path: Path) -> None:
+    names = {ProofFolder.new(Project(tmp_path, tmp_path)).name for _ in range(20)}
+    assert len(names) == 20
+    assert all(re.fullmatch("prove-[0-9a-f]{6}", name) for name in names)
 
 
 def test_a_proof_that_is_not_there_cannot_be_removed(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from prod_e_ops.demo import past_waits as module
 from prod_e_ops.demo.past_waits import PastWaits
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
@@ -183,3 +184,33 @@ def test_a_destruction_without_waits_is_one_run_of_terraforms(tmp_path: Path) ->
     terraform = WaitingTerraform(ends=True)
     assert asyncio.run(past_waits(tmp_path, terraform, Made()).destroy(ignore)) == 0
     assert terraform.done == ["began to destroy"]
+
+
+def test_nobody_is_asked_before_the_provider_has_its_answer_or_while_nothing_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: 100.0)
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0.001)
+    aws = Made()
+    asked: list[int] = []
+
+    class Patient(WaitingTerraform):
+        async def apply_at_once(self, stack: Stack, **options: Any) -> None:
+            if options.get("stop") is None:
+                return await super().apply_at_once(stack, **options)
+            clock.monotonic = lambda: 200.0
+            await asyncio.sleep(0.02)
+            asked.append(aws.asked)
+            clock.monotonic = lambda: 300.0
+            working = asyncio.ensure_future(super().apply_at_once(stack, **options))
+            await asyncio.sleep(0)
+            clock.monotonic = lambda: 300.9
+            await asyncio.sleep(0.02)
+            asked.append(aws.asked)
+            clock.monotonic = lambda: 301.0
+            return await working
+
+    asyncio.run(past_waits(tmp_path, Patient(), aws).apply(lambda _: None))
+    assert asked == [0, 0]
+    assert aws.asked > 1
