@@ -122,8 +122,10 @@ async def follow_deployment(
                 if ended is not None:
                     break
                 if time.monotonic() >= deadline:
+                    newest = status.deployment
+                    last = newest if newest.id == followed.id else followed
                     raise DeploymentTooSlow(
-                        f"The deployment of {service} is still {status.deployment.state} after"
+                        f"The deployment of {service} is still {last.state} after"
                         f" {step.seconds / 60:.0f} minutes: {status.progress}.",
                         details=await explain(deployments, followed),
                         next_step=f"ECS goes on with it. Watch it with `{watch}`.",
