@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -18,9 +17,10 @@ from typing import Any
 
 import botocore.session
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import make_server
 
 from embedded_aws.client import ALARM_BAKE_SECONDS_PATH, NEXT_DEPLOYMENT_STEPS_PATH
+from embedded_aws.control_plane.connections import RequestHandler, large_answers_not_at_once
 from embedded_aws.control_plane.exchange import has_data_plane, with_exchange
 from embedded_aws.control_plane.idempotency import answering_once
 from embedded_aws.control_plane.not_implemented import (
@@ -47,31 +47,6 @@ def _tell(event: dict[str, str]) -> None:
         print(json.dumps(event), flush=True)
 
 
-_READ_AT_ONCE_BYTES = 4_096 - 512
-"""Of the body of an answer, beside its head: what Go's HTTP client reads of a connection at once.
-
-https://pkg.go.dev/net/http#Transport (`ReadBufferSize`)
-"""
-_SENT_SECONDS = 0.02
-"""How long a client may take to notice that it has sent its request.
-
-The AWS SDK for Go closes the body of a request as soon as the head of the answer is there. Where
-what sends the body ends later than that, because the answer came within a millisecond and the
-processors are busy, Go closes the connection: what the SDK has not read by then is lost, and it
-makes the request, which was carried out, once more. AWS hardly ever is that fast:
-https://github.com/aws/aws-sdk-go-v2/issues/2737
-"""
-
-
-class _QuietHandler(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"
-    # Head and body of an answer are sent at once (see `_SENT_SECONDS`).
-    wbufsize = 1024 * 1024
-
-    def log(self, type: str, message: str, *args: object) -> None:
-        pass
-
-
 def _service_app(service: str | None) -> WsgiApp:
     """The app of one of AWS's services, by moto's name of it; None for one that moto lacks."""
     if service is None:
@@ -82,7 +57,7 @@ def _service_app(service: str | None) -> WsgiApp:
         apply_patches(service)
         app = create_backend_app(service)
     app = answering_everything(_one_at_a_time(answering_once(app)), service, tell=_tell)
-    return _large_answers_not_at_once(app)
+    return large_answers_not_at_once(app)
 
 
 def _one_at_a_time(app: WsgiApp) -> WsgiApp:
@@ -90,19 +65,6 @@ def _one_at_a_time(app: WsgiApp) -> WsgiApp:
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         with _state:
             return app(environ, start_response)
-
-    return answer
-
-
-def _large_answers_not_at_once(app: WsgiApp) -> WsgiApp:
-    # See `_SENT_SECONDS`.
-    def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            if int(dict(headers).get("Content-Length", 0)) > _READ_AT_ONCE_BYTES:
-                time.sleep(_SENT_SECONDS)
-            return start_response(status, headers, *rest)
-
-        return app(environ, start)
 
     return answer
 
@@ -175,7 +137,7 @@ def main() -> None:
         app = with_exchange(app, state=_state, load=lambda: _load(dispatcher, _WITH_DATA_PLANE))
     app = _with_controls(app)
     port = int(os.environ.get("EMBEDDED_AWS_PORT") or 0)
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_QuietHandler)
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=RequestHandler)
     # Where moto's state machines find the other services.
     os.environ["MOTO_PORT"] = str(server.server_port)
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "localhost,127.0.0.1"

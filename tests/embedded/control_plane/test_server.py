@@ -1,9 +1,7 @@
 """The server's process, what it refuses, and who its callers are."""
 
 import json
-import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,7 +9,6 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -159,34 +156,3 @@ def test_a_start_that_fails_says_what_was_printed(
     monkeypatch.setattr(sys, "executable", str(broken))
     with pytest.raises(EmbeddedAwsError, match="no module named moto"), EmbeddedAws():
         pass
-
-
-def _answer_to(aws: EmbeddedAws, action: str) -> tuple[bytes, float]:
-    """What one reading of the connection gives, and after how many seconds it was there."""
-    body = f"Action={action}&Version=2016-11-15".encode()
-    address = urlsplit(aws.endpoint_url)
-    assert address.hostname and address.port
-    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
-        connection.sendall(
-            b"POST / HTTP/1.1\r\nHost: ec2.us-west-2.amazonaws.com\r\n"
-            b"Authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-west-2/ec2/aws4_request\r\n"
-            b"Content-Type: application/x-www-form-urlencoded\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-        )
-        asked = time.monotonic()
-        return connection.recv(65_000), time.monotonic() - asked
-
-
-@pytest.mark.parametrize(
-    ("action", "least_seconds"), [("DescribeAvailabilityZones", 0), ("DescribeSubnets", 0.02)]
-)
-def test_an_answer_comes_whole_and_a_large_one_not_at_once(
-    aws: EmbeddedAws, action: str, least_seconds: float
-) -> None:
-    # The AWS SDK for Go may read of a connection once only, and asks again for the rest.
-    answer, seconds = _answer_to(aws, action)
-    head, _, body = answer.partition(b"\r\n\r\n")
-    (length,) = re.findall(rb"Content-Length: (\d+)", head)
-    assert len(body) == int(length)
-    assert (len(body) > 3_584) == (least_seconds > 0)
-    assert seconds >= least_seconds
