@@ -482,9 +482,11 @@ def test_an_instance_has_its_port_where_tasks_reach_it(
     else:
         assert port not in (0, 5432)
     if expected[0] == "127.":
-        numbers = list(map(int, address.split(".")))
-        assert numbers[0] == 127
-        assert all(1 <= number <= 253 for number in numbers[1:])
+        # None of 0 and 255, which are no address of a machine's, nor the usual 127.0.0.1.
+        monkeypatch.setattr(module, "secrets", SimpleNamespace(randbelow=lambda _: 0))
+        assert module._place(5432, network)[0] == "127.1.1.1"
+        monkeypatch.setattr(module, "secrets", SimpleNamespace(randbelow=lambda number: number - 1))
+        assert module._place(5432, network)[0] == "127.253.253.253"
     else:
         assert tried == [ON_BRIDGE.machine if network is ON_BRIDGE else LOOPBACK]
 
@@ -518,3 +520,5 @@ def test_a_place_where_something_listens_is_not_free() -> None:
     assert module._is_free(LOOPBACK, port)
     # An address of somebody else's.
     assert not module._is_free("192.0.2.1", port)
+    with pytest.raises(OSError, match="family"):
+        module._is_free("::1", port)
