@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from embedded_aws.control_plane.connections import RequestHandler
+
 _READS = ("Describe", "List", "Get", "Head", "Validate", "BatchGet")
 
 
@@ -116,6 +118,8 @@ def faulty_aws(endpoint_url: str) -> Iterator[FaultyAws]:
 def _handler(faulty: FaultyAws) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body are sent at once: see `embedded_aws.control_plane.connections`.
+        wbufsize = RequestHandler.wbufsize
 
         def _handle(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
