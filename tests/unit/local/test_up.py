@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +78,9 @@ class Coming:
         return {"TargetHealthDescriptions": [{"TargetHealth": {"State": state}}]}
 
 
+CLOCK = 1000.0
+
+
 @pytest.fixture(autouse=True)
 def interrupted_once_up(monkeypatch: pytest.MonkeyPatch) -> None:
     async def interrupted(_: object) -> None:
@@ -87,6 +89,8 @@ def interrupted_once_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(up, "_POLL_SECONDS", 0.001)
     monkeypatch.setattr(up, "until_interrupted", interrupted)
     monkeypatch.setattr(FrontDoor, "of", lambda aws, _: aws)
+    # Its clock, by which it is told how long it took, stands still.
+    monkeypatch.setattr(up, "time", SimpleNamespace(monotonic=lambda: CLOCK))
 
 
 def brought_up(
@@ -119,7 +123,7 @@ def brought_up(
     local = LocalEnvironment(
         life=life,
         place=place,
-        began_at=time.monotonic() - 12.34,
+        began_at=CLOCK - 12.34,
         watches=watches,
         shows_logs=shows_logs,
         prints_json=prints_json,
