@@ -138,6 +138,12 @@ class Made:
         return {"Buckets": [{"Name": "other-logs"}, {"Name": "tiny-e-logs-123-us-west-2"}]}
 
 
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "_ANSWERED_SECONDS", 0.1)
+
+
 def past_waits(folder: Path, terraform: WaitingTerraform, aws: Made) -> PastWaits:
     stack = Stack("tiny-e", folder)
     stack.json_file.write_text(json.dumps({"resource": STACK}))
@@ -192,6 +198,7 @@ def test_nobody_is_asked_before_the_provider_has_its_answer_or_while_nothing_is_
     clock = SimpleNamespace(monotonic=lambda: 100.0)
     monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(module, "_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(module, "_ANSWERED_SECONDS", 1.0)
     aws = Made()
     asked: list[int] = []
 

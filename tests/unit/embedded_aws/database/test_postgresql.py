@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -43,12 +44,13 @@ def configured(
     authority: Any = None,
 ) -> tuple[Mapping[str, str], list[str]]:
     """The settings, and the rules for clients."""
+    signs: Any = authority or Authority()
     server.configure(
         address="127.1.2.3",
         listens_on=listens_on,
         port=5433,
         parameters=parameters,
-        authority=authority or Authority(),
+        authority=signs,
     )
     lines = (server.data / "postgresql.conf").read_text().splitlines()
     settings = dict(line.split(" = ", 1) for line in lines)
@@ -157,9 +159,9 @@ def test_programs_are_found_on_the_path_or_are_asked_for(
 ) -> None:
     here = programs_in(tmp_path / "bin")
     monkeypatch.setattr(Path, "glob", lambda *_: iter(()))
-    monkeypatch.setattr(module.shutil, "which", lambda name: str(here / name))
+    monkeypatch.setattr(shutil, "which", lambda name: str(here / name))
     assert find_programs(None, near=[tmp_path]) == here
-    monkeypatch.setattr(module.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(PostgreSqlError, match=r"no programs of PostgreSQL.+--postgresql FOLDER"):
         find_programs(None, near=[tmp_path])
 
@@ -285,6 +287,8 @@ def test_one_that_does_not_answer_is_waited_for_no_longer(
 ) -> None:
     database = Database(monkeypatch, refused=1_000_000)
     monkeypatch.setattr(module, "_START_SECONDS", 1)
+    at_once = SimpleNamespace(sleep=lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(module, "asyncio", at_once)
     with pytest.raises(PostgreSqlError, match="PostgreSQL does not answer"):
         asyncio.run(server.start())
     assert database.refused == 1_000_000 - 20
