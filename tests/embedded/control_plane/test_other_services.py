@@ -65,6 +65,18 @@ def test_a_rule_for_all_protocols_is_changed_without_ports_and_has_none(clients:
         change(IpProtocol="tcp")
 
 
+def test_an_endpoint_is_a_gateway_unless_it_is_said(clients: Clients) -> None:
+    ec2 = clients("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.us-west-2.s3")
+    id = made["VpcEndpoint"]["VpcEndpointId"]
+    (found,) = ec2.describe_vpc_endpoints(VpcEndpointIds=[id])["VpcEndpoints"]
+    assert found["VpcEndpointType"] == "Gateway"
+    assert (found["PrivateDnsEnabled"], found["RequesterManaged"]) == (False, False)
+    # As the provider compares it.
+    assert " " not in found["PolicyDocument"]
+
+
 def test_what_is_asked_for_again_with_its_token_is_made_once(clients: Clients) -> None:
     ec2, logs, secrets = clients("ec2"), clients("logs"), clients("secretsmanager")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
