@@ -23,7 +23,7 @@ from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.events import Event, UnderWay
 from prod_e_ops.terraform.runner import Terraform
-from prod_e_ops.terraform.unfinished import keep_unfinished
+from prod_e_ops.terraform.unfinished import keep_unfinished, keep_unfinished_here
 
 _POLL_SECONDS = 0.3
 _ANSWERED_SECONDS = 1.0
@@ -82,7 +82,8 @@ class PastWaits:
             )
 
         if await self._is_stopped(begin, on_event, at=self._is_there):
-            await keep_unfinished(self.terraform, self.stack, self._waited_for)
+            if not keep_unfinished_here(self.stack, self._waited_for):
+                await keep_unfinished(self.terraform, self.stack, self._waited_for)
             await self.terraform.apply_at_once(
                 self.stack, variables=self.variables, on_event=on_event
             )

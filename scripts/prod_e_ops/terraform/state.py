@@ -1,9 +1,12 @@
 """What Terraform's state holds, as it keeps it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
+
+_TAINTED = "tainted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +28,28 @@ def resources_of(state: Mapping[str, Any]) -> Sequence[StateResource]:
     """
     return [
         StateResource(
-            address=_address(resource, instance),
+            address=address,
             values=instance["attributes"],
-            is_tainted=instance.get("status") == "tainted",
+            is_tainted=instance.get("status") == _TAINTED,
         )
-        for resource in state.get("resources", ())
-        if resource["mode"] == "managed"
-        for instance in resource["instances"]
+        for address, instance in _instances(state)
     ]
+
+
+def without_taints(state: Mapping[str, Any], addresses: Collection[str]) -> Mapping[str, Any]:
+    """The state that follows, in which these resources are not to be made anew."""
+    following = {**deepcopy(dict(state)), "serial": state["serial"] + 1}
+    for address, instance in _instances(following):
+        if address in addresses and instance.get("status") == _TAINTED:
+            del instance["status"]
+    return following
+
+
+def _instances(state: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for resource in state.get("resources", ()):
+        if resource["mode"] == "managed":
+            for instance in resource["instances"]:
+                yield _address(resource, instance), instance
 
 
 def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.results import StackPlanResult
 from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terraform.plan_changes import NETWORK_TYPES, STATEFUL_TYPES, Change, PlanSummary
+from prod_e_ops.terraform.unfinished import keep_unfinished_here
 from tests.support.project.project_folder import PROJECT
 from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
 
@@ -199,6 +200,8 @@ def test_a_resource_that_was_left_unfinished_is_replaced_for_that_reason(
     (replaced,) = terraform.plan().replaced
     assert replaced.reason == "it was left unfinished"
     assert replaced.changed_keys == ()
+    assert keep_unfinished_here(terraform.stack, ["terraform_data.a"])
+    assert terraform.plan().is_empty
 
 
 @needs_terraform

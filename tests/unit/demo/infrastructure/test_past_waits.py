@@ -144,9 +144,17 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_ANSWERED_SECONDS", 0.1)
 
 
-def past_waits(folder: Path, terraform: WaitingTerraform, aws: Made) -> PastWaits:
+def past_waits(
+    folder: Path, terraform: WaitingTerraform, aws: Made, *, state: Mapping[str, Any] | None = None
+) -> PastWaits:
+    """Of a stack with this state on this machine; None: it is elsewhere."""
     stack = Stack("tiny-e", folder)
-    stack.json_file.write_text(json.dumps({"resource": STACK}))
+    backend = "local" if state else "s3"
+    stack.json_file.write_text(
+        json.dumps({"terraform": {"backend": {backend: {}}}, "resource": STACK})
+    )
+    if state:
+        (folder / "terraform.tfstate").write_text(json.dumps(state))
     return PastWaits(
         terraform=terraform,  # type: ignore[arg-type]
         stack=stack,
@@ -168,6 +176,21 @@ def test_terraform_goes_on_once_what_it_waits_for_is_there(tmp_path: Path) -> No
         "access_logs.s3.bucket": "tiny-e-logs-123-us-west-2",
     }
     assert [event.address for event in events] == [LOAD_BALANCER, CAPACITY_PROVIDERS]
+
+
+def test_a_state_on_this_machine_keeps_what_was_waited_for_without_terraform(
+    tmp_path: Path,
+) -> None:
+    terraform = WaitingTerraform()
+    balancer = {"mode": "managed", "type": "aws_lb", "name": "alb"}
+    unfinished = {"attributes": {}, "status": "tainted"}
+    state = {"serial": 1, "resources": [{**balancer, "instances": [unfinished]}]}
+    asyncio.run(past_waits(tmp_path, terraform, Made(), state=state).apply(ignore))
+    assert terraform.done == ["stopped", "applied"]
+    assert json.loads((tmp_path / "terraform.tfstate").read_text()) == {
+        "serial": 2,
+        "resources": [{**balancer, "instances": [{"attributes": {}}]}],
+    }
 
 
 def test_a_terraform_that_fails_by_itself_is_not_run_again(tmp_path: Path) -> None:
