@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,6 +122,16 @@ def test_it_is_a_container_that_the_daemon_starts_again(
         for folder in sorted(shown)
     ]
     assert [request.query for request in daemon.asked[3:]] == [[("stdout", "1")]] * 2
+
+
+def test_its_python_has_all_that_a_linux_system_keeps_for_programs(
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    engine: Any = SimpleNamespace(endpoint="unix:///run/docker.sock")
+    mounts = DockerWatch(engine, configuration)._body("pause", "/run/docker.sock")["HostConfig"]
+    shown = {mount["Source"] for mount in mounts["Mounts"]}
+    assert {"/usr", "/lib", "/lib64", "/nix", "/etc/ld.so.cache"} < shown
 
 
 def test_one_that_runs_already_is_enough(
