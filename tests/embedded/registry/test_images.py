@@ -56,6 +56,15 @@ def test_a_tag_moves_and_the_image_before_stays_without_it(repository: Repositor
     assert repository.ask("GET", f"manifests/{one}").status_code == 200
 
 
+def test_a_manifest_without_parts_has_no_size(repository: Repository) -> None:
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST_TYPE, "layers": []})
+    repository.ecr.put_image(
+        repositoryName=repository.name, imageManifest=manifest, imageTag="empty"
+    )
+    (described,) = repository.described()
+    assert described["imageSizeInBytes"] == 0
+
+
 def test_an_index_has_the_size_of_its_largest_image(repository: Repository) -> None:
     parts = []
     for content in ("small", "much larger"):
