@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,12 @@ def test_all_with_the_label_go_and_the_one_that_removes_them_last(
     assert (listed["all"], json.loads(listed["filters"])) == ("1", {"label": ["whose=mine"]})
     # With the volumes that they made.
     assert removed == [{"force": "1", "v": "1"}] * 3
+
+
+def test_a_daemon_that_does_not_answer_is_waited_for_no_longer_than_half_a_minute() -> None:
+    with daemon_at() as daemon, closing(docker_sweep._Connection(daemon.endpoint)) as connection:
+        connection.connect()
+        assert connection.sock.gettimeout() == 30
 
 
 def test_they_go_once_the_heartbeat_is_gone(
