@@ -185,6 +185,16 @@ def test_routes_of_a_service_share_its_target_group(
     assert found.one("aws_wafv2_web_acl")["name"] == "theirs-alb-waf"
 
 
+def test_a_priority_is_one_that_a_listener_has(stack: TerraformStack, network: Network) -> None:
+    web = FargateService(stack, "web", network=network, image=IMAGE, port=8080)
+    alb = LoadBalancer(stack, "alb", network=network)
+    for priority in (-1, 50_001):
+        with pytest.raises(ValueError, match=f"priority = {priority}; allowed: 1 to 50000"):
+            alb.route(web, path="/a", priority=priority)
+    for priority in (1, 50_000):
+        alb.route(web, id=f"at-{priority}", path="/a", priority=priority)
+
+
 def test_rules_of_the_web_acl_on_bodies_count_unless_they_are_to_block(
     stack: TerraformStack, network: Network, synthesise: Callable[[], Synthesised]
 ) -> None:
