@@ -11,6 +11,17 @@ ENVIRONMENT_TAG = "prod-e:environment"
 """The key of the tag with the environment's name that everything made has: what has it is ours."""
 
 
+_LONGEST = 255
+
+
+def with_end(
+    name: Annotated[str, Doc("such as prod-e-service, of at most 255 characters")],
+    end: Annotated[str, Doc("such as cpu")],
+) -> str:
+    """A name of at most 255 characters, as ECS and what scales it take, cut for its end's sake."""
+    return f"{name[: _LONGEST - len(end) - 1]}-{end}"
+
+
 class NamedService(Protocol):
     """The names that a service's settings give; `None` where they give none."""
 

@@ -12,6 +12,7 @@ from cdktf_cdktf_provider_aws.appautoscaling_target import AppautoscalingTarget
 from constructs import Construct
 
 from prod_e.doc import Doc
+from prod_e.names import with_end
 
 _MOST_TASKS = 5000
 
@@ -85,7 +86,7 @@ class TaskScaling:
         AppautoscalingPolicy(
             self._scope,
             f"scaling-{id}",
-            name=f"{self._name}-{id}",
+            name=with_end(self._name, id),
             policy_type="TargetTrackingScaling",
             service_namespace=self._target.service_namespace,
             scalable_dimension=self._target.scalable_dimension,

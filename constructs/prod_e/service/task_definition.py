@@ -15,6 +15,7 @@ from constructs import Construct
 from prod_e.account import Account
 from prod_e.doc import Doc
 from prod_e.iam import ServiceRole, Statement
+from prod_e.names import with_end
 from prod_e.service.arguments import (
     Architecture,
     CpuUnits,
@@ -196,7 +197,7 @@ class FargateTaskDefinition(Construct):
         self._let_read(secrets.values())
         self._init_containers.append(
             InitContainer(
-                name=f"{self.container_name}-{name}",
+                name=with_end(self.container_name, name),
                 command=tuple(command),
                 environment=environment or {},
                 secrets=secrets,

@@ -125,6 +125,19 @@ def test_the_number_of_tasks_is_left_to_autoscaling_only_where_there_is_autoscal
     assert not fixed.all("aws_appautoscaling_target")
 
 
+def test_what_is_called_after_a_long_name_is_no_longer_than_aws_takes(synthesised: Any) -> None:
+    longest = "n" * 255
+    stack = synthesised(f'{MINIMAL}service = "{longest}"\ncontainer = "{longest}"\n[database]\n')[
+        "tiny-e"
+    ]
+    names = [
+        *(policy["name"] for policy in stack.all("aws_appautoscaling_policy")),
+        *(container["name"] for container in stack.containers()),
+    ]
+    assert len({*names}) == len(names)
+    assert {len(name) for name in names} == {255}
+
+
 def test_two_services_share_the_load_balancer_and_have_the_rest_to_themselves(
     synthesised: Any,
 ) -> None:
