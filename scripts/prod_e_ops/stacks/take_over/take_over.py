@@ -22,6 +22,7 @@ from prod_e_ops.stacks.take_over.kinds import Thing
 from prod_e_ops.stacks.take_over.matching import Found, Matching
 from prod_e_ops.stacks.take_over.states import held_ids
 from prod_e_ops.terraform.imports import write_imports
+from prod_e_ops.terraform.plan_changes import STATEFUL_TYPES
 from prod_e_ops.terraform.unfinished import keep_unfinished
 
 _MOST_ROUNDS = 3
@@ -39,7 +40,8 @@ async def take_over(
 ) -> list[StackPlan]:
     """The plans, made anew so that they import what is there of what they would create.
 
-    They also keep what an earlier run left unfinished and AWS lets nobody make beside itself.
+    They also keep what an earlier run left unfinished and AWS lets nobody make beside itself, and,
+    where somebody has agreed, what may hold data.
     Nothing in AWS is changed here, and nothing of what is there is lost by it: the new plans are
     shown, judged and asked about like any other. `agreed`: to what is found. `yes`: whether the
     next command is to ask nothing.
@@ -85,18 +87,20 @@ async def take_over(
 async def _keep_unfinished(
     prepared: PreparedStacks, plans: list[StackPlan], *, agreed: bool, yes: bool
 ) -> list[StackPlan]:
+    # What may hold data is refused else, and the refusal tells how to keep it.
+    kept = _NAMED_ONCE | STATEFUL_TYPES if agreed else _NAMED_ONCE
     left = {
         plan.stack: {
             change.address: str(change.before["id"])
             for change in plan.summary.replaced
-            if change.is_unfinished and change.type in _NAMED_ONCE
+            if change.is_unfinished and change.type in kept
         }
         for plan in plans
     }
     left = {stack: ids for stack, ids in left.items() if ids}
     if not left:
         return plans
-    what = "An earlier run left unfinished what cannot be made a second time, for its name is taken"
+    what = "An earlier run left unfinished what may hold data, or has a name that AWS gives once"
     await _agree(prepared, what, _lines(left), agreed=agreed, yes=yes)
     for stack, ids in left.items():
         # The next plan changes in place what they still lack.

@@ -137,6 +137,18 @@ def test_what_was_left_unfinished_and_cannot_be_made_beside_itself_is_kept_and_p
     assert prepared.kept == []
 
 
+@pytest.mark.parametrize("agreed", [True, False])
+def test_what_may_hold_data_and_was_left_unfinished_is_kept_where_somebody_has_agreed(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch, agreed: bool
+) -> None:
+    prepared.unfinished = ("aws_kms_key.a",)
+    summary = PlanSummary(replaced=(unfinished("aws_kms_key"),))
+    (plan,) = taken(prepared, monkeypatch, [], plan=summary, agreed=agreed)
+    # A plan that still replaces it is refused afterwards.
+    assert (plan.summary == summary) is not agreed
+    assert prepared.kept == ["aws_kms_key.a"] * agreed
+
+
 @pytest.mark.parametrize(
     "change", [unfinished("aws_lb"), unfinished("aws_security_group", "it was asked for")], ids=str
 )
