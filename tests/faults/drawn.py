@@ -86,7 +86,7 @@ class Fault:
     was there; None: nothing, the environment is new. `strikes_at`: the number of the request to
     AWS, from 1 on. `of_changes`: whether only those are counted that change something.
     `is_carried_out`: whether AWS does what that request asks. `request_count`: how many requests
-    in a row AWS answers badly. `seconds`: for how long no connection is taken.
+    in a row AWS answers badly, within a minute. `seconds`: for how long no connection is taken.
     """
 
     number: int

@@ -33,6 +33,10 @@ _BAD_ANSWERS: Mapping[Kind, BadAnswer] = {
 }
 _TERRAFORM = ("terraform", "tofu")
 
+_MOST_BAD_SECONDS = 60
+"""How long AWS answers badly at most: a provider that asks for one thing only waits up to five
+minutes before it asks again, and twenty bad answers would take it half an hour."""
+
 
 class Strike:
     """A fault that waits for its request.
@@ -49,6 +53,7 @@ class Strike:
         self._lock = threading.Lock()
         self._seen = 0
         self._left = fault.request_count
+        self._until = 0.0
         self._refusing: threading.Thread | None = None
 
     def __call__(self, request: Request, ask: Ask) -> Answer | None:
@@ -56,7 +61,8 @@ class Strike:
         with self._lock:
             if is_it := not self.request and self._is_the_one(request):
                 self.request = request.action
-            is_bad = bool(self.request) and self._left > 0
+                self._until = time.monotonic() + _MOST_BAD_SECONDS
+            is_bad = self._left > 0 and time.monotonic() < self._until
             self._left -= is_bad
         kind = self.fault.kind
         if kind in _BAD_ANSWERS:
