@@ -40,6 +40,13 @@ class TestDatabase:
         )["DBInstance"]
         assert modified["PerformanceInsightsEnabled"] is True
 
+    def test_enhanced_monitoring_has_a_log_stream(self, clients: Clients) -> None:
+        role = f"arn:aws:iam::123456789012:role/{uuid4().hex[:8]}"
+        watched = _database(clients, MonitoringInterval=60, MonitoringRoleArn=role)
+        _, _, stream = watched["EnhancedMonitoringResourceArn"].partition(":log-group:RDSOSMetrics")
+        assert stream == f":log-stream:{watched['DbiResourceId']}"
+        assert "EnhancedMonitoringResourceArn" not in _database(clients)
+
     def test_each_has_a_resource_id_of_its_own(self, clients: Clients) -> None:
         assert _database(clients)["DbiResourceId"] != _database(clients)["DbiResourceId"]
 

@@ -267,6 +267,14 @@ def test_a_secret_is_the_version_that_its_label_was_moved_to(clients: Clients) -
     assert secrets.get_secret_value(SecretId=arn)["SecretString"] == "second"
 
 
+def test_the_key_of_a_service_is_managed_by_aws_and_rotates(clients: Clients) -> None:
+    kms = clients("kms")
+    key = kms.describe_key(KeyId="alias/aws/rds")["KeyMetadata"]
+    assert key["KeyManager"] == "AWS"
+    assert kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"] is True
+    assert kms.create_key()["KeyMetadata"]["KeyManager"] == "CUSTOMER"
+
+
 def test_a_metric_filter_counts_the_events_that_it_matches(clients: Clients) -> None:
     logs, name = clients("logs"), f"group-{uuid4().hex[:8]}"
     logs.create_log_group(logGroupName=name)

@@ -5,7 +5,7 @@ from typing import Any
 
 from moto.kms import responses
 from moto.kms.exceptions import NotFoundException
-from moto.kms.models import Key
+from moto.kms.models import Key, KmsBackend
 from moto.kms.responses import KmsResponse
 
 from embedded_aws.control_plane.policies import without_lists_of_one
@@ -15,6 +15,7 @@ _ROTATION_DAYS = 365
 
 def apply() -> None:
     _keys_have_what_requests_leave_out()
+    _keys_of_services_are_managed_by_aws()
     _policies_are_rewritten()
     _rotation_has_a_period()
 
@@ -28,6 +29,23 @@ def _keys_have_what_requests_leave_out() -> None:
         self.multi_region = bool(self.multi_region)
 
     Key.__init__ = key
+
+
+def _keys_of_services_are_managed_by_aws() -> None:
+    # Such as that of `alias/aws/rds`, which is made when it is first needed and rotates each year.
+    # https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-cmk
+    name = "_generate_default_keys"  # private to moto
+    make = getattr(KmsBackend, name)
+
+    def generate_default_keys(self: Any, alias_name: str) -> str | None:
+        key_id: str | None = make(self, alias_name)
+        if key_id:
+            key = self.keys[key_id]
+            key.key_manager = "AWS"
+            key.key_rotation_status = True
+        return key_id
+
+    setattr(KmsBackend, name, generate_default_keys)
 
 
 def _policies_are_rewritten() -> None:

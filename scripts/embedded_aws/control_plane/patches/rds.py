@@ -121,6 +121,17 @@ def _instances_have_what_requests_leave_out() -> None:
     DBInstance.certificate_details = property(
         lambda self: {"CAIdentifier": self.ca_certificate_identifier}
     )
+    DBInstance.enhanced_monitoring_resource_arn = property(_log_stream_of_enhanced_monitoring)
+
+
+def _log_stream_of_enhanced_monitoring(instance: Any) -> str | None:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Monitoring.OS.CloudWatchLogs.html
+    if not instance.monitoring_interval:
+        return None
+    return (
+        f"arn:{instance.partition}:logs:{instance.region}:{instance.account_id}"
+        f":log-group:RDSOSMetrics:log-stream:{instance.dbi_resource_id}"
+    )
 
 
 def _default_key(instance: Any) -> str:
