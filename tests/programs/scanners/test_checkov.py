@@ -6,22 +6,19 @@ every file that nothing failed. It reads plans.
 """
 
 import json
-import re
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.support.project.project_folder import ENVIRONMENTS, PROJECT, make_project, prod_e
+from tests.programs.scanners.scanner import documented, installed
+from tests.support.project.project_folder import ENVIRONMENTS, make_project, prod_e
 from tests.support.terraform.terraform_program import needs_aws_provider
 
 pytestmark = [pytest.mark.slow, needs_aws_provider]
 
-VERSION = "3.3.30"
-FOLDER = PROJECT / ".cache" / f"checkov-{VERSION}"
 STRICT = """
 name = "strict-e"
 [network]
@@ -46,19 +43,7 @@ PASSED = {"seed": 170, "strict": 180}
 
 @pytest.fixture(scope="module")
 def checkov() -> Path:
-    """The program, in a virtual environment of its own: it holds boto3 at a version of its own."""
-    program = FOLDER / "bin" / "checkov"
-    if not program.exists():
-        subprocess.run([sys.executable, "-m", "venv", FOLDER], check=True)
-        installed = subprocess.run(
-            [FOLDER / "bin" / "pip", "install", "--quiet", f"checkov=={VERSION}"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if installed.returncode:
-            pytest.skip(f"checkov cannot be installed: {installed.stderr[-500:]}")
-    return program
+    return installed("checkov", "3.3.30")
 
 
 @pytest.fixture(scope="module")
@@ -99,25 +84,12 @@ def scan(checkov: Path, plans: list[Path]) -> tuple[int, set[str]]:
     }
 
 
-def documented(heading: str) -> Iterator[str]:
-    """The checks in the table below a heading, each of which has its reason."""
-    page = (PROJECT / "docs" / "security.md").read_text()
-    _, _, below = page.partition(f"\n### {heading}\n")
-    assert below, heading
-    for line in below.partition("\n#")[0].splitlines():
-        row = re.fullmatch(r"\| `(CKV2?_AWS_\d+)` \| (.+) \| (.+) \|", line)
-        if row:
-            assert len(row[3]) > 40, f"{row[1]} has no reason"
-            yield row[1]
-
-
 def test_what_fails_is_what_has_a_reason_in_the_documentation(
     checkov: Path, plans: Mapping[str, list[Path]]
 ) -> None:
-    everywhere = set(documented("checkov: whatever the settings"))
-    by_settings = set(documented("checkov: by the settings of the seed system"))
-    of_strict = set(documented("checkov: of what strict settings add"))
-    assert everywhere
+    everywhere = documented("checkov: whatever the settings")
+    by_settings = documented("checkov: by the settings of the seed system")
+    of_strict = documented("checkov: of what strict settings add")
     for key, expected in (
         ("seed", everywhere | by_settings),
         ("strict", everywhere | of_strict),
