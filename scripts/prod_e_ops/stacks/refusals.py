@@ -14,7 +14,6 @@ from prod_e_ops.analysis.database_changes import waiting_changes
 from prod_e_ops.errors import DestroyRefused, PlanRefused, StackNotDeployable, UserMistake
 from prod_e_ops.stacks.missing_images import MissingImage, refuse_missing_images
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
-from prod_e_ops.terraform.diagnostics import untaint
 from prod_e_ops.terraform.plan_changes import Change
 
 if TYPE_CHECKING:
@@ -29,26 +28,19 @@ def data_loss(plans: Sequence[StackPlan], *, may_lose: Collection[str] = ()) -> 
     return _told(_lost(plans, may_lose))
 
 
-def _lost(
-    plans: Sequence[StackPlan], may_lose: Collection[str]
-) -> Sequence[tuple[StackPlan, Change]]:
+def _lost(plans: Sequence[StackPlan], may_lose: Collection[str]) -> Sequence[Change]:
     return [
-        (plan, change)
+        change
         for plan in plans
         for change in plan.summary.loses_data
         if change.address not in may_lose
     ]
 
 
-def _told(lost: Sequence[tuple[StackPlan, Change]]) -> Sequence[str]:
+def _told(lost: Sequence[Change]) -> Sequence[str]:
     return [
-        change.address + (_how_to_keep(plan, change) if change.is_unfinished else "")
-        for plan, change in lost
+        change.address + (f" ({change.reason})" if change.is_unfinished else "") for change in lost
     ]
-
-
-def _how_to_keep(plan: StackPlan, change: Change) -> str:
-    return f" ({change.reason}; to keep it: {untaint(plan.stack.name, change.address)})"
 
 
 def refuse_data_loss(
@@ -60,12 +52,17 @@ def refuse_data_loss(
     addresses of what may be lost.
     """
     if lost := _lost(plans, may_lose):
-        all_lost = sorted({*may_lose, *(change.address for _, change in lost)})
+        all_lost = sorted({*may_lose, *(change.address for change in lost)})
+        keeps_unfinished = next_commands.deploy(environment, take_over=True)
         raise PlanRefused(
             "This deployment would destroy resources that hold data, or in which others run:",
             details=[*_told(lost), left],
-            next_step="Take back the setting that asks for it. To lose them:"
-            f" {next_commands.deploy(environment, allow_data_loss=all_lost)}",
+            next_step=(
+                f"To keep what was left unfinished: {keeps_unfinished}."
+                if any(change.is_unfinished for change in lost)
+                else "Take back the setting that asks for it."
+            )
+            + f" To lose them: {next_commands.deploy(environment, allow_data_loss=all_lost)}",
         )
 
 

@@ -24,5 +24,9 @@ def keep_unfinished_here(stack: Stack, addresses: Collection[str]) -> bool:
         return False
     file, _ = stack.state_files
     kept = without_taints(json.loads(file.read_text("utf-8")), addresses)
-    file.write_text(json.dumps(kept), "utf-8")
+    # A state that is cut short is lost.
+    partial = file.with_name(f"{file.name}.partial")
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps(kept), "utf-8")
+    partial.replace(file)
     return True

@@ -44,7 +44,7 @@ FOUND = list(dataclasses())
 
 
 READ_THE_USERS_SETTINGS = {
-    "tests/programs/test_launcher.py",
+    "tests/programs/installation/test_launcher.py",
     "tests/unit/settings/test_loading.py",
     "tests/unit/sources/test_reference.py",
 }

@@ -69,7 +69,8 @@ def test_what_holds_data_and_was_left_unfinished_is_told_with_the_way_to_keep_it
         refuse_data_loss(
             [plan(replaced=(unfinished,))], environment="tiny-e", left="Nothing was changed."
         )
-    assert "untaint aws_db_instance.database" in refused.value.details[0]
+    assert refused.value.details[0] == "aws_db_instance.database (it was left unfinished)"
+    assert "deploy tiny-e --take-over." in str(refused.value.next_step)
 
 
 def test_a_plan_that_keeps_all_data_is_let_through() -> None:
