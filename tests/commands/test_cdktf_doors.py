@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from prod_e_ops.terraform.provider_mirror import find_provider_source
+from prod_e_ops.terraform.providers.mirror import find_provider_source
 from tests.support.aws.put_images import delete_images, put_images
 from tests.support.project.project_folder import TINY, make_project, prod_e
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from embedded_aws import EmbeddedAws
-from prod_e_ops.demo.front_door import CLIENTS
+from prod_e_ops.demo.live.front_door import CLIENTS
 from tests.support.aws.put_images import put_images
 from tests.support.command.processes import processes_with
 from tests.support.command.running_command import running

@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 import pytest
 
+from prod_e_ops.demo.live.versions import CHANGED_FILE
 from prod_e_ops.demo.project_copy import copy_source
-from prod_e_ops.demo.versions import CHANGED_FILE
 from tests.support.command.processes import processes_with
 from tests.support.command.running_command import STEP_SECONDS, RunningCommand, running
 from tests.support.docker_engine import docker_or_skip

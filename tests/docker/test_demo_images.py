@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from prod_e_ops.demo.delivery import remove_images
+from prod_e_ops.demo.live.delivery import remove_images
 from prod_e_ops.terminal.processes import ChildProcesses
 from tests.support.docker_engine import DockerEngine, docker_or_skip
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prod_e import tested_versions
-from prod_e_ops.terraform.provider_mirror import find_provider_source
+from prod_e_ops.terraform.providers.mirror import find_provider_source
 from tests.support.docker_engine import docker_or_skip
 from tests.support.project.project_folder import TINY, make_project, prod_e
 from tests.support.terraform.dying_provider import PANIC, add_dying_provider

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from prod_e_ops.terraform.provider_mirror import find_provider_source
+from prod_e_ops.terraform.providers.mirror import find_provider_source
 from tests.embedded.conftest import BACKEND
 from tests.embedded.world import eventually, get, write_source
 from tests.support.terraform.terraform_program import needs_aws_provider

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedded_aws import EmbeddedAws
-from prod_e_ops.terraform.state import resources_of
+from prod_e_ops.terraform.states.state import resources_of
 from tests.support.aws.aws_clients import client_of
 
 _LISTS = (

@@ -9,11 +9,13 @@ from typing import Any
 from moto.ecs.models import ecs_backends
 from moto.elbv2.models import elbv2_backends
 
-from embedded_aws.control_plane import alarms, databases, scaling
+from embedded_aws.control_plane import scaling
 from embedded_aws.control_plane.backends import all_backends
+from embedded_aws.control_plane.cloudwatch import alarms
 from embedded_aws.control_plane.ecs import scheduler
 from embedded_aws.control_plane.overview.overview import Overview, overview_of
 from embedded_aws.control_plane.overview.request_rates import request_rates
+from embedded_aws.control_plane.rds import databases
 from embedded_aws.control_plane.registrations import registrations
 from embedded_aws.protocol import (
     Desired,

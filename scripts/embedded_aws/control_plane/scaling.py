@@ -17,7 +17,7 @@ from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.ecs.models import ecs_backends
 
-from embedded_aws.control_plane.metrics import Metric, statistic
+from embedded_aws.control_plane.cloudwatch.metrics import Metric, statistic
 
 _EVERY_SECONDS = 5.0
 _WINDOW_SECONDS = 60.0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from prod_e_ops.terraform.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import Change, PlanSummary
 
 # Others happen at once, whatever is asked for:
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html

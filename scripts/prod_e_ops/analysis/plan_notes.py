@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prod_e.names import ServiceNames
 from prod_e_ops.analysis.database_changes import waiting_changes
 from prod_e_ops.analysis.extended_support import extended_support
-from prod_e_ops.terraform.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import Change, PlanSummary
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from embedded_aws import ACCOUNT_ID, EmbeddedAws
 from prod_e_ops.context import Context
 from prod_e_ops.demo.checks import clients_of
-from prod_e_ops.demo.delivery import AsContainers, AsProcesses, Delivery, remove_images
-from prod_e_ops.demo.guest import Guest
-from prod_e_ops.demo.infrastructure import Infrastructure
+from prod_e_ops.demo.infrastructure.infrastructure import Infrastructure
 from prod_e_ops.demo.life import Life, shown_service
+from prod_e_ops.demo.live.delivery import AsContainers, AsProcesses, Delivery, remove_images
+from prod_e_ops.demo.live.guest import Guest
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report
 from prod_e_ops.demo.run import STOP_SECONDS, Run, report_step

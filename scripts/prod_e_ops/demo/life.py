@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.beside import beside
-from prod_e_ops.demo.delivery import Delivery
-from prod_e_ops.demo.front_door import FrontDoor
-from prod_e_ops.demo.guest import Guest, Visit
-from prod_e_ops.demo.infrastructure import Infrastructure
-from prod_e_ops.demo.live import Live
+from prod_e_ops.demo.infrastructure.infrastructure import Infrastructure
+from prod_e_ops.demo.infrastructure.starting import until_one_fails
+from prod_e_ops.demo.live.delivery import Delivery
+from prod_e_ops.demo.live.front_door import FrontDoor
+from prod_e_ops.demo.live.guest import Guest, Visit
+from prod_e_ops.demo.live.live import Live
+from prod_e_ops.demo.live.versions import CHANGED_FILE, Version, Versions
 from prod_e_ops.demo.promises import keep_promises
 from prod_e_ops.demo.run import Run
-from prod_e_ops.demo.starting import until_one_fails
-from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.parallel import for_each

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.beside import beside
 from prod_e_ops.demo.checks import Check, check_environment
+from prod_e_ops.demo.infrastructure.starting import until_one_fails
 from prod_e_ops.demo.run import Run
-from prod_e_ops.demo.starting import until_one_fails
 from prod_e_ops.errors import OpsError
 
 _HEALTHY_SECONDS = 60.0

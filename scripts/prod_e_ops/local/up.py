@@ -14,9 +14,9 @@ from prod_e.names import ServiceNames
 from prod_e_ops import next_commands
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.beside import beside
-from prod_e_ops.demo.front_door import FrontDoor
 from prod_e_ops.demo.life import Life, first_versions, until_interrupted
-from prod_e_ops.demo.versions import Version
+from prod_e_ops.demo.live.front_door import FrontDoor
+from prod_e_ops.demo.live.versions import Version
 from prod_e_ops.errors import OpsError
 from prod_e_ops.local.log_lines import LogLines
 from prod_e_ops.local.results import LocalListener, LocalResult

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.demo.delivery import Delivery
+from prod_e_ops.demo.live.delivery import Delivery
+from prod_e_ops.demo.live.versions import Version, build_of
 from prod_e_ops.demo.run import Run
-from prod_e_ops.demo.versions import Version, build_of
 from prod_e_ops.errors import OpsError
 
 _POLL_SECONDS = 1.0

@@ -14,21 +14,21 @@ from typing import Any
 from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.beside import beside
-from prod_e_ops.demo.delivery import Delivery
-from prod_e_ops.demo.front_door import FrontDoor
-from prod_e_ops.demo.let_go import let_go
+from prod_e_ops.demo.infrastructure.let_go import let_go
 from prod_e_ops.demo.life import first_versions, shown_service
-from prod_e_ops.demo.live import Live
+from prod_e_ops.demo.live.delivery import Delivery
+from prod_e_ops.demo.live.front_door import FrontDoor
+from prod_e_ops.demo.live.live import Live
+from prod_e_ops.demo.live.versions import CHANGED_FILE, Version, Versions
 from prod_e_ops.demo.promises import keep_promises
 from prod_e_ops.demo.run import Run
-from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.prove.alarm import ring_and_hear
 from prod_e_ops.prove.environment import ProofFolder
 from prod_e_ops.prove.leftovers import leftovers, remove_what_stays
 from prod_e_ops.prove.recording import record
 from prod_e_ops.prove.report import Proof
-from prod_e_ops.terraform.provider_versions import installed_versions, shown
+from prod_e_ops.terraform.providers.versions import installed_versions, shown
 
 _REACHED_SECONDS = 300.0
 _REPOSITORY_SECONDS = 600.0

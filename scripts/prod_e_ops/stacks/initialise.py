@@ -6,9 +6,9 @@ from prod_e_ops.errors import ProviderUnavailable
 from prod_e_ops.images.docker_daemon import why_no_docker
 from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import SkippedStack
-from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.parallel import for_each
-from prod_e_ops.terraform.provider_versions import InstalledVersions, shown
+from prod_e_ops.terraform.providers.dependency_lock import DependencyLock
+from prod_e_ops.terraform.providers.versions import InstalledVersions, shown
 from prod_e_ops.terraform.runner import Terraform
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from prod_e_ops.images.image_plan import ImagePlan
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,14 +20,14 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.initialise import describe, initialise
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.synthesis import synthesise
-from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.events import showing
 from prod_e_ops.terraform.find import find_terraform
-from prod_e_ops.terraform.imports import forget_imports
 from prod_e_ops.terraform.left_running import AppliedIn
 from prod_e_ops.terraform.parallel import for_each
-from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.provider_versions import installed_versions, warnings
+from prod_e_ops.terraform.plans.imports import forget_imports
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
+from prod_e_ops.terraform.providers.dependency_lock import DependencyLock
+from prod_e_ops.terraform.providers.versions import installed_versions, warnings
 from prod_e_ops.terraform.runner import Terraform
 
 if TYPE_CHECKING:

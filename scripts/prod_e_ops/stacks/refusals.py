@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from prod_e_ops import next_commands
 from prod_e_ops.analysis.database_changes import waiting_changes
 from prod_e_ops.errors import DestroyRefused, PlanRefused, StackNotDeployable, UserMistake
-from prod_e_ops.stacks.missing_images import MissingImage, refuse_missing_images
+from prod_e_ops.stacks.images.missing_images import MissingImage, refuse_missing_images
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
-from prod_e_ops.terraform.plan_changes import Change
+from prod_e_ops.terraform.plans.plan_changes import Change
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment

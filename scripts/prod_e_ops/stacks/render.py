@@ -7,7 +7,7 @@ from prod_e_ops.context import Context
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.terminal.terminal import Terminal
-from prod_e_ops.terraform.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import Change, PlanSummary
 from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Terraform
 
 _MOST_VALUES = 12

@@ -7,7 +7,7 @@ from typing import Self
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.results import ImagePlanResult
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
-from prod_e_ops.terraform.plan_changes import Change
+from prod_e_ops.terraform.plans.plan_changes import Change
 from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE
 
 

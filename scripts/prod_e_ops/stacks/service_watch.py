@@ -16,7 +16,7 @@ from prod_e_ops.service.model import Deployment
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terraform.events import Event, UnderWay
-from prod_e_ops.terraform.unfinished import keep_unfinished
+from prod_e_ops.terraform.states.unfinished import keep_unfinished
 
 _TYPE = "aws_ecs_service"
 

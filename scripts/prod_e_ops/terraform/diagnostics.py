@@ -18,7 +18,7 @@ from prod_e_ops.errors import (
     UserMistake,
 )
 from prod_e_ops.terminal.processes import without_colour
-from prod_e_ops.terraform.dependency_lock import RENEW
+from prod_e_ops.terraform.providers.dependency_lock import RENEW
 
 _MOST_DETAILS = 12
 

@@ -12,7 +12,7 @@ from prod_e.dependency_lock import OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terraform.program import quiet, read_version, with_providers
-from prod_e_ops.terraform.provider_mirror import find_provider_source
+from prod_e_ops.terraform.providers.mirror import find_provider_source
 from prod_e_ops.terraform.runner import Terraform
 
 

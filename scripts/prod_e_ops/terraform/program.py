@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.terminal.processes import ChildProcesses
-from prod_e_ops.terraform.provider_mirror import ProviderSource
+from prod_e_ops.terraform.providers.mirror import ProviderSource
 
 OLDEST_VERSION = (1, 10)
 

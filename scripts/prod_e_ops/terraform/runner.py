@@ -12,16 +12,16 @@ from prod_e.dependency_lock import OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
 from prod_e_ops.errors import AwsUnreachable, OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terminal.processes import ChildProcesses, Finished, Outlives
-from prod_e_ops.terraform.dependency_lock import DependencyLock
 from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
 from prod_e_ops.terraform.events import Event, ignore
 from prod_e_ops.terraform.initialised import Initialised
 from prod_e_ops.terraform.left_running import AppliedIn
 from prod_e_ops.terraform.limits import Limits, SignOfLife
-from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.provider_crash import crash_of, keep_output
-from prod_e_ops.terraform.provider_mirror import ProviderSource
-from prod_e_ops.terraform.state import StateResource, resources_of
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
+from prod_e_ops.terraform.providers.crash import crash_of, keep_output
+from prod_e_ops.terraform.providers.dependency_lock import DependencyLock
+from prod_e_ops.terraform.providers.mirror import ProviderSource
+from prod_e_ops.terraform.states.state import StateResource, resources_of
 
 PLAN_FILE = "prod-e.tfplan"
 PLAN_JSON_FILE = "prod-e.tfplan.json"

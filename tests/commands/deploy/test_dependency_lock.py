@@ -21,8 +21,8 @@ from prod_e.dependency_lock import (
 )
 from prod_e_ops.errors import DependencyLockMismatch
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.dependency_lock import DependencyLock
-from prod_e_ops.terraform.provider_mirror import find_provider_source
+from prod_e_ops.terraform.providers.dependency_lock import DependencyLock
+from prod_e_ops.terraform.providers.mirror import find_provider_source
 from prod_e_ops.terraform.runner import Terraform
 from tests.support.project.project_folder import TINY, make_project, prod_e
 from tests.support.terraform.provider_mirror import packed_mirror

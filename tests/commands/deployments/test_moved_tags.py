@@ -15,12 +15,12 @@ from prod_e_ops.images.ecr import Repository
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan, SynthesisedImage, plan_images
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.service.follow import newest_deployment
-from prod_e_ops.stacks.image_apply import apply_images
+from prod_e_ops.stacks.images.image_apply import apply_images
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
-from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from tests.support.aws.service_on_aws import ServiceOnAws
 
 CONTENT = "content-2222222222222222"

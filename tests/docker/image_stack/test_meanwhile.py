@@ -6,7 +6,7 @@ import pytest
 
 from prod_e_ops.errors import SourceChanged
 from prod_e_ops.images.image_plan import ImageOptions
-from prod_e_ops.stacks.image_apply import apply_images
+from prod_e_ops.stacks.images.image_apply import apply_images
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
 from tests.support.project.image_stack import (

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 
 import pytest
 
-from embedded_aws.data_plane.runtimes import docker_engine
-from embedded_aws.data_plane.runtimes.docker_engine import DockerEngine, DockerError
+from embedded_aws.data_plane.runtimes.docker import engine as docker_engine
+from embedded_aws.data_plane.runtimes.docker.engine import DockerEngine, DockerError
 from tests.embedded.docker.daemon import Daemon, daemon_at
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from embedded_aws.data_plane.runtimes import docker_sweep
+from embedded_aws.data_plane.runtimes.docker import sweep as docker_sweep
 from tests.embedded.docker.daemon import Daemon, daemon_at
 
 

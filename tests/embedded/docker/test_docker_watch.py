@@ -15,9 +15,9 @@ import pytest
 
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.kept_process import KeptProcess, Spec
-from embedded_aws.data_plane.runtimes import docker_watch
-from embedded_aws.data_plane.runtimes.docker_engine import DockerEngine
-from embedded_aws.data_plane.runtimes.docker_watch import DockerWatch, remove_left_overs
+from embedded_aws.data_plane.runtimes.docker import watch as docker_watch
+from embedded_aws.data_plane.runtimes.docker.engine import DockerEngine
+from embedded_aws.data_plane.runtimes.docker.watch import DockerWatch, remove_left_overs
 from tests.embedded.docker.daemon import Daemon, daemon_at
 
 WATCH = "/containers/embedded-aws-watch-state"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from embedded_aws.control_plane.filter_patterns import PatternError, compile_pattern
+from embedded_aws.control_plane.cloudwatch.filter_patterns import PatternError, compile_pattern
 
 EVENT = json.dumps(
     {

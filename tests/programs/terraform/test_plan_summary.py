@@ -11,8 +11,13 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.results import StackPlanResult
 from prod_e_ops.terminal.json_output import to_json
-from prod_e_ops.terraform.plan_changes import NETWORK_TYPES, STATEFUL_TYPES, Change, PlanSummary
-from prod_e_ops.terraform.unfinished import keep_unfinished_here
+from prod_e_ops.terraform.plans.plan_changes import (
+    NETWORK_TYPES,
+    STATEFUL_TYPES,
+    Change,
+    PlanSummary,
+)
+from prod_e_ops.terraform.states.unfinished import keep_unfinished_here
 from tests.support.project.project_folder import PROJECT
 from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
 

@@ -9,7 +9,7 @@ import pytest
 
 from prod_e.dependency_lock import OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
 from prod_e_ops.errors import ProviderUnavailable, UserMistake
-from prod_e_ops.terraform.provider_mirror import ProviderSource, find_provider_source
+from prod_e_ops.terraform.providers.mirror import ProviderSource, find_provider_source
 from tests.support.terraform.provider_mirror import VERSION, packed_mirror, unpacked_mirror
 from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
 

@@ -17,7 +17,7 @@ from prod_e_ops.context import Context
 from prod_e_ops.errors import UserMistake
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.project.project import Project
-from prod_e_ops.stacks.image_apply import apply_images
+from prod_e_ops.stacks.images.image_apply import apply_images
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.terminal.processes import ChildProcesses
@@ -157,7 +157,7 @@ class World(ProjectWorld):
         return done.stdout
 
     def _cli_configuration(self) -> dict[str, str]:
-        from prod_e_ops.terraform.provider_mirror import find_provider_source
+        from prod_e_ops.terraform.providers.mirror import find_provider_source
 
         text = find_provider_source(self.variables).cli_configuration()
         if text is None:

@@ -11,7 +11,7 @@ from prod_e.dependency_lock import (
     write_project_lock,
 )
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.dependency_lock import DependencyLock
+from prod_e_ops.terraform.providers.dependency_lock import DependencyLock
 
 AWS = "hashicorp/aws"
 

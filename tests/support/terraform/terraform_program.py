@@ -13,8 +13,8 @@ import pytest
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terraform.find import find_terraform
-from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.provider_mirror import find_provider_source
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
+from prod_e_ops.terraform.providers.mirror import find_provider_source
 from prod_e_ops.terraform.runner import Terraform
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from botocore.stub import Stubber
 from prod_e.settings import load_environment
 from prod_e_ops.project.project import Project
 from prod_e_ops.stacks.take_over import states
-from prod_e_ops.terraform.state import resources_of
+from prod_e_ops.terraform.states.state import resources_of
 
 KEY = "prod-e/other-e/other-e.tfstate"
 

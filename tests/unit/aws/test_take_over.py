@@ -7,7 +7,7 @@ import pytest
 
 from prod_e_ops.stacks.take_over.matching import Found, Matching
 from prod_e_ops.stacks.take_over.orphans import orphans
-from prod_e_ops.terraform.plan_changes import Change
+from prod_e_ops.terraform.plans.plan_changes import Change
 from tests.unit.aws.recorded_aws import (
     ARN,
     BALANCER,

@@ -15,7 +15,7 @@ from prod_e_ops.errors import DeploymentFailed
 from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import StackPlan
-from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 
 
 def test_one_with_nothing_to_do_fails_where_ecs_did_not_keep_the_last(

@@ -12,10 +12,10 @@ import pytest
 
 from prod_e_ops.commands.infrastructure import plan as module
 from prod_e_ops.commands.infrastructure.plan import plan_stacks
-from prod_e_ops.stacks.missing_images import MissingImage
+from prod_e_ops.stacks.images.missing_images import MissingImage
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from tests.support.project.demo_run import Screen
 from tests.support.project.prepared_world import (
     NOTHING,

@@ -12,12 +12,12 @@ from unittest.mock import AsyncMock
 import pytest
 
 from prod_e.settings import load_environment
-from prod_e_ops.demo import starting
-from prod_e_ops.demo.live import Live
+from prod_e_ops.demo.infrastructure import starting
+from prod_e_ops.demo.live.live import Live
+from prod_e_ops.demo.live.versions import CHANGED_FILE, Version, Versions
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import DemoStepResult, Report, Requests, show
 from prod_e_ops.demo.run import Run
-from prod_e_ops.demo.versions import CHANGED_FILE, Version, Versions
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.stacks.model import SkippedStack

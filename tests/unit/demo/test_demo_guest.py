@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.demo import guest as guest_module
-from prod_e_ops.demo.front_door import Answer
-from prod_e_ops.demo.guest import KEY, Guest, Visit
-from prod_e_ops.demo.infrastructure import Changes
+from prod_e_ops.demo.infrastructure.infrastructure import Changes
+from prod_e_ops.demo.live import guest as guest_module
+from prod_e_ops.demo.live.front_door import Answer
+from prod_e_ops.demo.live.guest import KEY, Guest, Visit
 from prod_e_ops.demo.run import Run
 from prod_e_ops.errors import OpsError
 from tests.support.project.demo_run import run_of

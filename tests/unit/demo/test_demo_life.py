@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from prod_e_ops.demo import life as life_module
-from prod_e_ops.demo.front_door import FrontDoor
-from prod_e_ops.demo.guest import Visit
 from prod_e_ops.demo.life import Life, shown_service
-from prod_e_ops.demo.live import Live
+from prod_e_ops.demo.live.front_door import FrontDoor
+from prod_e_ops.demo.live.guest import Visit
+from prod_e_ops.demo.live.live import Live
+from prod_e_ops.demo.live.versions import CHANGED_FILE
 from prod_e_ops.demo.run import Run
-from prod_e_ops.demo.versions import CHANGED_FILE
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
 from tests.support.project.demo_run import last_step, run_of, said_in

@@ -2,7 +2,7 @@
 
 import pytest
 
-from embedded_aws.control_plane.alarms import _expression
+from embedded_aws.control_plane.cloudwatch.alarms import _expression
 
 KNOWN = {"errors": lambda _: None, "requests": lambda period: 10.0 * period, "none": lambda _: 0.0}
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatum
 
-from embedded_aws.control_plane import metric_data
-from embedded_aws.control_plane.metric_data import Datum, MetricData
-from embedded_aws.control_plane.metrics import Metric, statistic
+from embedded_aws.control_plane.cloudwatch import metric_data
+from embedded_aws.control_plane.cloudwatch.metric_data import Datum, MetricData
+from embedded_aws.control_plane.cloudwatch.metrics import Metric, statistic
 
 MOMENT = 1_800_000_000.0
 """At the beginning of a minute."""

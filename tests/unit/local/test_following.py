@@ -14,8 +14,8 @@ import pytest
 from prod_e.settings import Environment
 from prod_e_ops.demo.beside import beside
 from prod_e_ops.demo.life import until_interrupted
+from prod_e_ops.demo.live.versions import Version
 from prod_e_ops.demo.run import Run
-from prod_e_ops.demo.versions import Version
 from prod_e_ops.errors import OpsError
 from prod_e_ops.local import watch
 from prod_e_ops.local.log_lines import LogLines

@@ -12,8 +12,8 @@ import pytest
 
 from prod_e_ops.commands.local import local as local_command
 from prod_e_ops.demo.begin import Runtime
-from prod_e_ops.demo.front_door import Answer, FrontDoor
 from prod_e_ops.demo.life import Life
+from prod_e_ops.demo.live.front_door import Answer, FrontDoor
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.local import up
 from prod_e_ops.local.up import LocalEnvironment

@@ -12,7 +12,7 @@ import pytest
 from prod_e_ops.analysis.prices import PricedItem
 from prod_e_ops.commands.infrastructure import prove
 from prod_e_ops.commands.infrastructure.prove import ProveOptions, prove_environment, remove_proof
-from prod_e_ops.demo.delivery import AsContainers, AsProcesses
+from prod_e_ops.demo.live.delivery import AsContainers, AsProcesses
 from prod_e_ops.demo.run import Run
 from prod_e_ops.errors import Declined, DockerUnavailable, OpsError
 from prod_e_ops.prove.environment import ProofFolder

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.demo.front_door import Answer, FrontDoor
-from prod_e_ops.demo.live import Live
-from prod_e_ops.demo.versions import CHANGED_FILE
+from prod_e_ops.demo.live.front_door import Answer, FrontDoor
+from prod_e_ops.demo.live.live import Live
+from prod_e_ops.demo.live.versions import CHANGED_FILE
 from prod_e_ops.errors import OpsError, UserMistake
 from prod_e_ops.project.project import Project
 from prod_e_ops.prove import life as life_module

@@ -43,15 +43,15 @@ SAYS_ALL_ITSELF = [
     ("commands/infrastructure/diagram.py", "UserMistake"),
     ("commands/infrastructure/prove.py", "DockerUnavailable"),
     ("demo/begin.py", "DockerUnavailable"),
-    ("demo/versions.py", "UserMistake"),
+    ("demo/live/versions.py", "UserMistake"),
     ("project/project.py", "SettingsMistake"),
     ("project/project.py", "UserMistake"),
     ("project/settings_edit.py", "SettingsMistake"),
     ("prove/life.py", "UserMistake"),
     ("service/rollback/target.py", "InvalidOption"),
     ("service/rollback/target.py", "TaskDefinitionMissing"),
-    ("terraform/dependency_lock.py", "UserMistake"),
     ("terraform/diagnostics.py", "CredentialsMissing"),
+    ("terraform/providers/dependency_lock.py", "UserMistake"),
 ]
 """The mistakes, by their files, whose message or details say all that is to be done."""
 

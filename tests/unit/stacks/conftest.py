@@ -9,7 +9,7 @@ from prod_e_ops.commands.infrastructure import deploy as module
 from prod_e_ops.errors import (
     DeploymentFailed,
 )
-from prod_e_ops.stacks.missing_images import MissingImage
+from prod_e_ops.stacks.images.missing_images import MissingImage
 from prod_e_ops.stacks.model import StackPlan
 from tests.unit.stacks.deploying import World
 

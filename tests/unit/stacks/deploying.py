@@ -11,10 +11,10 @@ import pytest
 from prod_e_ops.commands.infrastructure import deploy as module
 from prod_e_ops.commands.infrastructure.deploy import DeployOptions, deploy_environment
 from prod_e_ops.images.image_plan import ImageOptions
-from prod_e_ops.stacks.missing_images import MissingImage
+from prod_e_ops.stacks.images.missing_images import MissingImage
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from tests.support.project.prepared_world import (
     change,
 )

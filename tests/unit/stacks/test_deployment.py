@@ -19,10 +19,10 @@ from prod_e_ops.errors import (
     StackNotDeployable,
 )
 from prod_e_ops.images.image_plan import ImageOptions
-from prod_e_ops.stacks.missing_images import MissingImage
+from prod_e_ops.stacks.images.missing_images import MissingImage
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from tests.support.project.prepared_world import (
     NOTHING,
     PlannedTerraform,

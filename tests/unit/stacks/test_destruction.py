@@ -14,10 +14,10 @@ from prod_e_ops.commands.infrastructure import destroy as module
 from prod_e_ops.commands.infrastructure.destroy import destroy_environment
 from prod_e_ops.errors import Declined, DestroyRefused, PlanIsStale
 from prod_e_ops.images.ecr import StoredImage
-from prod_e_ops.stacks import repository_images
+from prod_e_ops.stacks.images import repository_images
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.state import StateResource
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
+from prod_e_ops.terraform.states.state import StateResource
 from tests.support.project.prepared_world import (
     NOTHING,
     PlannedTerraform,

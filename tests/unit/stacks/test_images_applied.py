@@ -24,12 +24,12 @@ from prod_e_ops.errors import (
 from prod_e_ops.images.ecr import StoredImage
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan, SynthesisedImage
 from prod_e_ops.project.project import Stack
-from prod_e_ops.stacks import image_apply
-from prod_e_ops.stacks.image_apply import apply_images
+from prod_e_ops.stacks.images import image_apply
+from prod_e_ops.stacks.images.image_apply import apply_images
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terraform.events import Event
-from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from tests.support.project.prepared_world import (
     PlannedTerraform,
     change,

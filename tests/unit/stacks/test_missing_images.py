@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.stacks import missing_images as module
-from prod_e_ops.stacks.missing_images import MissingImage, missing_images
+from prod_e_ops.stacks.images import missing_images as module
+from prod_e_ops.stacks.images.missing_images import MissingImage, missing_images
 from prod_e_ops.stacks.model import StackPlan
-from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from tests.support.project.prepared_world import PlannedTerraform, change, prepared_in
 
 SERVICE = PlanSummary(changed=(change("aws_ecs_service.a", name="tiny-e-backend"),))

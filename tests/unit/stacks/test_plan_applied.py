@@ -11,8 +11,8 @@ from prod_e_ops.errors import (
     PlanRefused,
 )
 from prod_e_ops.terraform.events import Event
-from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.state import StateResource
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
+from prod_e_ops.terraform.states.state import StateResource
 from tests.support.project.prepared_world import (
     NOTHING,
     PlannedTerraform,

@@ -9,8 +9,8 @@ from prod_e_ops.errors import UserMistake
 from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.render import show_plans, show_refusals, total_counts
-from prod_e_ops.terraform.plan_changes import Change, PlanSummary
-from prod_e_ops.terraform.value_changes import ValueChange
+from prod_e_ops.terraform.plans.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.plans.value_changes import ValueChange
 from tests.support.project.demo_run import Screen
 from tests.support.project.prepared_world import (
     PlannedTerraform,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.state import resources_of, without_taints
-from prod_e_ops.terraform.unfinished import keep_unfinished_here
+from prod_e_ops.terraform.states.state import resources_of, without_taints
+from prod_e_ops.terraform.states.unfinished import keep_unfinished_here
 
 
 def _resource(name: str, *instances: dict[str, Any], **more: str) -> dict[str, Any]:

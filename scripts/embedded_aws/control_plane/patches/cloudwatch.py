@@ -4,9 +4,9 @@ from typing import Any
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, Statistics
 
-from embedded_aws.control_plane.alarm_actions import tell_topics
-from embedded_aws.control_plane.metric_data import Datum, MetricData
-from embedded_aws.control_plane.metrics import statistic
+from embedded_aws.control_plane.cloudwatch.alarm_actions import tell_topics
+from embedded_aws.control_plane.cloudwatch.metric_data import Datum, MetricData
+from embedded_aws.control_plane.cloudwatch.metrics import statistic
 
 
 def apply() -> None:

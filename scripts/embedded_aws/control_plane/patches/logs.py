@@ -14,7 +14,7 @@ from moto.logs.metric_filters import MetricFilters
 from moto.logs.responses import LogsResponse
 
 from embedded_aws.control_plane import insights
-from embedded_aws.control_plane.filter_patterns import PatternError, compile_pattern
+from embedded_aws.control_plane.cloudwatch.filter_patterns import PatternError, compile_pattern
 
 _MOST_EVENTS = 20_000
 """Of a log group."""

@@ -13,8 +13,8 @@ from moto.rds.models import (
 )
 from moto.rds.responses import RDSResponse
 
-from embedded_aws.control_plane.database_changes import defer
 from embedded_aws.control_plane.exchange import has_data_plane
+from embedded_aws.control_plane.rds.database_changes import defer
 
 # What a major version alone stands for, and the newest minor version of each.
 # https://docs.aws.amazon.com/AmazonRDS/latest/PostgreSQLReleaseNotes/postgresql-versions.html
@@ -255,7 +255,7 @@ def _restored_instances_are_no_replicas() -> None:
 
 def _instances_are_servers() -> None:
     # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
-    from embedded_aws.control_plane import databases
+    from embedded_aws.control_plane.rds import databases
 
     create, update = RDSBackend.create_db_instance, DBInstance.update
     endpoint, address = DBInstance.endpoint, DBInstance.address
@@ -307,7 +307,7 @@ def _instances_are_servers() -> None:
 
 def _instances_restart() -> None:
     # https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_RebootDBInstance.html
-    from embedded_aws.control_plane import databases
+    from embedded_aws.control_plane.rds import databases
 
     reboot = RDSResponse.reboot_db_instance
 
@@ -331,7 +331,7 @@ class InvalidDBInstanceStateError(ServiceException):  # type: ignore[misc]
 
 def _snapshots_hold_data() -> None:
     # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_RestoreFromSnapshot.html
-    from embedded_aws.control_plane import databases
+    from embedded_aws.control_plane.rds import databases
 
     create, delete = RDSBackend.create_db_snapshot, RDSBackend.delete_db_snapshot
     restore = RDSBackend.restore_db_instance_from_db_snapshot

@@ -35,7 +35,7 @@ def _the_current_version_is_the_one_with_the_label() -> None:
 
 def _managed_secrets_rotate_with_their_database() -> None:
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_managed.html
-    from embedded_aws.control_plane import databases
+    from embedded_aws.control_plane.rds import databases
 
     rotate = SecretsManagerBackend.rotate_secret
 

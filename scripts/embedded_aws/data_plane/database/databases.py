@@ -17,7 +17,7 @@ from embedded_aws.certificates import CertificateAuthority
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.database.postgresql import PostgreSqlError, Server, find_programs
 from embedded_aws.data_plane.logs import LogStreams
-from embedded_aws.data_plane.runtimes.task_network import (
+from embedded_aws.data_plane.runtimes.docker.task_network import (
     BEHIND_VIRTUAL_MACHINE,
     LOOPBACK,
     SHARED,

@@ -4,10 +4,10 @@ import sys
 
 from embedded_aws.data_plane.aws import Clients
 from embedded_aws.data_plane.configuration import Configuration, DockerNetwork
-from embedded_aws.data_plane.runtimes.docker_runtime import DockerRuntime
+from embedded_aws.data_plane.runtimes.docker.runtime import DockerRuntime
+from embedded_aws.data_plane.runtimes.docker.task_network import SHARED, TaskNetwork
 from embedded_aws.data_plane.runtimes.process_runtime import ProcessRuntime, repository_of
 from embedded_aws.data_plane.runtimes.runtime import Runtime, StartError
-from embedded_aws.data_plane.runtimes.task_network import SHARED, TaskNetwork
 from embedded_aws.whole_file import write_whole
 
 

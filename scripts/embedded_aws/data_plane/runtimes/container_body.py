@@ -6,8 +6,8 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinitio
 from collections.abc import Mapping
 from typing import Any
 
+from embedded_aws.data_plane.runtimes.docker.task_network import LOOPBACK
 from embedded_aws.data_plane.runtimes.runtime import Start
-from embedded_aws.data_plane.runtimes.task_network import LOOPBACK
 
 _MIB = 1024 * 1024
 

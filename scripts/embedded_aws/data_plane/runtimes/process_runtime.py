@@ -16,9 +16,9 @@ import psutil
 
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.kept_process import KeptProcess, Spec
+from embedded_aws.data_plane.runtimes.docker.task_network import SHARED, TaskNetwork
 from embedded_aws.data_plane.runtimes.runtime import Ended, LogLine, Start, StartError, Usage
 from embedded_aws.data_plane.runtimes.sources import BuildError, Sources
-from embedded_aws.data_plane.runtimes.task_network import SHARED, TaskNetwork
 from embedded_aws.whole_file import write_whole
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TERM")

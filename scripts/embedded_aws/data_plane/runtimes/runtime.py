@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from embedded_aws.data_plane.runtimes.task_network import TaskNetwork
+from embedded_aws.data_plane.runtimes.docker.task_network import TaskNetwork
 from embedded_aws.protocol import Definition, Volume
 
 

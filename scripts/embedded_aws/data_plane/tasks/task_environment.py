@@ -18,8 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from embedded_aws.data_plane.aws import Clients
 from embedded_aws.data_plane.configuration import Configuration
+from embedded_aws.data_plane.runtimes.docker.task_network import LOOPBACK, TaskNetwork
 from embedded_aws.data_plane.runtimes.runtime import StartError
-from embedded_aws.data_plane.runtimes.task_network import LOOPBACK, TaskNetwork
 from embedded_aws.protocol import Definition, Override
 
 _SECRET_ARN_PARTS = 7

@@ -182,7 +182,7 @@ async def _check(plan: PushPlan, context: Context, *, yes: bool) -> tuple[Docker
         )
         if not yes:
             await terminal.confirm(f"Deploy {stack} now?")
-        from prod_e_ops.stacks.repositories import create_repositories
+        from prod_e_ops.stacks.images.repositories import create_repositories
 
         await create_repositories(context, environment)
         found = await repository.find()

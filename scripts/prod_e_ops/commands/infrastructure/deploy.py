@@ -21,12 +21,13 @@ from prod_e_ops.images.image_plan import ImageOptions
 from prod_e_ops.images.results import ImagePlanResult
 from prod_e_ops.service.follow import verify_services
 from prod_e_ops.stacks.apply import apply_plan
-from prod_e_ops.stacks.image_apply import apply_images
-from prod_e_ops.stacks.missing_images import (
+from prod_e_ops.stacks.images.image_apply import apply_images
+from prod_e_ops.stacks.images.missing_images import (
     first_pushes,
     missing_images,
     refuse_missing_images,
 )
+from prod_e_ops.stacks.images.repository_images import delete_images, images_lost
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.stacks.refusals import (
@@ -36,7 +37,6 @@ from prod_e_ops.stacks.refusals import (
     refuse_skipped,
 )
 from prod_e_ops.stacks.render import show_plans, total_counts
-from prod_e_ops.stacks.repository_images import delete_images, images_lost
 from prod_e_ops.stacks.results import DeployResult
 from prod_e_ops.stacks.take_over.orphans import tell_orphans
 from prod_e_ops.stacks.take_over.take_over import take_over

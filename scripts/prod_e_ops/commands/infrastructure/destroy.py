@@ -12,11 +12,11 @@ from prod_e_ops.commands.arguments import (
 )
 from prod_e_ops.context import Context, run
 from prod_e_ops.stacks.apply import apply_plan
+from prod_e_ops.stacks.images.repository_images import delete_images, images_lost
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.stacks.refusals import refuse_protected
 from prod_e_ops.stacks.render import show_plans
-from prod_e_ops.stacks.repository_images import delete_images, images_lost
 from prod_e_ops.stacks.results import DestroyResult, StackPlanResult
 from prod_e_ops.stacks.take_over.orphans import tell_orphans
 from prod_e_ops.terminal.json_output import to_json

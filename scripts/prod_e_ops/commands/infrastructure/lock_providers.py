@@ -28,11 +28,11 @@ from prod_e_ops.stacks.results import LockResult
 from prod_e_ops.stacks.synthesis import synthesise
 from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terminal.terminal import Terminal
-from prod_e_ops.terraform.dependency_lock import DependencyLock, this_platform_only
 from prod_e_ops.terraform.diagnostics import parse_text
 from prod_e_ops.terraform.find import find_terraform
-from prod_e_ops.terraform.provider_mirror import MIRROR_VARIABLE
-from prod_e_ops.terraform.provider_versions import shown, warnings
+from prod_e_ops.terraform.providers.dependency_lock import DependencyLock, this_platform_only
+from prod_e_ops.terraform.providers.mirror import MIRROR_VARIABLE
+from prod_e_ops.terraform.providers.versions import shown, warnings
 from prod_e_ops.terraform.runner import Terraform
 
 _PLATFORM = re.compile(r"[a-z0-9]+_[a-z0-9]+")

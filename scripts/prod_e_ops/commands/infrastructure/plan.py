@@ -8,7 +8,7 @@ from prod_e_ops.commands.arguments import (
     named_environment,
 )
 from prod_e_ops.context import Context, run
-from prod_e_ops.stacks.missing_images import first_pushes, missing_images
+from prod_e_ops.stacks.images.missing_images import first_pushes, missing_images
 from prod_e_ops.stacks.prepared import prepare_stacks
 from prod_e_ops.stacks.refusals import expected_refusals
 from prod_e_ops.stacks.render import show_plans, show_refusals

@@ -21,7 +21,7 @@ from prod_e_ops.commands.arguments import (
 )
 from prod_e_ops.context import Context, run
 from prod_e_ops.demo.checks import Clients, clients_of, clients_of_account
-from prod_e_ops.demo.delivery import AsContainers, AsProcesses, Delivery
+from prod_e_ops.demo.live.delivery import AsContainers, AsProcesses, Delivery
 from prod_e_ops.demo.report import Report
 from prod_e_ops.demo.run import Run
 from prod_e_ops.errors import DockerUnavailable, OpsError

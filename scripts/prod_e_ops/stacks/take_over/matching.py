@@ -16,7 +16,7 @@ from prod_e_ops.stacks.take_over.kind_table import (
     ROLE,
 )
 from prod_e_ops.stacks.take_over.kinds import Thing
-from prod_e_ops.terraform.plan_changes import Change
+from prod_e_ops.terraform.plans.plan_changes import Change
 
 
 @dataclass(frozen=True, kw_only=True)

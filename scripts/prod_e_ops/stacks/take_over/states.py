@@ -9,7 +9,7 @@ from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.errors import OpsError
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terraform.parallel import for_each
-from prod_e_ops.terraform.state import StateResource, resources_of
+from prod_e_ops.terraform.states.state import StateResource, resources_of
 
 _LOCAL_STATES = "terraform.*.tfstate"
 _KEYS_IN_A_BUCKET = "prod-e/"

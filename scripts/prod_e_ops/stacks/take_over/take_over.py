@@ -21,9 +21,9 @@ from prod_e_ops.stacks.take_over.inventory import Inventory
 from prod_e_ops.stacks.take_over.kinds import Thing
 from prod_e_ops.stacks.take_over.matching import Found, Matching
 from prod_e_ops.stacks.take_over.states import held_ids
-from prod_e_ops.terraform.imports import write_imports
-from prod_e_ops.terraform.plan_changes import STATEFUL_TYPES
-from prod_e_ops.terraform.unfinished import keep_unfinished
+from prod_e_ops.terraform.plans.imports import write_imports
+from prod_e_ops.terraform.plans.plan_changes import STATEFUL_TYPES
+from prod_e_ops.terraform.states.unfinished import keep_unfinished
 
 _MOST_ROUNDS = 3
 """A load balancer is found first, then its listener, then that one's rules."""

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.demo import infrastructure as infrastructure_module
-from prod_e_ops.demo.infrastructure import Changes, Infrastructure
-from prod_e_ops.demo.past_waits import PastWaits
+from prod_e_ops.demo.infrastructure import infrastructure as infrastructure_module
+from prod_e_ops.demo.infrastructure.infrastructure import Changes, Infrastructure
+from prod_e_ops.demo.infrastructure.past_waits import PastWaits
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.events import Event, ignore
-from prod_e_ops.terraform.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import Change, PlanSummary
 from tests.support.project.demo_run import last_step, run_of, said_in
 
 NOTHING = PlanSummary()

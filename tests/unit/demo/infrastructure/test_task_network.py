@@ -9,9 +9,9 @@ import pytest
 
 from embedded_aws.data_plane.configuration import DockerNetwork
 from embedded_aws.data_plane.database import databases
-from embedded_aws.data_plane.runtimes.docker_engine import DockerError
-from embedded_aws.data_plane.runtimes.support_image import PAUSE, layer
-from embedded_aws.data_plane.runtimes.task_network import (
+from embedded_aws.data_plane.runtimes.docker.engine import DockerError
+from embedded_aws.data_plane.runtimes.docker.support_image import PAUSE, layer
+from embedded_aws.data_plane.runtimes.docker.task_network import (
     BEHIND_VIRTUAL_MACHINE,
     SHARED,
     TaskNetwork,

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.demo import delivery as delivery_module
-from prod_e_ops.demo.delivery import AsContainers, AsProcesses, Delivery, remove_images
+from prod_e_ops.demo.live import delivery as delivery_module
+from prod_e_ops.demo.live.delivery import AsContainers, AsProcesses, Delivery, remove_images
+from prod_e_ops.demo.live.versions import Version
 from prod_e_ops.demo.run import Run
-from prod_e_ops.demo.versions import Version
 from prod_e_ops.errors import DockerUnavailable, OpsError
 from prod_e_ops.terminal.processes import Finished
 from tests.support.project.demo_run import Commands, commands_of, run_of, said_in

@@ -12,9 +12,9 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from prod_e_ops.demo.database import ServedDatabase
-from prod_e_ops.demo.error_alarm import PERIOD_SECONDS, ErrorAlarm
-from prod_e_ops.demo.live import Live
+from prod_e_ops.demo.live.database import ServedDatabase
+from prod_e_ops.demo.live.error_alarm import PERIOD_SECONDS, ErrorAlarm
+from prod_e_ops.demo.live.live import Live
 from prod_e_ops.errors import OpsError
 
 ALARM: Mapping[str, Any] = {

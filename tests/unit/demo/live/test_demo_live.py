@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.demo import live as live_module
-from prod_e_ops.demo.front_door import CLIENTS, Answer
-from prod_e_ops.demo.live import Live
+from prod_e_ops.demo.live import live as live_module
+from prod_e_ops.demo.live.front_door import CLIENTS, Answer
+from prod_e_ops.demo.live.live import Live
 from prod_e_ops.demo.run import Run
 from prod_e_ops.errors import OpsError
 from prod_e_ops.terminal.processes import Finished

@@ -10,7 +10,7 @@ import pytest
 
 from prod_e_ops.demo import promises as promises_module
 from prod_e_ops.demo.checks import Check
-from prod_e_ops.demo.let_go import let_go
+from prod_e_ops.demo.infrastructure.let_go import let_go
 from prod_e_ops.demo.promises import keep_promises
 from prod_e_ops.demo.run import Run
 from prod_e_ops.errors import OpsError

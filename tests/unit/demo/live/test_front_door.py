@@ -11,8 +11,8 @@ from urllib.request import Request
 
 import pytest
 
-from prod_e_ops.demo import front_door
-from prod_e_ops.demo.front_door import CLIENTS, Answer, FrontDoor
+from prod_e_ops.demo.live import front_door
+from prod_e_ops.demo.live.front_door import CLIENTS, Answer, FrontDoor
 from prod_e_ops.errors import OpsError
 
 URL = "https://127.0.0.1:4443"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.demo.database import ServedDatabase
+from prod_e_ops.demo.live.database import ServedDatabase
 from tests.support.project.demo_run import run_of
 
 SERVED = "[services.backend]\n[database]\n"

@@ -16,7 +16,7 @@ from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.database import databases as module
 from embedded_aws.data_plane.database.databases import Databases
 from embedded_aws.data_plane.database.postgresql import PostgreSqlError
-from embedded_aws.data_plane.runtimes.task_network import (
+from embedded_aws.data_plane.runtimes.docker.task_network import (
     BEHIND_VIRTUAL_MACHINE,
     LOOPBACK,
     SHARED,

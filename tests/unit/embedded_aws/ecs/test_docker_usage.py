@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from embedded_aws.data_plane.runtimes.docker_engine import DockerEngine, DockerError
-from embedded_aws.data_plane.runtimes.docker_runtime import DockerContainer
+from embedded_aws.data_plane.runtimes.docker.engine import DockerEngine, DockerError
+from embedded_aws.data_plane.runtimes.docker.runtime import DockerContainer
 from embedded_aws.data_plane.runtimes.runtime import Start, Usage
 
 STATS = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from embedded_aws.data_plane.runtimes.task_network import (
+from embedded_aws.data_plane.runtimes.docker.task_network import (
     BEHIND_VIRTUAL_MACHINE,
     SHARED,
     TaskNetwork,

@@ -14,7 +14,7 @@ from prod_e_ops.errors import PlanRefused
 from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.refusals import refuse_late_upgrades
-from prod_e_ops.terraform.plan_changes import PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from tests.support.project.project_folder import PROJECT
 
 SATURDAY = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)

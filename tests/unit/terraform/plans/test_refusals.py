@@ -16,7 +16,7 @@ from prod_e_ops.stacks.refusals import (
     refuse_protected,
     refuse_skipped,
 )
-from prod_e_ops.terraform.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import Change, PlanSummary
 
 SUBNET = Change("aws_subnet.private_1", "aws_subnet")
 DATABASE = Change("aws_db_instance.database", "aws_db_instance")

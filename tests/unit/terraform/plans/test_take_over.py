@@ -15,9 +15,9 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.take_over import take_over as module
 from prod_e_ops.stacks.take_over.take_over import take_over
-from prod_e_ops.terraform.imports import forget_imports
-from prod_e_ops.terraform.plan_changes import Change, PlanSummary
-from prod_e_ops.terraform.state import StateResource
+from prod_e_ops.terraform.plans.imports import forget_imports
+from prod_e_ops.terraform.plans.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.states.state import StateResource
 
 CREATES = PlanSummary(created=(Change("aws_lb.a", "aws_lb"),))
 

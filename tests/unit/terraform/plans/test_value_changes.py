@@ -13,8 +13,8 @@ from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.render import show_plans
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Terminal
-from prod_e_ops.terraform.plan_changes import PlanSummary
-from prod_e_ops.terraform.value_changes import value_changes
+from prod_e_ops.terraform.plans.plan_changes import PlanSummary
+from prod_e_ops.terraform.plans.value_changes import value_changes
 
 
 def shown(

@@ -19,8 +19,8 @@ from prod_e.dependency_lock import (
 )
 from prod_e_ops.errors import DependencyLockMismatch, UserMistake
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.dependency_lock import DependencyLock
-from prod_e_ops.terraform.provider_versions import (
+from prod_e_ops.terraform.providers.dependency_lock import DependencyLock
+from prod_e_ops.terraform.providers.versions import (
     installed_versions,
     shown,
     take_tested_versions,

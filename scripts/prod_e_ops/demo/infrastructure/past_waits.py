@@ -23,7 +23,7 @@ from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.events import Event, UnderWay
 from prod_e_ops.terraform.runner import Terraform
-from prod_e_ops.terraform.unfinished import keep_unfinished, keep_unfinished_here
+from prod_e_ops.terraform.states.unfinished import keep_unfinished, keep_unfinished_here
 
 _POLL_SECONDS = 0.3
 _ANSWERED_SECONDS = 1.0

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from embedded_aws.load import Load
 from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.demo.database import ServedDatabase
-from prod_e_ops.demo.delivery import Delivery
-from prod_e_ops.demo.error_alarm import PERIOD_SECONDS, ErrorAlarm
-from prod_e_ops.demo.front_door import CLIENTS, FrontDoor
+from prod_e_ops.demo.live.database import ServedDatabase
+from prod_e_ops.demo.live.delivery import Delivery
+from prod_e_ops.demo.live.error_alarm import PERIOD_SECONDS, ErrorAlarm
+from prod_e_ops.demo.live.front_door import CLIENTS, FrontDoor
+from prod_e_ops.demo.live.versions import NOTES, Version, Versions
 from prod_e_ops.demo.report import Requests
 from prod_e_ops.demo.run import DemoStep, Run
-from prod_e_ops.demo.versions import NOTES, Version, Versions
 from prod_e_ops.errors import OpsError
 
 if TYPE_CHECKING:

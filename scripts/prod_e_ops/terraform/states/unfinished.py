@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terraform.runner import Terraform
-from prod_e_ops.terraform.state import without_taints
+from prod_e_ops.terraform.states.state import without_taints
 
 
 async def keep_unfinished(terraform: Terraform, stack: Stack, addresses: Collection[str]) -> None:

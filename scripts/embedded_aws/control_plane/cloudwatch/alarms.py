@@ -15,8 +15,8 @@ from typing import Any
 from moto.cloudwatch.models import cloudwatch_backends
 
 from embedded_aws.control_plane.backends import all_backends
-from embedded_aws.control_plane.metric_data import Datum
-from embedded_aws.control_plane.metrics import Metric, statistic
+from embedded_aws.control_plane.cloudwatch.metric_data import Datum
+from embedded_aws.control_plane.cloudwatch.metrics import Metric, statistic
 
 _EVERY_SECONDS = 5.0
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {

@@ -20,19 +20,19 @@ from embedded_aws.data_plane.runtimes.container_body import (
     published,
     volume_name,
 )
-from embedded_aws.data_plane.runtimes.docker_engine import DockerEngine, DockerError
-from embedded_aws.data_plane.runtimes.docker_watch import (
+from embedded_aws.data_plane.runtimes.docker.engine import DockerEngine, DockerError
+from embedded_aws.data_plane.runtimes.docker.support_image import PAUSE, layer
+from embedded_aws.data_plane.runtimes.docker.task_network import (
+    BEHIND_VIRTUAL_MACHINE,
+    TaskNetwork,
+    network_of,
+)
+from embedded_aws.data_plane.runtimes.docker.watch import (
     DockerWatch,
     labels,
     remove_left_overs,
 )
 from embedded_aws.data_plane.runtimes.runtime import Ended, LogLine, Start, StartError, Usage
-from embedded_aws.data_plane.runtimes.support_image import PAUSE, layer
-from embedded_aws.data_plane.runtimes.task_network import (
-    BEHIND_VIRTUAL_MACHINE,
-    TaskNetwork,
-    network_of,
-)
 from embedded_aws.whole_file import write_whole
 
 _CONFLICT = 409

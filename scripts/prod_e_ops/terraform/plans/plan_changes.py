@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from prod_e_ops.terraform.value_changes import ValueChange, value_changes
+from prod_e_ops.terraform.plans.value_changes import ValueChange, value_changes
 
 STATEFUL_TYPES = frozenset(
     {

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 from embedded_aws import DataPlane
 from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
+from prod_e_ops.demo.live.versions import Version
 from prod_e_ops.demo.report import Runtime
 from prod_e_ops.demo.run import STOP_SECONDS, Run
-from prod_e_ops.demo.versions import Version
 from prod_e_ops.errors import DockerUnavailable, OpsError
 from prod_e_ops.images.docker import find_docker
 from prod_e_ops.project.project import Project

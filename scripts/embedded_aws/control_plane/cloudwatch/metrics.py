@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embedded_aws.control_plane.metric_data import Datum, seconds_of
+from embedded_aws.control_plane.cloudwatch.metric_data import Datum, seconds_of
 
 
 @dataclass(frozen=True, kw_only=True)

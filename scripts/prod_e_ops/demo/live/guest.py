@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from prod_e.names import EnvironmentNames, ServiceNames
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.demo.delivery import Delivery
-from prod_e_ops.demo.front_door import FrontDoor
-from prod_e_ops.demo.infrastructure import Changes, Infrastructure
-from prod_e_ops.demo.let_go import delete_images
+from prod_e_ops.demo.infrastructure.infrastructure import Changes, Infrastructure
+from prod_e_ops.demo.infrastructure.let_go import delete_images
+from prod_e_ops.demo.live.delivery import Delivery
+from prod_e_ops.demo.live.front_door import FrontDoor
+from prod_e_ops.demo.live.versions import Version
 from prod_e_ops.demo.project_copy import copy_source
 from prod_e_ops.demo.run import Run
-from prod_e_ops.demo.versions import Version
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Project
 

@@ -1,6 +1,6 @@
 """Removes a data plane's containers when nobody looks after them any more.
 
-A script of its own that needs nothing but Python. `python docker_sweep.py <endpoint> <label>` does
+A script of its own that needs nothing but Python. `python sweep.py <endpoint> <label>` does
 so at once; with `<heartbeat> <patience>` too when that file has not changed for so many seconds, or
 is gone, and ends with that.
 """

@@ -18,14 +18,14 @@ import aiohttp
 
 from embedded_aws.data_plane.configuration import Configuration
 from embedded_aws.data_plane.kept_process import PATIENCE_SECONDS, KeptProcess, Spec
-from embedded_aws.data_plane.runtimes.docker_engine import DockerEngine, DockerError
+from embedded_aws.data_plane.runtimes.docker.engine import DockerEngine, DockerError
 
 LABEL = "embedded-aws.state-folder"
 """On every container and image: whose it is."""
 MACHINE_LABEL = "embedded-aws.machine"
 """On every container: which machine has its state folder; others may use the daemon, too."""
 
-_SCRIPT = Path(__file__).with_name("docker_sweep.py")
+_SCRIPT = Path(__file__).with_name("sweep.py")
 _SYSTEM = ("/usr", "/lib", "/lib64", "/nix", "/etc/ld.so.cache")
 """Where programs of a Linux system and what they need are; those that there are."""
 _BEGIN_SECONDS = 10.0

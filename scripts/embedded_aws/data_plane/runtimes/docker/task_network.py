@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 import psutil
 
 from embedded_aws.data_plane.configuration import DockerNetwork
-from embedded_aws.data_plane.runtimes.docker_engine import DockerError
+from embedded_aws.data_plane.runtimes.docker.engine import DockerError
 
 LOOPBACK = "127.0.0.1"
 _NOT_FOUND = 404

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE
 from prod_e_ops.analysis.diagram.drawing import draw_stacks
 from prod_e_ops.aws.threads import in_thread
-from prod_e_ops.demo.let_go import let_go
-from prod_e_ops.demo.past_waits import PastWaits
+from prod_e_ops.demo.infrastructure.let_go import let_go
+from prod_e_ops.demo.infrastructure.past_waits import PastWaits
 from prod_e_ops.demo.run import DemoStep, Run
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.images.docker_daemon import default_build_network
@@ -19,7 +19,7 @@ from prod_e_ops.stacks.initialise import describe, initialise
 from prod_e_ops.stacks.model import SkippedStack
 from prod_e_ops.terraform.events import Event, showing
 from prod_e_ops.terraform.parallel import for_each
-from prod_e_ops.terraform.provider_versions import installed_versions, take_tested_versions
+from prod_e_ops.terraform.providers.versions import installed_versions, take_tested_versions
 from prod_e_ops.terraform.runner import Terraform
 
 _UNPROTECTED_FILE = "unprotected_override.tf.json"

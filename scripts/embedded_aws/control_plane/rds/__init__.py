@@ -1,0 +1,1 @@
+"""RDS: databases as they should be, and changes that wait."""

@@ -1,0 +1,1 @@
+"""Images and repositories of an environment, as its stacks need them."""

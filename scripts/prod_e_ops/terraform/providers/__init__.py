@@ -1,0 +1,1 @@
+"""Terraform's providers: found, locked, and told of where they end."""
