@@ -15,6 +15,7 @@ from prod_e_ops.terminal.processes import ChildProcesses, Finished, Outlives
 from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
 from prod_e_ops.terraform.events import Event, ignore
 from prod_e_ops.terraform.initialised import Initialised
+from prod_e_ops.terraform.json_output import JsonOutput
 from prod_e_ops.terraform.left_running import AppliedIn
 from prod_e_ops.terraform.limits import Limits, SignOfLife
 from prod_e_ops.terraform.plans.plan_changes import PlanSummary
@@ -355,42 +356,22 @@ class Terraform:
         change_count: int | None = None,
         stop: asyncio.Event | None = None,
     ) -> Finished:
-        errors: list[Diagnostic] = []
-        completed = 0
-        sign_of_life = SignOfLife(limit_seconds=self.limits.of(action))
-
-        def read(line: str) -> None:
-            nonlocal completed
-            try:
-                values = json.loads(line)
-            except ValueError:
-                return
-            if values.get("type") == "diagnostic":
-                if values["diagnostic"]["severity"] == "error":
-                    errors.append(Diagnostic.of(values["diagnostic"]))
-                return
-            event = Event.of(stack.name, values)
-            completed += event.completes_change
-            # That it still waits for something, which it says for as long as it does, is no news.
-            if event.kind != "apply_progress":
-                sign_of_life.renew()
-            on_event(event)
-
+        output = JsonOutput(stack.name, on_event=on_event, limit_seconds=self.limits.of(action))
         finished = await self._call(
             stack,
             action,
             "-json",
             *arguments,
-            on_stdout=read,
+            on_stdout=output.read,
             stop=stop,
-            sign_of_life=sign_of_life,
+            sign_of_life=output.sign_of_life,
         )
         has_changes = finished.status == _CHANGES and action == "plan"
         if finished.status and not has_changes:
-            made = str(completed) if change_count is None else f"{completed} of {change_count}"
-            left = f"Changes made before that, and kept in the state: {made}."
+            of = "" if change_count is None else f" of {change_count}"
+            left = f"Changes made before that, and kept in the state: {output.completed}{of}."
             raise self.failure(
-                stack, action, finished, errors, left=left if action == "apply" else ""
+                stack, action, finished, output.errors, left=left if action == "apply" else ""
             )
         return finished
 
