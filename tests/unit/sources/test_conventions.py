@@ -45,8 +45,8 @@ FOUND = list(dataclasses())
 
 READ_THE_USERS_SETTINGS = {
     "tests/programs/installation/test_launcher.py",
+    "tests/unit/docs/test_reference.py",
     "tests/unit/settings/test_loading.py",
-    "tests/unit/sources/test_reference.py",
 }
 """The tests to which it is no matter what they say, as long as they are right."""
 
