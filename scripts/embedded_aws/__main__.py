@@ -12,7 +12,7 @@ from pathlib import Path
 from embedded_aws import ACCOUNT_ID, DataPlane, EmbeddedAws, EmbeddedAwsError
 from embedded_aws.client import DEFAULT_REGION
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         with aws:
             _show_variables(aws, as_json=given.json)
             told: set[str] = set()
-            while not ended.wait(_LOOK_SECONDS):
+            while not ended.wait(_POLL_SECONDS):
                 for line in _news(aws):
                     if line not in told:
                         told.add(line)

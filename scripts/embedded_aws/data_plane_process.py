@@ -10,7 +10,7 @@ from pathlib import Path
 
 from embedded_aws.data_plane.configuration import Configuration, DockerNetwork, Runtime
 
-_STOP_SECONDS = 20
+_STOP_TIMEOUT_SECONDS = 20
 _PAUSE_SECONDS = 0.2
 
 
@@ -95,12 +95,12 @@ class DataPlaneProcess:
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
-            self._process.wait(timeout=_STOP_SECONDS)
+            self._process.wait(timeout=_STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         if self._thread:
-            self._thread.join(timeout=_STOP_SECONDS)
+            self._thread.join(timeout=_STOP_TIMEOUT_SECONDS)
 
     def _started(self) -> "subprocess.Popen[bytes]":
         with (self._configuration.state_folder / "data-plane.log").open("ab") as log:

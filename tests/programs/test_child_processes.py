@@ -164,7 +164,7 @@ def test_a_helper_that_a_command_leaves_behind_is_ended_with_it(told: Told, tmp_
 def test_output_that_a_stranger_keeps_open_does_not_keep_the_command(
     told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prod_e_ops.terminal.processes._LAST_OUTPUT_SECONDS", 0.1)
+    monkeypatch.setattr("prod_e_ops.terminal.processes._LAST_OUTPUT_TIMEOUT_SECONDS", 0.1)
     program = textwrap.dedent(
         f"""
         import pathlib, subprocess, sys

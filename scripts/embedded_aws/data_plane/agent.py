@@ -26,7 +26,7 @@ from embedded_aws.whole_file import write_whole
 
 _EXCHANGE_SECONDS = 0.1
 _BEAT_SECONDS = 1.0
-_END_SECONDS = 3.0
+_STOP_TIMEOUT_SECONDS = 3.0
 """How long tasks have when everything ends; nobody waits for them any more."""
 
 
@@ -80,7 +80,7 @@ class DataPlane:
             await following
         await asyncio.gather(
             self._balancers.stop(),
-            self._tasks.stop_all(within_seconds=_END_SECONDS),
+            self._tasks.stop_all(within_seconds=_STOP_TIMEOUT_SECONDS),
             self._databases.stop(),
         )
         for each in background:
@@ -88,7 +88,7 @@ class DataPlane:
         await asyncio.gather(*background, return_exceptions=True)
         # Without it, keepers end what has not ended yet.
         self._configuration.heartbeat.unlink(missing_ok=True)
-        await self._tasks.stop_all(within_seconds=_END_SECONDS)
+        await self._tasks.stop_all(within_seconds=_STOP_TIMEOUT_SECONDS)
         await self._runtimes.close()
         await credentials.cleanup()
         if gateway:

@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 10
 """For how long processes go on without a data plane."""
 
 _KEEPER = Path(__file__).with_name("keeper.py")
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ class KeptProcess:
     async def wait(self) -> int:
         """Waits for the end of the process."""
         while (status := self.exit_status()) is None:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         if self._keeper is not None:
             await asyncio.to_thread(self._keeper.wait)
         return status

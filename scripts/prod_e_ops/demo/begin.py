@@ -19,7 +19,7 @@ from prod_e_ops.demo.live.delivery import AsContainers, AsProcesses, Delivery, r
 from prod_e_ops.demo.live.guest import Guest
 from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report
-from prod_e_ops.demo.run import STOP_SECONDS, Run, report_step
+from prod_e_ops.demo.run import STOP_TIMEOUT_SECONDS, Run, report_step
 from prod_e_ops.errors import DockerUnavailable, UserMistake
 from prod_e_ops.images.docker_daemon import why_no_docker
 from prod_e_ops.terraform.find import find_terraform
@@ -112,7 +112,7 @@ async def begin(
                     # No lock file is kept: what is in the cache was verified when it came.
                     "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
                 },
-                stop_timeout_seconds=STOP_SECONDS,
+                stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
                 # The stacks' own folders go away in the end.
                 logs=context.project.folder / ".cache" / "demo",
             ),

@@ -11,7 +11,7 @@ from prod_e_ops.demo.infrastructure.starting import until_one_fails
 from prod_e_ops.demo.run import Run
 from prod_e_ops.errors import OpsError
 
-_HEALTHY_SECONDS = 60.0
+_HEALTHY_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.5
 
 
@@ -24,7 +24,7 @@ async def keep_promises(run: Run) -> None:
     delivered = asyncio.Event()
     delivered.set()
     with run.step("Check with boto3") as step:
-        deadline = time.monotonic() + _HEALTHY_SECONDS
+        deadline = time.monotonic() + _HEALTHY_TIMEOUT_SECONDS
         async with beside(until_one_fails(run, delivered)) as failing:
             checks = await in_thread(check)
             # Terraform waits until tasks run, which is before they stay and the load balancer has

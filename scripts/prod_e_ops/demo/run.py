@@ -18,7 +18,7 @@ from prod_e_ops.terminal.terminal import Step
 if TYPE_CHECKING:
     from prod_e.settings import Environment
 
-STOP_SECONDS = 5.0
+STOP_TIMEOUT_SECONDS = 5.0
 """What a program may take to stop: what it leaves goes away with the embedded AWS."""
 
 _LINES_SHOWN = 15
@@ -116,7 +116,7 @@ class Run:
             # Whoever started this by the launcher means the user's project, and not its copy.
             environment={**self.variables, "PROD_E_PROJECT": str(self.project.folder)},
             on_stderr=on_line,
-            stop_timeout_seconds=STOP_SECONDS,
+            stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
         )
 
 

@@ -20,7 +20,7 @@ _OUTPUT = re.compile(r"\d+\.\d+ (.*)")
 _ERROR = "ERROR: "
 
 _LINES_SHOWN = 20
-_PAUSE_SECONDS = 0.3
+_POLL_SECONDS = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,4 +99,4 @@ async def _follow(logs: Mapping[str, Path], show: Callable[[str], object]) -> No
                     if step := step_begun(line):
                         show(f"{name}: {step}")
                 read[name] = max(len(lines) - 1, read[name])
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)

@@ -23,8 +23,8 @@ from prod_e_ops.terminal.processes import ChildProcesses, Finished, without_colo
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_LOGIN_SECONDS = 60
-_PUSH_SECONDS = 600
+_LOGIN_TIMEOUT_SECONDS = 60
+_PUSH_TIMEOUT_SECONDS = 600
 """For how long a daemon may say nothing while a registry takes in what it uploaded."""
 
 _STOP_TIMEOUT_SECONDS = 5.0
@@ -184,7 +184,9 @@ class Docker:
         from requests import RequestException
 
         try:
-            with closing(connect(self.environment, timeout_seconds=_LOGIN_SECONDS)) as daemon:
+            with closing(
+                connect(self.environment, timeout_seconds=_LOGIN_TIMEOUT_SECONDS)
+            ) as daemon:
                 # Without any entry, the SDK would ask the keychain of the user's configuration.
                 daemon.api._auth_configs = AuthConfig(  # type: ignore[attr-defined]  # noqa: SLF001
                     {"auths": {"none.invalid": {}}}
@@ -212,7 +214,9 @@ class Docker:
 
         def read() -> None:
             try:
-                with closing(connect(self.environment, timeout_seconds=_PUSH_SECONDS)) as daemon:
+                with closing(
+                    connect(self.environment, timeout_seconds=_PUSH_TIMEOUT_SECONDS)
+                ) as daemon:
                     for event in daemon.api.push(
                         image,
                         stream=True,

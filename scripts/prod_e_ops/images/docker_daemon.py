@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_ANSWER_SECONDS = 10
+_ANSWER_TIMEOUT_SECONDS = 10
 
 
 class NoDocker(Exception):
@@ -48,7 +48,7 @@ async def why_no_docker() -> str | None:
 
 
 def connect(
-    environment: Mapping[str, str], *, timeout_seconds: int = _ANSWER_SECONDS
+    environment: Mapping[str, str], *, timeout_seconds: int = _ANSWER_TIMEOUT_SECONDS
 ) -> "DockerClient":
     """The daemon that the variables lead to, or else the user's context; raises `NoDocker`.
 

@@ -12,7 +12,7 @@ from prod_e_ops.demo.checks import Clients
 from prod_e_ops.errors import OpsError
 
 _LONG_POLL_SECONDS = 10
-_HEARD_SECONDS = 180.0
+_HEARD_TIMEOUT_SECONDS = 180.0
 _REASON = "prod-e prove rings it to see who hears it"
 
 
@@ -32,13 +32,13 @@ def ring_and_hear(clients: Clients, *, environment: str, alarm: str) -> float:
     with _subscribed_queue(clients, name=f"{environment}-heard", topic=topic) as url:
         began = time.monotonic()
         cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason=_REASON)
-        while time.monotonic() - began < _HEARD_SECONDS:
+        while time.monotonic() - began < _HEARD_TIMEOUT_SECONDS:
             for message in _messages(clients("sqs"), url):
                 if (message.get("AlarmName"), message.get("NewStateValue")) == (alarm, "ALARM"):
                     return time.monotonic() - began
     raise OpsError(
         f"The alarm {alarm} rang, and nobody heard it: SNS delivered nothing in"
-        f" {_HEARD_SECONDS:.0f} seconds.",
+        f" {_HEARD_TIMEOUT_SECONDS:.0f} seconds.",
         details=[
             "The alarm's history says whether CloudWatch could publish:",
             *_history(clients, alarm),

@@ -30,9 +30,9 @@ from prod_e_ops.prove.recording import record
 from prod_e_ops.prove.report import Proof
 from prod_e_ops.terraform.providers.versions import installed_versions, shown
 
-_REACHED_SECONDS = 300.0
-_REPOSITORY_SECONDS = 600.0
-_GONE_SECONDS = 60.0
+_REACHED_TIMEOUT_SECONDS = 300.0
+_REPOSITORY_TIMEOUT_SECONDS = 600.0
+_GONE_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 2.0
 _GONE_POLL_SECONDS = 5.0
 _CHANGES = ("created", "changed", "replaced", "destroyed")
@@ -89,7 +89,7 @@ class ProvenLife:
             await in_thread(lambda: remove_what_stays(run.environment, run.clients))
             step.outcome = "by the plan that was shown"
         with run.step("Look for what is left") as step:
-            deadline = time.monotonic() + _GONE_SECONDS
+            deadline = time.monotonic() + _GONE_TIMEOUT_SECONDS
             left = await in_thread(lambda: leftovers(run.environment, run.clients))
             while left and time.monotonic() < deadline:
                 step.update(f"waiting for {left[0]}")
@@ -144,7 +144,7 @@ class ProvenLife:
     async def _push(self, first: Mapping[str, Version], keys: Sequence[str]) -> None:
         for key in keys:
             names = ServiceNames.of(self.kept.name, key, self.run.environment.services[key])
-            async with asyncio.timeout(_REPOSITORY_SECONDS):
+            async with asyncio.timeout(_REPOSITORY_TIMEOUT_SECONDS):
                 while not await in_thread(partial(self._has_repository, names.repository)):
                     await asyncio.sleep(_POLL_SECONDS)
             await self.delivery.push(self.run, key, first[key])
@@ -184,7 +184,7 @@ class ProvenLife:
         """Waits until the load balancer's name is known everywhere."""
         path = self.run.environment.services[live.key].health_path
         with self.run.step("Reach the load balancer") as step:
-            deadline = time.monotonic() + _REACHED_SECONDS
+            deadline = time.monotonic() + _REACHED_TIMEOUT_SECONDS
             while True:
                 try:
                     answer = await in_thread(lambda: live.door.get(path))

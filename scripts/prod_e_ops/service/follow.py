@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 3.0
 
 # How long a push may take to become a deployment: EventBridge, Step Functions, ECS.
-_BEGIN_SECONDS = 90.0
+_BEGIN_TIMEOUT_SECONDS = 90.0
 
 _NOTHING_KEPT = "ECS no longer keeps its stopped tasks, which would say why."
 
@@ -66,7 +66,7 @@ async def follow_deployment(
     *,
     since: datetime | None,
     terminal: Terminal,
-    begins_within: float = _BEGIN_SECONDS,
+    begins_within: float = _BEGIN_TIMEOUT_SECONDS,
     patience: float = _PATIENCE_SECONDS,
 ) -> Deployment:
     """Shows a deployment live until it has succeeded.
@@ -149,7 +149,7 @@ async def verify_services(
     terminal: Terminal,
     *,
     pushed: Mapping[str, datetime] | None = None,
-    begins_within: float = _BEGIN_SECONDS,
+    begins_within: float = _BEGIN_TIMEOUT_SECONDS,
 ) -> None:
     """Waits until the newest deployment of every service of an environment has succeeded.
 

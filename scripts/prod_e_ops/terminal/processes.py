@@ -29,10 +29,10 @@ _SAME_KEY_PRESS_SECONDS = 0.5
 _LAST_GRACE_SECONDS = 8.0
 
 # What a process of another group may go on writing into a child's output after its end.
-_LAST_OUTPUT_SECONDS = 5.0
+_LAST_OUTPUT_TIMEOUT_SECONDS = 5.0
 
 # How often files that a child writes its output to are read, and whether it is stuck is asked.
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 # How long a child that is stuck may take to end once it is told to.
 _STUCK_GRACE_SECONDS = 60.0
@@ -208,7 +208,7 @@ class ChildProcesses:
                 if output.broken.done():
                     await output.broken
                 child.kill()  # Helpers that it left behind, and that hold its output open.
-                await output.follow({output.closed}, timeout_seconds=_LAST_OUTPUT_SECONDS)
+                await output.follow({output.closed}, timeout_seconds=_LAST_OUTPUT_TIMEOUT_SECONDS)
                 output.end_files()
                 status = process.get_returncode() or 0
                 return Finished(status, output.text(1), output.text(2), was_stuck=was_stuck)
@@ -307,7 +307,7 @@ class _Output(asyncio.SubprocessProtocol):
 
         Whether it is stuck, which ends the wait too.
         """
-        pause = _LOOK_SECONDS if self._files or is_stuck else inf
+        pause = _POLL_SECONDS if self._files or is_stuck else inf
         end = inf if timeout_seconds is None else time.monotonic() + timeout_seconds
         while True:
             wait = min(pause, max(end - time.monotonic(), 0))

@@ -11,7 +11,7 @@ import psutil
 
 from prod_e_ops.project.project import Stack
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,4 +59,4 @@ class AppliedIn:
         """Returns once it has ended; `on_wait`: told its process id, now and then."""
         while (process_id := self.left_running) is not None:
             on_wait(process_id)
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)

@@ -163,7 +163,7 @@ def test_where_no_container_can_be_it_is_a_process(
     begins: bytes | None,
 ) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(docker_watch, "_BEGIN_SECONDS", 0.05)
+    monkeypatch.setattr(docker_watch, "_START_TIMEOUT_SECONDS", 0.05)
     if begins is not None:
         daemon.says("POST /containers/create", {"Id": "w"}, status=201)
         daemon.says(f"POST {WATCH}/start", b"", status=204)
@@ -224,7 +224,7 @@ def test_a_daemon_that_says_nothing_does_not_keep_it(
         await asyncio.sleep(600)
         return 0
 
-    monkeypatch.setattr(docker_watch, "_END_SECONDS", 0.01)
+    monkeypatch.setattr(docker_watch, "_REMOVAL_TIMEOUT_SECONDS", 0.01)
     monkeypatch.setattr(KeptProcess, "wait", wait)
     (configuration.state_folder / "docker-watch").mkdir()
     watch(daemon, configuration, lambda it: it.end())

@@ -129,7 +129,7 @@ def visited(folder: Path, plans: Sequence[Changes], *, status: int = 200) -> Tol
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(guest_module, "delete_images", delete)
-        patch.setattr(guest_module, "_ANSWERS_SECONDS", 0)
+        patch.setattr(guest_module, "_ANSWER_TIMEOUT_SECONDS", 0)
         object.__setattr__(run, "clients", lambda _: None)
         visit = Visit(
             guest=guest,

@@ -64,7 +64,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Aws]]:
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     monkeypatch.setattr(module, "EmbeddedAws", start)
-    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0.001)
     monkeypatch.setattr(module, "_news", looked_at)
     yield found
     for number, handler in before.items():

@@ -90,7 +90,7 @@ DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Desc
 def test_an_alarm_that_nobody_hears_fails_the_proof_and_leaves_no_queue(
     monkeypatch: pytest.MonkeyPatch, history: object, told: str
 ) -> None:
-    monkeypatch.setattr(alarm_module, "_HEARD_SECONDS", 0.05)
+    monkeypatch.setattr(alarm_module, "_HEARD_TIMEOUT_SECONDS", 0.05)
     aws = Heard()
     aws.history = history
     with pytest.raises(OpsError, match="The alarm a-cpu rang, and nobody heard it") as error:

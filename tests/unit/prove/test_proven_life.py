@@ -190,7 +190,7 @@ def test_the_load_balancer_is_waited_for_until_its_name_is_known(tmp_path: Path)
 def test_a_load_balancer_that_stays_out_of_reach_fails_the_proof(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(life_module, "_REACHED_SECONDS", 0.05)
+    monkeypatch.setattr(life_module, "_REACHED_TIMEOUT_SECONDS", 0.05)
     life, _ = life_of(tmp_path)
     live: Any = SimpleNamespace(key="backend", door=Door(1_000_000))
     with pytest.raises(OpsError, match="its name is not known"):
@@ -308,7 +308,7 @@ def test_the_end_lifts_protection_destroys_and_removes_what_stays(
 def test_what_is_left_at_the_end_fails_the_proof_and_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: list[list[str]]
 ) -> None:
-    monkeypatch.setattr(life_module, "_GONE_SECONDS", 0.05)
+    monkeypatch.setattr(life_module, "_GONE_TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(life_module, "let_go", lambda *_: None)
     monkeypatch.setattr(life_module, "remove_what_stays", lambda *_: None)
     life, _ = life_of(tmp_path)

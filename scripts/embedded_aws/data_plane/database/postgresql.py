@@ -22,8 +22,8 @@ ADMINISTRATOR = "rdsadmin"
 """The superuser that RDS keeps for itself."""
 
 _NOBODY = 65_534
-_START_SECONDS = 60
-_STOP_SECONDS = 10
+_START_TIMEOUT_SECONDS = 60
+_STOP_TIMEOUT_SECONDS = 10
 
 
 class PostgreSqlError(Exception):
@@ -154,7 +154,7 @@ class Server:
                 user=owner(),
                 # Ends connections at once and leaves nothing to recover.
                 stop_signal=signal.SIGINT,
-                stop_timeout_seconds=_STOP_SECONDS,
+                stop_timeout_seconds=_STOP_TIMEOUT_SECONDS,
             ),
             environment={"PATH": os.environ.get("PATH", ""), "LANG": "C", "TZ": "UTC"},
         )
@@ -206,7 +206,7 @@ class Server:
         (folder / "postmaster.pid").unlink(missing_ok=True)
 
     async def _wait_until_it_answers(self) -> None:
-        for _ in range(_START_SECONDS * 20):
+        for _ in range(_START_TIMEOUT_SECONDS * 20):
             assert self.process is not None
             if self.process.exit_status() is not None:
                 output = self.process.folder / "output"

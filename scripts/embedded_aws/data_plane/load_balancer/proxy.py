@@ -46,7 +46,7 @@ _REASONS = {
     503: "Service Temporarily Unavailable",
     504: "Gateway Time-out",
 }
-_CONNECT_SECONDS = 10
+_CONNECT_TIMEOUT_SECONDS = 10
 
 
 class _Relayed(web.StreamResponse):
@@ -174,7 +174,9 @@ class Proxy:
         headers: "CIMultiDict[str]",
     ) -> web.StreamResponse:
         idle = float(self.balancer["attributes"].get("idle_timeout.timeout_seconds") or 60)
-        timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS, sock_read=idle)
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=_CONNECT_TIMEOUT_SECONDS, sock_read=idle
+        )
         begun = time.monotonic()
         try:
             upstream = await self._session.request(

@@ -26,7 +26,7 @@ from embedded_aws.protocol import (
 )
 from embedded_aws.whole_file import write_whole
 
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 
 @dataclass(kw_only=True)
@@ -229,7 +229,7 @@ class Tasks:
                 return False
             if may_start(state.definition, task.containers):
                 return True
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _wait_for_end(
         self,

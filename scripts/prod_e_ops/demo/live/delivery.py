@@ -17,7 +17,7 @@ from prod_e.names import ServiceNames
 from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.live.versions import Version
 from prod_e_ops.demo.report import Runtime
-from prod_e_ops.demo.run import STOP_SECONDS, Run
+from prod_e_ops.demo.run import STOP_TIMEOUT_SECONDS, Run
 from prod_e_ops.errors import DockerUnavailable, OpsError
 from prod_e_ops.images.docker import find_docker
 from prod_e_ops.project.project import Project
@@ -32,7 +32,7 @@ _TASK_ENVIRONMENT = {
     "METRICS_PORT": "{free_port}",
     "DB_CA_FILE": "{certificate_authority_file}",
 }
-_BEGIN_SECONDS = 30.0
+_BEGIN_TIMEOUT_SECONDS = 30.0
 _POLL_SECONDS = 0.2
 _LINES_SHOWN = 15
 
@@ -115,7 +115,7 @@ async def remove_images(registry: str, processes: ChildProcesses) -> None:
             ["docker", *arguments],
             folder=Path.cwd(),
             environment=os.environ,
-            stop_timeout_seconds=STOP_SECONDS,
+            stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
         )
         return finished.stdout
 
@@ -175,7 +175,7 @@ class AsProcesses:
     async def deploy(self, run: Run, key: str, version: Version, *, fails: bool = False) -> None:
         before = await in_thread(lambda: _newest_deployment(run, key))
         await self.push(run, key, version)
-        async with asyncio.timeout(_BEGIN_SECONDS):
+        async with asyncio.timeout(_BEGIN_TIMEOUT_SECONDS):
             while await in_thread(lambda: _newest_deployment(run, key)) == before:
                 await asyncio.sleep(_POLL_SECONDS)
         await run.prod_e("status", key, "--wait", expected_status=int(fails))

@@ -39,7 +39,7 @@ _AS_ITS_MODEL = {
     "startup_seconds",
 }
 _POLL_SECONDS = 0.5
-_ANSWERS_SECONDS = 120.0
+_ANSWER_TIMEOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,7 @@ class Visit:
         def status() -> int:
             return self.door.get(self._health_path, host=_HOST).status
 
-        deadline = time.monotonic() + _ANSWERS_SECONDS
+        deadline = time.monotonic() + _ANSWER_TIMEOUT_SECONDS
         while (found := await in_thread(status)) != HTTPStatus.OK:
             if time.monotonic() > deadline:
                 raise OpsError(f"{_HOST} does not answer: {self._health_path} {found}.")

@@ -23,7 +23,7 @@ from prod_e_ops.errors import OpsError
 if TYPE_CHECKING:
     from prod_e.settings import Service
 
-_STEADY_SECONDS = 120.0
+_STEADY_TIMEOUT_SECONDS = 120.0
 _BAKE_SECONDS = 240.0
 """For how long an alarm may take at the most: what rings earlier ends it."""
 _SCALED_IN = "Scaling activity"
@@ -114,7 +114,7 @@ class Live:
             async with self._under_load(step, told=HTTPStatus.SERVICE_UNAVAILABLE) as load:
                 await in_thread(database.fail_over)
                 step.update("waiting for it")
-                async with asyncio.timeout(_STEADY_SECONDS):
+                async with asyncio.timeout(_STEADY_TIMEOUT_SECONDS):
                     while not load.statuses[HTTPStatus.SERVICE_UNAVAILABLE]:
                         await asyncio.sleep(_POLL_SECONDS)
                     while not await in_thread(lambda: self._reads_notes(database)):
@@ -135,7 +135,7 @@ class Live:
                 killed = str(task["taskArn"])
                 await self.delivery.kill(self.run, task["containers"][0]["runtimeId"])
                 step.update("waiting for another one in its place")
-                async with asyncio.timeout(_STEADY_SECONDS):
+                async with asyncio.timeout(_STEADY_TIMEOUT_SECONDS):
                     while not await in_thread(lambda: self._is_replaced(killed)):
                         await asyncio.sleep(_POLL_SECONDS)
             step.outcome = f"{killed.rpartition('/')[2][:8]} replaced"

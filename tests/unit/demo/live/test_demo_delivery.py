@@ -163,7 +163,7 @@ def test_a_push_that_deploys_nothing_is_not_waited_for_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_module, "_POLL_SECONDS", 0.001)
-    monkeypatch.setattr(delivery_module, "_BEGIN_SECONDS", 0.1)
+    monkeypatch.setattr(delivery_module, "_BEGIN_TIMEOUT_SECONDS", 0.1)
     run = made_run(tmp_path, repository=Repository(deploys=False))
     version = changed_version(run, tmp_path)
     with pytest.raises(TimeoutError):

@@ -314,7 +314,7 @@ def test_more_than_a_killed_task_was_answering_may_not_be_lost(
 def test_a_killed_task_without_another_in_its_place_fails_the_demo(
     tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch, tasks: list[list[str]]
 ) -> None:
-    monkeypatch.setattr(live_module, "_STEADY_SECONDS", 0.2)
+    monkeypatch.setattr(live_module, "_STEADY_TIMEOUT_SECONDS", 0.2)
     service.tasks = tasks
     fails(live_with(tmp_path, service), Live.kill_task, "It takes too long: Kill a task")
 

@@ -60,7 +60,7 @@ def test_promises_may_be_kept_a_moment_later_and_each_is_shown(
 def test_a_promise_that_stays_broken_fails_the_demo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits_shortly: None
 ) -> None:
-    monkeypatch.setattr(promises_module, "_HEALTHY_SECONDS", 0.05)
+    monkeypatch.setattr(promises_module, "_HEALTHY_TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(promises_module, "check_environment", Checks(kept_from=1_000_000))
     run = run_of(tmp_path, FOLLOWS)
     with pytest.raises(OpsError, match="AWS does not hold what was deployed") as error:

@@ -286,7 +286,7 @@ def test_one_that_does_not_answer_is_waited_for_no_longer(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = Database(monkeypatch, refused=1_000_000)
-    monkeypatch.setattr(module, "_START_SECONDS", 1)
+    monkeypatch.setattr(module, "_START_TIMEOUT_SECONDS", 1)
     at_once = SimpleNamespace(sleep=lambda _: asyncio.sleep(0))
     monkeypatch.setattr(module, "asyncio", at_once)
     with pytest.raises(PostgreSqlError, match="PostgreSQL does not answer"):

@@ -17,7 +17,7 @@ import aiohttp
 
 _VERSION = "v1.41"
 """Of Docker 20.10; newer daemons speak it too."""
-_ANSWER_SECONDS = 5
+_ANSWER_TIMEOUT_SECONDS = 5
 _HEADER = struct.Struct(">BxxxL")
 _OK = range(200, 400)
 
@@ -52,7 +52,7 @@ class DockerEngine:
         """The daemon that the docker tool would reach; raises `OSError` if none answers."""
         engine = cls(await _endpoint())
         try:
-            await asyncio.wait_for(engine.call("GET", "/version"), _ANSWER_SECONDS)
+            await asyncio.wait_for(engine.call("GET", "/version"), _ANSWER_TIMEOUT_SECONDS)
         except (aiohttp.ClientError, TimeoutError, DockerError) as error:
             await engine.close()
             raise OSError(f"{engine.endpoint}: {error}") from None
@@ -78,7 +78,7 @@ class DockerEngine:
             json=body,
             params=query,
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None, connect=_ANSWER_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, connect=_ANSWER_TIMEOUT_SECONDS),
         ) as answer:
             text = await answer.text()
             if answer.status not in _OK:

@@ -28,9 +28,9 @@ MACHINE_LABEL = "embedded-aws.machine"
 _SCRIPT = Path(__file__).with_name("sweep.py")
 _SYSTEM = ("/usr", "/lib", "/lib64", "/nix", "/etc/ld.so.cache")
 """Where programs of a Linux system and what they need are; those that there are."""
-_BEGIN_SECONDS = 10.0
-_END_SECONDS = 15.0
-_LOOK_SECONDS = 0.05
+_START_TIMEOUT_SECONDS = 10.0
+_REMOVAL_TIMEOUT_SECONDS = 15.0
+_POLL_SECONDS = 0.05
 _LEFT_OVER_SECONDS = 60
 """A heartbeat that is older is no living data plane's, even on a machine that slept until now."""
 
@@ -58,7 +58,7 @@ class DockerWatch:
         """Waits until it has removed what is left; the heartbeat is gone by then."""
         self._process.stop()
         with contextlib.suppress(TimeoutError, DockerError, aiohttp.ClientError):
-            async with asyncio.timeout(_END_SECONDS):
+            async with asyncio.timeout(_REMOVAL_TIMEOUT_SECONDS):
                 if self._process.folder.exists():
                     await self._process.wait()
                 await self._engine.call(
@@ -84,9 +84,9 @@ class DockerWatch:
                 query={"name": self._name},
             )
             await self._engine.call("POST", f"/containers/{self._name}/start")
-            async with asyncio.timeout(_BEGIN_SECONDS):
+            async with asyncio.timeout(_START_TIMEOUT_SECONDS):
                 while not await self._has_begun():
-                    await asyncio.sleep(_LOOK_SECONDS)
+                    await asyncio.sleep(_POLL_SECONDS)
         except (DockerError, TimeoutError) as error:
             print(f"No container watches over the others: {error}", file=sys.stderr, flush=True)
             with contextlib.suppress(DockerError):
