@@ -22,6 +22,12 @@ _FOR_DEBUGGERS = "repr"
 """The argument of a field that changes nothing but what a debugger shows; `test_conventions.py`
 says which must not be shown."""
 
+_BOUNDS_A_WAIT = re.compile(r"(\w*_)?(TIMEOUT_SECONDS|POLL_SECONDS|timeout|timeout_seconds)")
+"""Constants of a module, and arguments of a call, that say how long something is waited for at
+most, or how often it is looked at. One second more is nobody's fault: who needs the wait to end
+soon gives it in a test. Not in `constructs/`, whose numbers reach AWS; and that there is a bound is
+to be noticed everywhere."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
@@ -95,6 +101,19 @@ class _Finder(ast.NodeVisitor):
             self.visit(statement)
         self._depth -= 1
 
+    def visit_Assign(self, node: ast.Assign) -> None:
+        names = [each.id for each in node.targets if isinstance(each, ast.Name)]
+        if self._depth or not self._only_bounds_a_wait(names, node.value):
+            self.generic_visit(node)
+
+    def _only_bounds_a_wait(self, names: Sequence[str | None], value: ast.expr) -> bool:
+        return (
+            not self._file.startswith("constructs/")
+            and any(name and _BOUNDS_A_WAIT.fullmatch(name) for name in names)
+            and isinstance(value, ast.Constant)
+            and type(value.value) in (int, float)
+        )
+
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value:
             self.visit(node.value)
@@ -142,7 +161,7 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_keyword(self, node: ast.keyword) -> None:
-        if node.arg != _FOR_DEBUGGERS:
+        if node.arg != _FOR_DEBUGGERS and not self._only_bounds_a_wait([node.arg], node.value):
             self.visit(node.value)
 
     def visit_Expr(self, node: ast.Expr) -> None:

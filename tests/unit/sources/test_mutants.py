@@ -10,9 +10,9 @@ from tests.mutants.faults import _Finder
 from tests.mutants.measured_sources import MeasuredSources
 
 
-def faults_of(text: str) -> set[str]:
+def faults_of(text: str, *, file: str = "scripts/file.py") -> set[str]:
     """A text with each of its faults."""
-    finder = _Finder("file.py", text)
+    finder = _Finder(file, text)
     finder.visit(ast.parse(text))
     return {mutant.apply(text.encode()).decode() for mutant in finder.found}
 
@@ -38,6 +38,28 @@ def faults_of(text: str) -> set[str]:
 )
 def test_every_small_fault_is_made(text: str, faults: set[str]) -> None:
     assert faults_of(text) == faults
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("_ANSWER_TIMEOUT_SECONDS = 5", set()),
+        ("_POLL_SECONDS = 0.2", set()),
+        ("f(a, timeout=5)", {"pass", "f(a)"}),
+        ("f(a, stop_timeout_seconds=5)", {"pass", "f(a)"}),
+        # What it decides is no wait, or there is none.
+        ("_PERIOD_SECONDS = 5", {"_PERIOD_SECONDS = 6"}),
+        ("f(timeout=True)", {"pass", "f(timeout=False)"}),
+        ("def f():\n    _POLL_SECONDS = 5", {"def f():\n    _POLL_SECONDS = 6"}),
+    ],
+)
+def test_how_long_something_is_waited_for_is_nobodys_fault(text: str, faults: set[str]) -> None:
+    assert faults_of(text) == faults
+
+
+@pytest.mark.parametrize("text", ["_POLL_SECONDS = 5", "f(timeout=5)"])
+def test_what_aws_is_told_is_somebodys_fault(text: str) -> None:
+    assert text.replace("5", "6") in faults_of(text, file="constructs/prod_e/file.py")
 
 
 def test_lines_are_found_again_where_others_came_or_changed(
