@@ -7,8 +7,9 @@ comparison flipped, a number or a text changed, a statement removed, a check ski
 from the syntax trees of all files in `constructs/` and `scripts/`, and drawn by the seed, so that a
 run can be repeated. For each, the tests that execute the changed line run, here or in a process
 that they start (and, for a line that runs when its module is imported, those that execute anything
-of the file). What they let pass is shown to mypy, as whoever commits it would. One that mypy lets
-pass too has survived; the exit status is 1 if more than 5 % do.
+of the file). What they let pass is shown to ruff and mypy, as whoever commits it would: to ruff for
+what is not used any more, for its other rules are about how the text of a fault looks. One that
+they let pass too has survived; the exit status is 1 if more than 5 % do.
 
 The first run measures what each test executes, which takes as long as all tests do. With
 `--tests tests/unit tests/synthesis` it takes minutes; what survives then may be noticed by others.
@@ -43,9 +44,12 @@ from tests.mutants.relevant_tests import (
 )
 
 MOST_SURVIVORS_PERCENT = 5
-MYPY_TIMEOUT_SECONDS = 1200
+LINT_TIMEOUT_SECONDS = 1200
 
-Outcome = Literal["noticed by a test", "did not end", "noticed by mypy", "survived"]
+UNUSED = ("F401", "F811", "F841")
+"""Ruff's rules about imports, definitions and variables that nothing uses."""
+
+Outcome = Literal["noticed by a test", "did not end", "noticed by a linter", "survived"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +62,7 @@ class _Trial:
 
     def __str__(self) -> str:
         """One line for people."""
-        return f"{self.outcome:17}  {self.mutant}" + (f"  by {self.test}" if self.test else "")
+        return f"{self.outcome:19}  {self.mutant}" + (f"  by {self.test}" if self.test else "")
 
 
 def _draw(seed: int, count: int) -> Sequence[Mutant]:
@@ -93,8 +97,8 @@ class _Tries:
             with _fault(mutant, copy):
                 run = _run_tests(tests, copy, timeout=timeout)
                 if run == _TestRun():
-                    by_mypy = _run(copy, "mypy", timeout=MYPY_TIMEOUT_SECONDS).status != 0
-                    outcome: Outcome = "noticed by mypy" if by_mypy else "survived"
+                    noticed = _lint_notices(mutant, copy)
+                    outcome: Outcome = "noticed by a linter" if noticed else "survived"
                     return _Trial(mutant=mutant, outcome=outcome)
             if not run.ended:
                 if is_last_try:
@@ -110,6 +114,14 @@ class _Tries:
                 return _Trial(mutant=mutant, outcome="noticed by a test", test=run.failed)
             print(f"fails without any fault: {run.failed}", file=sys.stderr)
             tests.remove(run.failed)
+
+
+def _lint_notices(mutant: Mutant, copy: Path) -> bool:
+    unused = _run(
+        copy, "ruff", "check", f"--select={','.join(UNUSED)}", mutant.file,
+        timeout=LINT_TIMEOUT_SECONDS,
+    )  # fmt: skip
+    return bool(unused.status or _run(copy, "mypy", timeout=LINT_TIMEOUT_SECONDS).status)
 
 
 def _timeout(seconds: float) -> float:
@@ -231,7 +243,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="prod-e-mutants-") as scratch:
         tests = measure(options.measured, options.tests, jobs=options.jobs)
         # The copies have mypy's cache, without which each would take minutes.
-        _run(PROJECT, "mypy", timeout=MYPY_TIMEOUT_SECONDS)
+        _run(PROJECT, "mypy", timeout=LINT_TIMEOUT_SECONDS)
         copies = [_copy_project(Path(scratch) / str(number)) for number in range(options.jobs)]
         tries = _Tries(copies, tests, seconds=options.seconds)
         began = time.monotonic()

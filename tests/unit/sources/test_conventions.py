@@ -86,3 +86,60 @@ def test_no_repr_shows_a_secret() -> None:
         and "repr=False" not in ast.unparse(field)
     }
     assert shown == set()
+
+
+NOT_FOR_READING = {"_mistakes", "_stopping"}
+"""What a section of the settings overrides, and what keeps a task from the garbage collector."""
+
+
+def private_names(file: Path) -> Iterator[str]:
+    """What a module makes for itself: constants, functions, classes, methods, attributes."""
+    for node in nodes(file):
+        match node:
+            case ast.Module(body=made) | ast.ClassDef(body=made):
+                for each in made:
+                    match each:
+                        case (
+                            ast.Assign(targets=[ast.Name(id=name)])
+                            | ast.AnnAssign(target=ast.Name(id=name))
+                            | ast.ClassDef(name=name)
+                            # What is decorated is called by whoever the decorator belongs to.
+                            | ast.FunctionDef(name=name, decorator_list=[])
+                            | ast.AsyncFunctionDef(name=name, decorator_list=[])
+                        ) if re.fullmatch(r"_[^_]\w*", name):
+                            yield name
+            case ast.Attribute(ctx=ast.Store(), value=ast.Name(id="self"), attr=name) if (
+                name.startswith("_")
+            ):
+                yield name
+
+
+def read_names(file: Path) -> Iterator[str]:
+    """What is read by a module, or written there as a type that comes later."""
+    for node in nodes(file):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name, ctx=ast.Load()):
+                yield name
+            case ast.Constant(value=str(name)):
+                yield name.partition("[")[0]
+
+
+def test_what_a_module_keeps_to_itself_is_used() -> None:
+    unused = {
+        f"{file.relative_to(PROJECT)}: {name}"
+        for source in ("constructs", "scripts")
+        for file in (PROJECT / source).rglob("*.py")
+        for name in set(private_names(file)) - set(read_names(file)) - NOT_FOR_READING
+    }
+    assert unused == set()
+
+
+def test_no_loop_waits_without_a_pause() -> None:
+    busy = {
+        f"{file.relative_to(PROJECT)}:{node.lineno}"
+        for source in ("constructs", "scripts")
+        for file in (PROJECT / source).rglob("*.py")
+        for node in nodes(file)
+        if isinstance(node, ast.While) and all(isinstance(each, ast.Pass) for each in node.body)
+    }
+    assert busy == set()
