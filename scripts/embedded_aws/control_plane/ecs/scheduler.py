@@ -153,13 +153,8 @@ def _start_missing(backend: Any, service: Any) -> None:
     deployment, running = service.deployments[0], _running(backend, service)
     if service.rollout.is_given_up or time.monotonic() < service.rollout.pause_until:
         return
-    of_deployment = [
-        task
-        for task in running
-        if task.started_by == deployment["id"] and not getattr(task, "is_unhealthy", False)
-    ]
     room = _maximum(service) - len(running)
-    count = min(service.desired_count - len(of_deployment), room)
+    count = min(service.desired_count - len(_lasting(running, deployment)), room)
     started = []
     for _ in range(count):
         task = make_task(backend, service)
@@ -173,7 +168,7 @@ def _start_missing(backend: Any, service: Any) -> None:
 
 def _stop_surplus(backend: Any, service: Any) -> None:
     deployment, running = service.deployments[0], _running(backend, service)
-    new = [task for task in running if task.started_by == deployment["id"]]
+    new = _lasting(running, deployment)
     old = [task for task in running if task.started_by != deployment["id"]]
     steady = sum(map(tasks.is_steady, running))
     spare = steady - _minimum(service)
@@ -187,6 +182,15 @@ def _stop_surplus(backend: Any, service: Any) -> None:
     # Those that came last and are not yet healthy go first.
     for task in sorted(new, key=tasks.is_steady)[: max(0, len(new) - service.desired_count)]:
         _stop_for_scaling(backend, service, task)
+
+
+def _lasting(running: list[Any], deployment: dict[str, Any]) -> list[Any]:
+    """Those of a deployment that count as what it desires: none that is to be replaced."""
+    return [
+        task
+        for task in running
+        if task.started_by == deployment["id"] and not getattr(task, "is_unhealthy", False)
+    ]
 
 
 def _stop_for_scaling(backend: Any, service: Any, task: Any) -> None:

@@ -1,0 +1,358 @@
+"""What the control plane desires of a data plane whose reports are the test's."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+
+from embedded_aws import EmbeddedAws, client
+from tests.embedded.control_plane.clients import ROLLED_BACK, Clients, Service, address
+from tests.support.aws.aws_clients import client_of
+
+HEALTHY = {"state": "healthy", "reason": None, "description": None}
+UNHEALTHY = {
+    "state": "unhealthy",
+    "reason": "Target.ResponseCodeMismatch",
+    "description": "Health checks failed with these codes: [500]",
+}
+UNUSED = {"state": "unused", "reason": "Target.NotRegistered", "description": "-"}
+NOTHING: dict[str, Any] = {
+    "tasks": {},
+    "targets": {},
+    "listeners": {},
+    "requests": {},
+    "databases": {"instances": {}, "snapshots": []},
+}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[EmbeddedAws]:
+    with pytest.MonkeyPatch.context() as patch:
+        process = SimpleNamespace(start=lambda: None, stop=lambda: None, pid=None)
+        patch.setattr(client, "DataPlaneProcess", lambda *_, **__: process)
+        runs: Any = SimpleNamespace(configuration=lambda **_: None)
+        with EmbeddedAws(data_plane=runs) as aws:
+            yield aws
+
+
+@pytest.fixture
+def clients(aws: EmbeddedAws) -> Iterator[Clients]:
+    made: list[Any] = []
+
+    def made_client(service: str) -> Any:
+        made.append(client_of(aws, service))
+        return made[-1]
+
+    yield made_client
+    for each in made:
+        each.close()
+
+
+def container(**changes: object) -> dict[str, object]:
+    return {
+        "status": "RUNNING",
+        "health": "UNKNOWN",
+        "exit_code": None,
+        "reason": None,
+        "image_digest": "sha256:1",
+        "runtime_id": "process-1",
+        **changes,
+    }
+
+
+def task_report(status: str, **changes: object) -> dict[str, object]:
+    return {
+        "status": status,
+        "stop_code": None,
+        "reason": None,
+        "health": "UNKNOWN",
+        "containers": {"app": container(status=status)},
+        **changes,
+    }
+
+
+class DataPlane:
+    """Everything that is desired happens between two reports, unless a test says otherwise."""
+
+    def __init__(self, aws: EmbeddedAws) -> None:
+        self.url = f"{aws.endpoint_url}/_embedded/exchange"
+
+    def post(self, **report: Any) -> dict[str, Any]:
+        body = json.dumps({**NOTHING, **report}).encode()
+        with urllib.request.urlopen(self.url, data=body, timeout=60) as answer:
+            desired: dict[str, Any] = json.load(answer)
+        return desired
+
+    def tasks(self) -> Mapping[str, Mapping[str, Any]]:
+        tasks: Mapping[str, Mapping[str, Any]] = self.post()["tasks"]
+        return tasks
+
+    def step(
+        self,
+        *,
+        target: Mapping[str, object] = HEALTHY,
+        task: Callable[[Mapping[str, Any]], Mapping[str, object]] | None = None,
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """What is desired happens; `target`: what targets are found. `task`: what tasks become."""
+        desired = self.post()
+        registrations = [
+            each for group in desired["target_groups"].values() for each in group["registrations"]
+        ]
+        tasks: Mapping[str, Mapping[str, Any]] = self.post(
+            tasks={
+                arn: task(each) if task else task_report(each["desired"])
+                for arn, each in desired["tasks"].items()
+            },
+            targets={
+                each["id"]: UNUSED if each["is_draining"] else target for each in registrations
+            },
+        )["tasks"]
+        return tasks
+
+
+@pytest.fixture
+def plane(aws: EmbeddedAws) -> DataPlane:
+    return DataPlane(aws)
+
+
+@pytest.fixture
+def service(clients: Clients, plane: DataPlane) -> Iterator[Service]:
+    """One that is steady, with a minimum of all of its two tasks and a maximum of twice as many."""
+    made = Service(clients, **ROLLED_BACK)
+    for _ in range(3):
+        plane.step()
+    assert made.describe()["deployments"][0]["rolloutState"] == "COMPLETED"
+    yield made
+    made.ecs.delete_service(cluster=made.cluster, service=made.name, force=True)
+    for _ in range(4):
+        plane.step()
+    assert plane.tasks() == {}
+
+
+def messages(service: Service) -> list[str]:
+    """The events, the first one first, without the names of what they are about."""
+    return [
+        " ".join(word for word in event["message"].split() if "/" not in word and "-" not in word)
+        for event in reversed(service.describe()["events"])
+    ]
+
+
+def test_what_runs_is_what_its_definition_and_its_deployment_say(
+    service: Service, plane: DataPlane
+) -> None:
+    (deployment,) = service.describe()["deployments"]
+    tasks = plane.tasks()
+    assert set(tasks) == service.task_arns()
+    for arn, task in tasks.items():
+        assert task == {
+            "arn": arn,
+            "group": "service:service",
+            "desired": "RUNNING",
+            "last_status": "RUNNING",
+            "source_key": deployment["id"],
+            "cpu": 256,
+            "memory": 512,
+            "architecture": "X86_64",
+            "task_role_arn": None,
+            "volumes": [],
+            "containers": task["containers"],
+            "overrides": [],
+            "image_digests": {"app": "sha256:1"},
+        }
+        assert [each["name"] for each in task["containers"]] == ["app"]
+
+
+def test_a_task_goes_through_its_states_as_it_is_reported(
+    clients: Clients, plane: DataPlane
+) -> None:
+    service = Service(clients, desiredCount=1)
+    (arn,) = plane.tasks()
+    (task,) = service.tasks()
+    assert (task["lastStatus"], task["healthStatus"]) == ("PROVISIONING", "UNKNOWN")
+    assert service.targets() == []
+    plane.post(tasks={arn: task_report("PENDING")})
+    assert service.tasks()[0]["lastStatus"] == "PENDING"
+    plane.post(tasks={arn: task_report("RUNNING", health="HEALTHY")})
+    (task,) = service.tasks()
+    assert (task["lastStatus"], task["healthStatus"]) == ("RUNNING", "HEALTHY")
+    (of_container,) = task["containers"]
+    assert of_container["lastStatus"] == "RUNNING"
+    assert of_container["runtimeId"] == "process-1"
+    assert of_container["imageDigest"] == "sha256:1"
+    (target,) = service.targets()
+    assert target["Target"]["Id"] == address(task)
+    assert target["TargetHealth"]["State"] == "initial"
+    assert service.describe()["deployments"][0]["rolloutState"] == "IN_PROGRESS"
+    plane.step()
+    assert service.describe()["deployments"][0]["rolloutState"] == "COMPLETED"
+    service.update(desiredCount=0)
+    assert service.targets()[0]["TargetHealth"]["State"] == "draining"
+    # It is asked to stop once nobody is sent to it any more.
+    assert plane.tasks()[arn]["desired"] == "RUNNING"
+    plane.step()
+    assert plane.tasks()[arn]["desired"] == "STOPPED"
+    plane.post(tasks={arn: task_report("STOPPED", containers={"app": container(exit_code=143)})})
+    assert plane.tasks() == {}
+    (stopped,) = service.tasks("STOPPED")
+    assert stopped["lastStatus"] == "STOPPED"
+    assert stopped["stopCode"] == "ServiceSchedulerInitiated"
+    assert stopped["stoppedReason"].startswith("Scaling activity initiated by (deployment ecs-svc")
+    assert stopped["containers"][0]["exitCode"] == 143
+    assert service.targets() == []
+
+
+def test_a_rollout_starts_new_tasks_first_and_stops_the_old_ones_once_they_are_healthy(
+    service: Service, plane: DataPlane
+) -> None:
+    old = service.task_arns()
+    service.update(forceNewDeployment=True)
+    new = service.task_arns() - old
+    assert len(new) == 2
+    # They run, and are not known to be healthy: all of the old ones are needed.
+    plane.post(tasks={arn: task_report("RUNNING") for arn in new})
+    assert old | new == service.task_arns()
+    assert {task["desired"] for task in plane.tasks().values()} == {"RUNNING"}
+    plane.step()
+    assert {arn for arn, task in plane.step().items() if task["desired"] == "STOPPED"} <= old
+    plane.step()
+    assert set(plane.tasks()) == service.task_arns() == new
+    (deployment,) = service.describe()["deployments"]
+    assert deployment["rolloutState"] == "COMPLETED"
+    assert (deployment["desiredCount"], deployment["runningCount"]) == (2, 2)
+
+
+def test_an_unhealthy_target_is_replaced_once_another_task_is_in_its_place(
+    service: Service, plane: DataPlane
+) -> None:
+    service.update(healthCheckGracePeriodSeconds=0)
+    sick, well = sorted(service.task_arns())
+    groups = plane.post()["target_groups"]
+    (of_sick,) = [
+        each for each in groups[service.target_group]["registrations"] if each["task_arn"] == sick
+    ]
+    plane.post(targets={of_sick["id"]: UNHEALTHY})
+    assert plane.tasks()[sick]["desired"] == "RUNNING"
+    (fresh,) = service.task_arns() - {sick, well}
+    plane.post(tasks={fresh: task_report("RUNNING")})
+    assert sick in service.task_arns()
+    groups = plane.post()["target_groups"]
+    (of_fresh,) = [
+        each for each in groups[service.target_group]["registrations"] if each["task_arn"] == fresh
+    ]
+    plane.post(targets={of_fresh["id"]: HEALTHY})
+    assert service.task_arns() == {fresh, well}
+    plane.step()
+    plane.step()
+    assert set(plane.tasks()) == {fresh, well}
+    (stopped,) = [task for task in service.tasks("STOPPED") if task["taskArn"] == sick]
+    assert "Task failed ELB health checks in (target-group arn:" in stopped["stoppedReason"]
+    assert any("[500]" in message for message in messages(service))
+
+
+def test_a_version_that_does_not_start_is_rolled_back(service: Service, plane: DataPlane) -> None:
+    old = service.task_arns()
+    before = service.describe()["deployments"][0]["id"]
+    service.update(taskDefinition=service.register_task_definition(command=["fails"]))
+    ended = task_report(
+        "STOPPED",
+        stop_code="EssentialContainerExited",
+        reason="Essential container in task exited",
+        containers={"app": container(status="STOPPED", exit_code=1)},
+    )
+    failed = 0
+    for _ in range(40):
+        plane.step(task=lambda task: task_report("RUNNING") if task["arn"] in old else ended)
+        failed = sum(
+            task["stopCode"] == "EssentialContainerExited" for task in service.tasks("STOPPED")
+        )
+        if len(service.describe()["deployments"]) == 1:
+            break
+        time.sleep(0.1)
+    assert failed in (3, 4)
+    (deployment,) = service.describe()["deployments"]
+    assert deployment["id"] == before
+    assert deployment["taskDefinition"] == service.task_definition
+    assert service.task_arns() == old
+    newest, *_ = service.deployments()
+    assert newest["status"] == "ROLLBACK_SUCCESSFUL"
+    assert newest["statusReason"] == "ECS deployment circuit breaker: tasks failed to start."
+
+
+def test_where_listeners_are_is_what_the_last_report_says(
+    aws: EmbeddedAws, plane: DataPlane
+) -> None:
+    where = {"load_balancer": "a", "port": 80, "url": "http://127.0.0.1:8080"}
+    plane.post(listeners={"arn:1": where, "arn:2": {**where, "port": 81}})
+    assert aws.listeners() == [{"arn": "arn:1", **where}, {"arn": "arn:2", **where, "port": 81}]
+    plane.post(listeners={"arn:2": where})
+    assert aws.listeners() == [{"arn": "arn:2", **where}]
+
+
+def test_load_balancers_and_target_groups_are_as_they_were_made(
+    clients: Clients, service: Service, plane: DataPlane
+) -> None:
+    elbv2 = clients("elbv2")
+    balancer = elbv2.create_load_balancer(Name=service.cluster, Subnets=service.subnets)
+    arn = balancer["LoadBalancers"][0]["LoadBalancerArn"]
+    forward = [{"Type": "forward", "TargetGroupArn": service.target_group}]
+    listener = elbv2.create_listener(
+        LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=forward
+    )["Listeners"][0]["ListenerArn"]
+    for priority in (20, 3):
+        elbv2.create_rule(
+            ListenerArn=listener,
+            Priority=priority,
+            Conditions=[{"Field": "path-pattern", "Values": [f"/{priority}"]}],
+            Actions=forward,
+        )
+    desired = plane.post()
+    (found,) = (each for each in desired["load_balancers"] if each["arn"] == arn)
+    assert found["name"] == service.cluster
+    assert found["attributes"]["idle_timeout.timeout_seconds"] == "60"
+    (of_listener,) = found["listeners"]
+    assert (of_listener["arn"], of_listener["port"], of_listener["protocol"]) == (
+        listener, 80, "HTTP",
+    )  # fmt: skip
+    assert [rule["priority"] for rule in of_listener["rules"]] == [3, 20]
+    for rule in of_listener["rules"]:
+        assert rule["conditions"][0]["Field"] == "path-pattern"
+        assert rule["actions"][0]["Type"] == "forward"
+    assert of_listener["default_actions"][0]["TargetGroupArn"] == service.target_group
+    group = desired["target_groups"][service.target_group]
+    assert (group["arn"], group["name"], group["protocol"]) == (
+        service.target_group, service.cluster, "HTTP",
+    )  # fmt: skip
+    assert group["health_check"] == {
+        "enabled": True,
+        "path": "/",
+        "port": "traffic-port",
+        "interval_seconds": 30,
+        "timeout_seconds": 5,
+        "healthy_threshold": 5,
+        "unhealthy_threshold": 2,
+        "matcher": "200",
+    }
+    elbv2.delete_load_balancer(LoadBalancerArn=arn)
+    assert plane.post()["load_balancers"] == []
+
+
+def test_what_it_tells_is_for_this_moment_and_for_nothing_else(aws: EmbeddedAws) -> None:
+    with urllib.request.urlopen(f"{aws.page_url}listeners", timeout=60) as answer:
+        headers = dict(answer.headers)
+        body = answer.read()
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Content-Length"] == str(len(body))
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    with urllib.request.urlopen(aws.page_url, timeout=60) as answer:
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    with pytest.raises(HTTPError) as refused:
+        urllib.request.urlopen(f"{aws.page_url}nothing", timeout=60)
+    assert refused.value.code == 404
+    assert json.load(refused.value) == {"message": "No /_embedded/nothing here."}
