@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
                 for line in _news(aws):
                     if line not in told:
                         told.add(line)
-                        print(line, file=sys.stderr, flush=True)
+                        print(line, file=sys.stderr)
     except EmbeddedAwsError as error:
         print(error, file=sys.stderr)
         return 1
@@ -73,7 +73,7 @@ def _show_variables(aws: EmbeddedAws, *, as_json: bool) -> None:
         return
     for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}", flush=True)
-    print("Ctrl-C ends it and all that it runs.", file=sys.stderr, flush=True)
+    print("Ctrl-C ends it and all that it runs.", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

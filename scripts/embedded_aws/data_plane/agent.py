@@ -113,9 +113,7 @@ class DataPlane:
                         answer.raise_for_status()
                         desired = await answer.json()
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                    print(
-                        f"The control plane does not answer: {error}", file=sys.stderr, flush=True
-                    )
+                    print(f"The control plane does not answer: {error}", file=sys.stderr)
                     await asyncio.sleep(1)
                     continue
                 last_heard = time.monotonic()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_KILL_POLL_SECONDS = 0.2
 
 
 def main() -> None:
@@ -38,7 +39,7 @@ def main() -> None:
     beat, still_seconds, checked = "", 0, time.monotonic()
     kill_at: float | None = None
     while child is None or child.poll() is None:
-        if select.select([received], [], [], 0.2 if kill_at else 1.0)[0]:
+        if select.select([received], [], [], _KILL_POLL_SECONDS if kill_at else 1.0)[0]:
             os.read(received, 1024)
         now = time.monotonic()
         if now - checked >= 1:

@@ -16,6 +16,7 @@ PATIENCE_SECONDS = 10
 
 _KEEPER = Path(__file__).with_name("keeper.py")
 _POLL_SECONDS = 0.05
+_START_POLL_SECONDS = 0.005
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ class KeptProcess:
                 start_new_session=True,
             )
         while not (folder / "pids.json").exists() and kept._keeper.poll() is None:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(_START_POLL_SECONDS)
         return kept
 
     @property
@@ -79,11 +80,13 @@ class KeptProcess:
         """Whether the process is there, even if its keeper has not told yet that it is not."""
         if self._child is None:
             self._child = self.pid
+        if self._child is None:
+            return False
         try:
-            os.kill(self._child or 0, 0)
+            os.kill(self._child, 0)
         except (ProcessLookupError, PermissionError):
             return False
-        return self._child is not None
+        return True
 
     def exit_status(self) -> int | None:
         """As `subprocess.Popen.returncode` has it; None while the process runs."""

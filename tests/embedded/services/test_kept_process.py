@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -95,6 +96,47 @@ def test_it_runs_as_it_is_told_and_its_status_is_kept(tmp_path: Path) -> None:
     assert KeptProcess(tmp_path / "kept").exit_status() == 3
 
 
+def test_what_an_earlier_one_left_says_nothing_of_the_next(tmp_path: Path) -> None:
+    async def run() -> None:
+        folder = tmp_path / "tasks" / "1"
+        spec = spec_of(tmp_path, IDLE)
+        first = await KeptProcess.start(folder, spec, environment={"PATH": os.environ["PATH"]})
+        first.kill()
+        assert await first.wait() == -signal.SIGKILL
+        second = await KeptProcess.start(folder, spec, environment={"PATH": os.environ["PATH"]})
+        try:
+            assert second.exit_status() is None
+            assert second.pid != first._child
+            assert second.is_alive
+        finally:
+            (tmp_path / "heartbeat").unlink()
+            await second.wait()
+
+    asyncio.run(asyncio.wait_for(run(), WITHIN_SECONDS))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is looked up in /proc")
+def test_its_keeper_has_nothing_of_a_terminal(tmp_path: Path) -> None:
+    async def look(process: KeptProcess) -> None:
+        keeper_pid = process._pids()["keeper"]
+        assert keeper_pid is not None
+        open_files = [Path(f"/proc/{keeper_pid}/fd/{number}").readlink() for number in range(3)]
+        assert open_files == [Path("/dev/null"), *[process.folder / "keeper.log"] * 2]
+        # Ctrl-C is for those in the terminal's own session.
+        assert os.getsid(keeper_pid) == keeper_pid
+        assert os.getsid(process.pid or 0) == process.pid
+
+    reading, writing = os.pipe()
+    own = os.dup(0)
+    try:
+        os.dup2(reading, 0)
+        kept(tmp_path, IDLE, look)
+    finally:
+        os.dup2(own, 0)
+        for each in (reading, writing, own):
+            os.close(each)
+
+
 def test_it_is_asked_to_stop_by_the_signal_that_it_understands(tmp_path: Path) -> None:
     script = f"trap 'exit 7' INT; echo ready; {IDLE}"
     assert kept(tmp_path, script, stop_when_ready, stop_signal=signal.SIGINT) == 7
@@ -172,6 +214,27 @@ def test_a_heart_that_beats_keeps_it_and_a_machine_that_slept_is_no_reason_to_en
     keeper.main()
     # It beat before the first two looks and the fourth.
     assert len(looks) - 1 == 7
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_signal_wakes_a_keeper_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_of(tmp_path, None)
+    (tmp_path / "spec.json").write_text(json.dumps(asdict(spec)))
+    woken: list[bool] = []
+
+    def look(waits: list[int], *others: object) -> tuple[list[int], ...]:
+        if len(woken) == 1:
+            os.kill(os.getpid(), signal.SIGCHLD)
+        found = select.select(waits, [], [], 0)
+        woken.append(bool(found[0]))
+        if len(woken) == 4:
+            (tmp_path / "heartbeat").unlink()
+        return found
+
+    monkeypatch.setattr(keeper, "select", SimpleNamespace(select=look))
+    monkeypatch.setattr(sys, "argv", ["keeper.py", str(tmp_path)])
+    keeper.main()
+    assert woken == [False, True, False, False]
 
 
 def test_a_keeper_that_is_killed_takes_it_along(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class _Database:
             server = Server(self._folder, programs, self._configuration.heartbeat)
             await self._begin(server)
         except (PostgreSqlError, OSError, asyncpg.PostgresError) as error:
-            print(f"The DB instance cannot be created: {error}", file=sys.stderr, flush=True)
+            print(f"The DB instance cannot be created: {error}", file=sys.stderr)
             self._status = "failed"
             return
         tail = asyncio.ensure_future(self._export_log())
@@ -151,7 +151,7 @@ class _Database:
                 try:
                     await self._keep_up(server)
                 except (PostgreSqlError, OSError, asyncpg.PostgresError) as error:
-                    print(f"The DB instance: {error}", file=sys.stderr, flush=True)
+                    print(f"The DB instance: {error}", file=sys.stderr)
                     await asyncio.sleep(1)
                 await asyncio.sleep(0.1)
         finally:

@@ -88,7 +88,7 @@ class DockerWatch:
                 while not await self._has_begun():
                     await asyncio.sleep(_POLL_SECONDS)
         except (DockerError, TimeoutError) as error:
-            print(f"No container watches over the others: {error}", file=sys.stderr, flush=True)
+            print(f"No container watches over the others: {error}", file=sys.stderr)
             with contextlib.suppress(DockerError):
                 await self._engine.call("DELETE", f"/containers/{self._name}", query={"force": "1"})
             return False
