@@ -18,9 +18,14 @@ _WORDING = re.compile(r"[A-Za-z]{2}[^A-Za-z]? [A-Za-z]{2}")
 """What a text for people has, and no name or expression of AWS, Docker or Terraform. How it is
 worded is nobody's fault, and tests that quote it are in the way: it is missing, or it is there."""
 
-_FOR_DEBUGGERS = "repr"
-"""The argument of a field that changes nothing but what a debugger shows; `test_conventions.py`
-says which must not be shown."""
+_SAYS_NOTHING = {"repr", "strict"}
+"""Arguments that change nothing for a user: what a debugger shows of a field (`test_conventions.py`
+says which must not be shown), and that `zip` is given as many of one as of the other, which is so
+by construction and which ruff asks for."""
+
+_COLOUR = "style"
+"""An argument without which a line has no colour; what it says is in its words. That the colour is
+one is to be noticed: the terminal fails at any other."""
 
 _BOUNDS_A_WAIT = re.compile(r"(\w*_)?(TIMEOUT_SECONDS|POLL_SECONDS|timeout|timeout_seconds)")
 """Constants of a module, and arguments of a call, that say how long something is waited for at
@@ -146,7 +151,7 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         for keyword in node.keywords:
-            if keyword.arg == _FOR_DEBUGGERS:
+            if keyword.arg in {*_SAYS_NOTHING, _COLOUR}:
                 continue
             if keyword.arg and len(node.args) + len(node.keywords) > 1:
                 others = [self._span(each) for each in node.args]
@@ -161,7 +166,7 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_keyword(self, node: ast.keyword) -> None:
-        if node.arg != _FOR_DEBUGGERS and not self._only_bounds_a_wait([node.arg], node.value):
+        if node.arg not in _SAYS_NOTHING and not self._only_bounds_a_wait([node.arg], node.value):
             self.visit(node.value)
 
     def visit_Expr(self, node: ast.Expr) -> None:

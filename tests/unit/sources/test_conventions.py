@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.style import Style
 
 from tests.support.project.syntax import nodes
 
@@ -143,3 +144,17 @@ def test_no_loop_waits_without_a_pause() -> None:
         if isinstance(node, ast.While) and all(isinstance(each, ast.Pass) for each in node.body)
     }
     assert busy == set()
+
+
+def test_every_colour_is_one_that_the_terminal_knows() -> None:
+    styles = {
+        text.value
+        for file in (PROJECT / "scripts" / "prod_e_ops").rglob("*.py")
+        for node in nodes(file)
+        if isinstance(node, ast.keyword) and node.arg == "style"
+        for text in ast.walk(node.value)
+        if isinstance(text, ast.Constant) and isinstance(text.value, str)
+    }
+    assert {"red", "yellow", "bold"} <= styles
+    for style in styles:
+        Style.parse(style)

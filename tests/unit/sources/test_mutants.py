@@ -34,6 +34,9 @@ def faults_of(text: str, *, file: str = "scripts/file.py") -> set[str]:
         ('"""What it is."""', set()),
         # What a debugger shows is no behaviour.
         ("x: int = field(default=y, repr=False)", {"x: int = field(repr=False)"}),
+        ("x = zip(a, b, strict=True)", set()),
+        # What is said is in words; a colour that is none is a fault.
+        ("x = f(a, style='red')", {"x = f(a, style='redx')"}),
     ],
 )
 def test_every_small_fault_is_made(text: str, faults: set[str]) -> None:
