@@ -23,9 +23,9 @@ _SAYS_NOTHING = {"repr", "strict"}
 says which must not be shown), and that `zip` is given as many of one as of the other, which is so
 by construction and which ruff asks for."""
 
-_COLOUR = "style"
-"""An argument without which a line has no colour; what it says is in its words. That the colour is
-one is to be noticed: the terminal fails at any other."""
+_SHOWN_IN_COLOUR = {"print", "result"}
+"""Methods of a terminal whose line has no colour without `style`; what it says is in its words.
+That the colour is one is to be noticed: the terminal fails at any other."""
 
 _BOUNDS_A_WAIT = re.compile(r"(\w*_)?(TIMEOUT_SECONDS|POLL_SECONDS|timeout|timeout_seconds)")
 """Constants of a module, and arguments of a call, that say how long something is waited for at
@@ -151,7 +151,9 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         for keyword in node.keywords:
-            if keyword.arg in {*_SAYS_NOTHING, _COLOUR}:
+            if keyword.arg in _SAYS_NOTHING:
+                continue
+            if keyword.arg == "style" and getattr(node.func, "attr", "") in _SHOWN_IN_COLOUR:
                 continue
             if keyword.arg and len(node.args) + len(node.keywords) > 1:
                 others = [self._span(each) for each in node.args]

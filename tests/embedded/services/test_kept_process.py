@@ -222,7 +222,7 @@ def test_a_signal_wakes_a_keeper_once(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "spec.json").write_text(json.dumps(asdict(spec)))
     woken: list[bool] = []
 
-    def look(waits: list[int], *others: object) -> tuple[list[int], ...]:
+    def look(waits: list[int], *_: object) -> tuple[list[int], list[int], list[int]]:
         if len(woken) == 1:
             os.kill(os.getpid(), signal.SIGCHLD)
         found = select.select(waits, [], [], 0)

@@ -151,8 +151,12 @@ def test_every_colour_is_one_that_the_terminal_knows() -> None:
         text.value
         for file in (PROJECT / "scripts" / "prod_e_ops").rglob("*.py")
         for node in nodes(file)
-        if isinstance(node, ast.keyword) and node.arg == "style"
-        for text in ast.walk(node.value)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("print", "result")
+        for keyword in node.keywords
+        if keyword.arg == "style"
+        for text in ast.walk(keyword.value)
         if isinstance(text, ast.Constant) and isinstance(text.value, str)
     }
     assert {"red", "yellow", "bold"} <= styles

@@ -36,7 +36,8 @@ def faults_of(text: str, *, file: str = "scripts/file.py") -> set[str]:
         ("x: int = field(default=y, repr=False)", {"x: int = field(repr=False)"}),
         ("x = zip(a, b, strict=True)", set()),
         # What is said is in words; a colour that is none is a fault.
-        ("x = f(a, style='red')", {"x = f(a, style='redx')"}),
+        ("x = t.result(a, style='red')", {"x = t.result(a, style='redx')"}),
+        ("x = f(a, style='red')", {"x = f(a, style='redx')", "x = f(a)"}),
     ],
 )
 def test_every_small_fault_is_made(text: str, faults: set[str]) -> None:

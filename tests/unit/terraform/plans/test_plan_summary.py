@@ -151,7 +151,10 @@ def test_what_holds_data_is_lost_when_it_goes(
     type_name: str, reason: str, is_lost: bool, how: str
 ) -> None:
     change = Change(f"{type_name}.a", type_name, reason=reason)
-    assert PlanSummary(**{how: (change,)}).loses_data == ([change] if is_lost else [])
+    summary = (
+        PlanSummary(replaced=(change,)) if how == "replaced" else PlanSummary(destroyed=(change,))
+    )
+    assert summary.loses_data == ([change] if is_lost else [])
     assert PlanSummary(changed=(change,)).loses_data == []
 
 
