@@ -225,11 +225,11 @@ def test_a_signal_wakes_a_keeper_once(tmp_path: Path, monkeypatch: pytest.Monkey
     def look(waits: list[int], *_: object) -> tuple[list[int], list[int], list[int]]:
         if len(woken) == 1:
             os.kill(os.getpid(), signal.SIGCHLD)
-        found = select.select(waits, [], [], 0)
-        woken.append(bool(found[0]))
+        found = select.select(waits, [], [], 0)[0]
+        woken.append(bool(found))
         if len(woken) == 4:
             (tmp_path / "heartbeat").unlink()
-        return found
+        return found, [], []
 
     monkeypatch.setattr(keeper, "select", SimpleNamespace(select=look))
     monkeypatch.setattr(sys, "argv", ["keeper.py", str(tmp_path)])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.terraform.plan_changes import Change, PlanSummary
+from prod_e_ops.terraform.plans.plan_changes import Change, PlanSummary
 
 
 def resource(address: str, *actions: str, **more: Any) -> dict[str, Any]:
