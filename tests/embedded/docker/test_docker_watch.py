@@ -92,7 +92,7 @@ def test_it_is_a_container_that_the_daemon_starts_again(
     python, *_, script = body["Entrypoint"]
     assert python == os.path.realpath(sys.executable)
     assert body["Entrypoint"][1:-1] == ["-I", "-S"]
-    assert Path(script).name == "docker_sweep.py"
+    assert Path(script).name == "sweep.py"
     state_folder = str(configuration.state_folder)
     assert body["Cmd"] == [
         daemon.endpoint, f"embedded-aws.state-folder={state_folder}",
@@ -179,7 +179,7 @@ def test_where_no_container_can_be_it_is_a_process(
     assert spec.cleanup is not None
     python, *options, script, endpoint, label = spec.cleanup
     assert (python, options) == (sys.executable, ["-I", "-S"])
-    assert (Path(script).name, endpoint) == ("docker_sweep.py", daemon.endpoint)
+    assert (Path(script).name, endpoint) == ("sweep.py", daemon.endpoint)
     assert label == f"embedded-aws.state-folder={configuration.state_folder}"
 
 
