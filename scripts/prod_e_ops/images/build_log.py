@@ -1,4 +1,4 @@
-"""What Docker writes while it builds: the step that it is at, and why one failed.
+"""What Docker writes while it builds: the step that it is at, what it warns of, why one failed.
 
 BuildKit's plain form begins each line with the number of a step: `#8 [build 3/5] RUN npm ci`, then
 `#8 1.234 output`, and in the end `#8 DONE 2.0s` or `#8 ERROR: ...`.
@@ -8,7 +8,7 @@ The builder before it begins a step with `Step 5/22 : RUN npm ci`.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ _CLASSIC_STEP = re.compile(r"(Step \d+/\d+) : (.*)")
 _NAME = re.compile(r"\[[^\]]+\]")
 _OUTPUT = re.compile(r"\d+\.\d+ (.*)")
 _ERROR = "ERROR: "
+_WARNING = "WARNING: "
 
 _LINES_SHOWN = 20
 _POLL_SECONDS = 0.3
@@ -69,6 +70,18 @@ def step_begun(line: str) -> str | None:
     if parsed is None or not _NAME.match(parsed[2]) or parsed[2].startswith("[internal]"):
         return None
     return parsed[2]
+
+
+def warnings_of(log: str) -> Sequence[str]:
+    """What the steps of a build warned of, each once: lines that begin with `WARNING: `."""
+    found: dict[str, None] = {}
+    for line in log.splitlines():
+        parsed = _LINE.fullmatch(line)
+        written = _OUTPUT.fullmatch(parsed[2]) if parsed else None
+        text = written[1] if written else line
+        if text.startswith(_WARNING):
+            found[text.removeprefix(_WARNING).strip()] = None
+    return tuple(found)
 
 
 @asynccontextmanager

@@ -9,14 +9,14 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from prod_e_ops.errors import BuildFailed, DockerUnavailable
-from prod_e_ops.images.build_log import step_begun
+from prod_e_ops.images.build_log import step_begun, warnings_of
 from prod_e_ops.images.docker_daemon import NoDocker, cause_of, connect, default_build_network
 from prod_e_ops.terminal.processes import ChildProcesses, Finished, without_colour
 
@@ -102,8 +102,10 @@ class Docker:
         rebuild: bool,
         on_step: Callable[[str], object],
         no_cache: bool = False,
-    ) -> None:
+    ) -> Sequence[str]:
         """Builds the folder's Dockerfile as one image of one architecture.
+
+        Returns what its steps warned of; one that the cache had says nothing again.
 
         `image`: what it is called then. `network`: that of the steps; None: the daemon's own, or
         the host's where it has none. `rebuild`: every step runs anew, on the newest base image.
@@ -145,13 +147,13 @@ class Docker:
         )
         found = await self._platform(image) if finished.status == 0 else None
         if found == platform:
-            return
+            return warnings_of("\n".join(said))
         mixed_up = found is not None or any(_WRONG_PLATFORM in line for line in said)
         misled = mixed_up or any(_IMAGE_WENT in line for line in said)
         if misled and not has_buildx and not rebuild and not no_cache:
             # The classic builder takes steps from its cache that it ran for another platform, and
             # fails if any image of the same base is removed while it looks through them.
-            await self.build(
+            return await self.build(
                 folder,
                 image=image,
                 platform=platform,
@@ -161,7 +163,6 @@ class Docker:
                 on_step=on_step,
                 no_cache=True,
             )
-            return
         cannot = mixed_up or any("exec format error" in line for line in said)
         raise BuildFailed(
             f"The build of {folder} failed (docker's exit status is {finished.status})."

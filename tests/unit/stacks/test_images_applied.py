@@ -160,6 +160,19 @@ def test_a_build_is_pushed_and_the_tag_that_is_followed_moves_to_it(world: World
     ]
 
 
+def test_what_a_build_warns_of_is_said_with_the_name_of_its_service(world: World) -> None:
+    plan = world.planned()
+    apply = world.terraform.apply
+
+    async def warn(stack: Stack, **options: Any) -> None:
+        world.image.log.write_text("#7 [2/2] RUN old\n#7 0.1 WARNING: it is old.\n")
+        await apply(stack, **options)
+
+    world.terraform.apply = warn  # type: ignore[method-assign]
+    world.apply(plan)
+    assert "backend: it is old." in screen_of(world.prepared).lines
+
+
 def test_a_service_that_is_not_there_yet_is_not_deployed_by_a_push(
     world: World, service: type[Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:

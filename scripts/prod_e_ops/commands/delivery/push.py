@@ -206,7 +206,7 @@ async def _build(
 ) -> None:
     build = plan.build
     with terminal.step(f"Build {plan.key} for {build.platform}") as step:
-        await docker.build(
+        warnings = await docker.build(
             plan.folder,
             image=f"{found.uri}:{plan.content_tag}",
             platform=build.platform,
@@ -224,3 +224,5 @@ async def _build(
                 next_step="Run the command again.",
             )
         step.outcome = plan.content_tag
+    for warning in warnings:
+        terminal.say(f"{plan.key}: {warning}")

@@ -14,7 +14,7 @@ from prod_e_ops.errors import (
     SourceChanged,
     TagsNotMoved,
 )
-from prod_e_ops.images.build_log import failed_step, following
+from prod_e_ops.images.build_log import failed_step, following, warnings_of
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.images.tags import move_tags
 from prod_e_ops.project.source import read_source
@@ -162,6 +162,9 @@ async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
         step.outcome = ", ".join(
             f"{image.synthesised.key} {image.synthesised.content_tag}" for image in building
         )
+    for image, log in logs.items():
+        for warning in warnings_of(log.read_text("utf-8", "replace") if log.exists() else ""):
+            terminal.say(f"{names[image]}: {warning}")
 
 
 async def _let_tags_agree(plan: ImagePlan) -> tuple[str, Sequence[str]]:
