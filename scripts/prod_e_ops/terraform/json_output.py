@@ -27,10 +27,12 @@ class JsonOutput:
         self._on_event = on_event
 
     def read(self, line: str) -> None:
-        """Takes the next line; one that is no JSON, such as a provider's own, says nothing."""
+        """Takes the next line; one that is no JSON object, such as a provider's, says nothing."""
         try:
             values = json.loads(line)
         except ValueError:
+            return
+        if not isinstance(values, dict):
             return
         if values.get("type") == "diagnostic":
             if values["diagnostic"]["severity"] == "error":

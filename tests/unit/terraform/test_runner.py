@@ -184,6 +184,7 @@ def test_what_it_says_of_its_work_is_told_and_a_failure_counts_what_was_made(
     program = Program(apply=Finished(1, "", ""))
     program.says = [
         "no JSON",
+        "1",
         event("apply_start"),
         event("apply_complete"),
         json.dumps({"type": "diagnostic", "diagnostic": error}),
