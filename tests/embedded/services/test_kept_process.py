@@ -5,6 +5,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -154,9 +155,13 @@ def test_it_is_killed_when_its_time_to_stop_is_up(tmp_path: Path) -> None:
 def test_it_is_killed_at_once(tmp_path: Path) -> None:
     async def kill(process: KeptProcess) -> int:
         process.kill()
-        return await process.wait()
+        status = await process.wait()
+        assert process._keeper is not None
+        # Nothing of it is left, not even for its parent to look at.
+        assert process._keeper.returncode == 0
+        return status
 
-    assert kept(tmp_path, IDLE, kill) == -signal.SIGKILL
+    assert kept(tmp_path, IDLE, kill, patience_seconds=600) == -signal.SIGKILL
 
 
 def test_what_it_leaves_behind_ends_with_it(tmp_path: Path) -> None:
@@ -249,6 +254,40 @@ def test_a_keeper_that_is_killed_takes_it_along(tmp_path: Path) -> None:
         return [await process.wait()]
 
     assert kept(tmp_path, IDLE, kill_keeper) == [-signal.SIGKILL]
+
+
+def test_what_it_left_behind_ends_even_with_a_keeper_that_is_killed(tmp_path: Path) -> None:
+    async def kill_keeper(process: KeptProcess) -> int:
+        left = tmp_path / "left"
+        await until(lambda: left.exists() and left.read_text())
+        assert process._keeper is not None
+        process._keeper.kill()
+        await process.wait()
+        return int(left.read_text())
+
+    left = kept(tmp_path, f"sleep 600 & echo $! >left; {IDLE}", kill_keeper)
+    assert not is_there(left)
+
+
+def test_a_keeper_is_nothing_to_interrupt(tmp_path: Path) -> None:
+    async def interrupt(process: KeptProcess) -> int:
+        keeper_pid = process._pids()["keeper"]
+        assert keeper_pid is not None
+        os.kill(keeper_pid, signal.SIGINT)
+        await asyncio.sleep(0.1)
+        assert process.exit_status() is None
+        process.stop()
+        return await process.wait()
+
+    # One that dies of it takes its process along by SIGKILL.
+    assert kept(tmp_path, IDLE, interrupt) == -signal.SIGTERM
+
+
+def test_a_keeper_that_is_no_more_has_ended(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (tmp_path / "pids.json").write_text(json.dumps({"keeper": ended.pid, "child": None}))
+    assert KeptProcess(tmp_path).exit_status() == -signal.SIGKILL
 
 
 def test_another_takes_it_over_and_stops_it(tmp_path: Path) -> None:
