@@ -235,7 +235,8 @@ def main() -> int:
         "--tests",
         nargs="+",
         default=[*TOGETHER, *ONE_BY_ONE],
-        help="the folders whose tests are to notice something; all of them where none is given",
+        help="which tests are to notice something: folders, or files of those that run one by one;"
+        "\nall of them where none is given",
     )
     options = parser.parse_args()
     mutants = _draw(options.seed, options.count)

@@ -136,7 +136,7 @@ def search_path(project: Path) -> str:
 
 
 def measure(folder: Path, tests_of: Sequence[str], *, jobs: int) -> RelevantTests:
-    """Runs every test of some folders once, and notes in `folder` what each executes, how long.
+    """Runs every test of some places once, and notes in `folder` what each executes, how long.
 
     What is there of an earlier run is taken, unless the file of the test has changed since then:
     lines of the sources that have moved are found again, and what executes changed ones is not
@@ -150,7 +150,11 @@ def measure(folder: Path, tests_of: Sequence[str], *, jobs: int) -> RelevantTest
         file.relative_to(PROJECT).as_posix()
         for tests in tests_of
         if tests not in together
-        for file in sorted((PROJECT / tests).rglob("test_*.py"))
+        for file in (
+            [PROJECT / tests]
+            if tests.endswith(".py")
+            else sorted((PROJECT / tests).rglob("test_*.py"))
+        )
     ]
     seconds: dict[str, float] = {}
     lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
