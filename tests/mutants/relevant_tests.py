@@ -31,6 +31,9 @@ READ_EVERY_FILE = tuple(
 )
 """Tests of the sources' own text: they execute nothing of it and may notice any fault."""
 
+SHARE_WHAT_IS_MADE = "tests/synthesis"
+"""Tests that look at what the first of them that asked for it has synthesised."""
+
 STARTED_BY = {
     "scripts/embedded_aws/data_plane/keeper.py": "scripts/embedded_aws/data_plane/kept_process.py"
 }
@@ -84,6 +87,8 @@ class RelevantTests:
             of_line |= {test for line in bodies for test in by_line.get(line, ())}
             # What pytest imports before the first test is no test's, and so maybe each one's.
             of_line |= {test for test in self.seconds if test.startswith(TOGETHER)}
+        if any(test.startswith(SHARE_WHAT_IS_MADE) for test in of_line):
+            of_line |= {test for test in self.seconds if test.startswith(SHARE_WHAT_IS_MADE)}
         chosen: list[str] = []
         left = seconds
         for test in self._quickest_first(of_line):

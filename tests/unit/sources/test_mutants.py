@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import measured_sources
-from tests.mutants.faults import _Finder
+from tests.mutants.faults import PROJECT, _Finder, mutants_of
 from tests.mutants.measured_sources import MeasuredSources
+from tests.mutants.relevant_tests import READ_EVERY_FILE, RelevantTests
 
 
 def faults_of(text: str, *, file: str = "scripts/file.py") -> set[str]:
@@ -64,6 +65,18 @@ def test_how_long_something_is_waited_for_is_nobodys_fault(text: str, faults: se
 @pytest.mark.parametrize("text", ["_POLL_SECONDS = 5", "f(timeout=5)"])
 def test_what_aws_is_told_is_somebodys_fault(text: str) -> None:
     assert text.replace("5", "6") in faults_of(text, file="constructs/prod_e/file.py")
+
+
+def test_what_one_test_synthesises_others_look_at() -> None:
+    tests = {f"tests/{name}.py::test": 1.0 for name in ("unit/a", "synthesis/a", "synthesis/b")}
+    file = "constructs/prod_e/names.py"
+    first, *_ = (each for each in mutants_of(PROJECT / file) if not each.at_import)
+    relevant = RelevantTests(
+        lines={file: {first.line: frozenset({"tests/synthesis/a.py::test"})}}, seconds=tests
+    )
+    assert set(relevant.of(first, seconds=60)) - set(READ_EVERY_FILE) == {
+        "tests/synthesis/a.py::test", "tests/synthesis/b.py::test",
+    }  # fmt: skip
 
 
 def test_lines_are_found_again_where_others_came_or_changed(
