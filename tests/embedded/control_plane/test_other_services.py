@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
+from cryptography import x509
 
 from tests.embedded.control_plane.clients import (
     Clients,
@@ -220,6 +221,11 @@ def test_a_certificate_is_issued_once_each_of_its_names_is_proved(clients: Clien
         assert certificate()["Status"] == "PENDING_VALIDATION"
         change(route53, zone, "CREATE", record)
     assert certificate()["Status"] == "ISSUED"
+    issued = x509.load_pem_x509_certificate(
+        acm.get_certificate(CertificateArn=arn)["Certificate"].encode()
+    )
+    names = issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert {"*.example.com", "shop.example.com"} <= {*names.get_values_for_type(x509.DNSName)}
 
 
 def test_a_record_that_is_there_is_not_created_and_one_that_is_not_is_not_deleted(

@@ -3,6 +3,8 @@
 import json
 from uuid import uuid4
 
+import pytest
+
 from tests.embedded.registry.repository import (
     Repository,
     digest_of,
@@ -19,6 +21,15 @@ def test_content_with_another_digest_is_refused(repository: Repository) -> None:
     manifest = repository.image("content")
     assert refusal(repository.put(manifest, digest_of(b"other")))[:2] == (400, "DIGEST_INVALID")
     assert repository.described() == []
+
+
+@pytest.mark.parametrize(
+    "digest", ["sha256:abc", f"sha512:{'a' * 64}", "sha256:../../../etc/passwd"]
+)
+def test_what_is_no_digest_is_refused(repository: Repository, digest: str) -> None:
+    place = repository.ask("POST", "blobs/uploads/").headers["Location"]
+    refused = repository.ask("PUT", place, params={"digest": digest}, data=b"content")
+    assert refusal(refused) == (400, "DIGEST_INVALID", f"Invalid digest '{digest}'")
 
 
 def test_a_manifest_without_its_layers_is_refused(repository: Repository) -> None:

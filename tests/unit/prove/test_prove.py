@@ -16,6 +16,7 @@ from unittest.mock import AsyncMock, MagicMock
 import pytest
 from botocore import xform_name
 from botocore.session import get_session
+from botocore.validate import validate_parameters
 
 from prod_e.settings import load_environment
 from prod_e_ops.analysis.prices import hourly_prices, total
@@ -279,7 +280,10 @@ class NothingThere:
 
 
 class OneOfEachThere:
-    """A client of a service that has one of everything, whose every text begins with a name."""
+    """A client of a service that has one of everything, whose every text begins with a name.
+
+    It refuses what no client of AWS's would send.
+    """
 
     def __init__(self, service: str, name: str) -> None:
         self._model = get_session().get_service_model(service)
@@ -290,8 +294,13 @@ class OneOfEachThere:
 
     def __getattr__(self, action: str) -> Any:
         operation = next(each for each in self._model.operation_names if xform_name(each) == action)
-        shape = self._model.operation_model(operation).output_shape
-        return lambda **_: self._one(shape, "")
+        asked = self._model.operation_model(operation)
+
+        def answer(**arguments: Any) -> Any:
+            validate_parameters(arguments, asked.input_shape)
+            return self._one(asked.output_shape, "")
+
+        return answer
 
     def _one(self, shape: Any, name: str) -> Any:
         match shape.type_name:
