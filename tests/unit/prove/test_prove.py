@@ -295,9 +295,11 @@ class OneOfEachThere:
     def __getattr__(self, action: str) -> Any:
         operation = next(each for each in self._model.operation_names if xform_name(each) == action)
         asked = self._model.operation_model(operation)
+        takes = asked.input_shape
+        assert takes is not None
 
         def answer(**arguments: Any) -> Any:
-            validate_parameters(arguments, asked.input_shape)
+            validate_parameters(arguments, takes)
             return self._one(asked.output_shape, "")
 
         return answer
