@@ -182,6 +182,83 @@ def test_a_version_that_does_not_start_is_rolled_back(service: Service, plane: D
     assert newest["statusReason"] == "ECS deployment circuit breaker: tasks failed to start."
 
 
+def test_a_task_that_is_run_once_is_as_it_was_asked_for_and_stays_ended(
+    service: Service, plane: DataPlane
+) -> None:
+    role = "arn:aws:iam::123456789012:role/one-off"
+    service.ecs.register_task_definition(
+        family=service.cluster,
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        runtimePlatform={"cpuArchitecture": "ARM64"},
+        taskRoleArn="arn:aws:iam::123456789012:role/usual",
+        volumes=[{"name": "scratch"}],
+        # On Fargate a container need not reserve anything of its own.
+        containerDefinitions=[{"name": "app", "image": "app", "essential": True}],
+    )
+    overrides = [{"name": "app", "command": ["migrate"]}]
+    arn = service.ecs.run_task(
+        cluster=service.cluster,
+        taskDefinition=service.cluster,
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": service.subnets}},
+        overrides={
+            "cpu": "512", "memory": "1024", "taskRoleArn": role, "containerOverrides": overrides,
+        },
+    )["tasks"][0]["taskArn"]  # fmt: skip
+    desired = plane.tasks()[arn]
+    assert {
+        key: desired[key]
+        for key in (
+            "group", "desired", "last_status", "source_key", "cpu", "memory", "architecture",
+            "task_role_arn", "overrides",
+        )
+    } == {
+        "group": f"family:{service.cluster}",
+        "desired": "RUNNING",
+        "last_status": "PROVISIONING",
+        "source_key": arn,
+        "cpu": 512,
+        "memory": 1024,
+        "architecture": "ARM64",
+        "task_role_arn": role,
+        "overrides": overrides,
+    }  # fmt: skip
+    assert [volume["name"] for volume in desired["volumes"]] == ["scratch"]
+    plane.post(tasks={arn: task_report("RUNNING")})
+    ended = task_report(
+        "STOPPED",
+        stop_code="EssentialContainerExited",
+        reason="Essential container in task exited",
+        containers={"app": container(status="STOPPED", exit_code=3, reason="Why it ended")},
+    )
+    plane.post(tasks={arn: ended})
+    assert arn not in plane.tasks()
+    (task,) = service.ecs.describe_tasks(cluster=service.cluster, tasks=[arn])["tasks"]
+    assert (task["lastStatus"], task["stopCode"], task["stoppedReason"]) == (
+        "STOPPED", "EssentialContainerExited", "Essential container in task exited",
+    )  # fmt: skip
+    assert task["containers"][0]["exitCode"] == 3
+    assert task["containers"][0]["reason"] == "Why it ended"
+
+
+def test_a_task_that_somebody_stops_ends_at_once_and_another_takes_its_place(
+    service: Service, plane: DataPlane
+) -> None:
+    stopped, other = sorted(service.task_arns())
+    service.ecs.stop_task(cluster=service.cluster, task=stopped, reason="It is in the way")
+    assert other in service.task_arns()
+    for _ in range(4):
+        plane.step()
+    assert stopped not in plane.tasks()
+    assert len(service.task_arns()) == 2
+    (task,) = (each for each in service.tasks("STOPPED") if each["taskArn"] == stopped)
+    assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "It is in the way")
+    assert task["attachments"][0]["status"] == "DELETED"
+
+
 def test_where_listeners_are_is_what_the_last_report_says(
     aws: EmbeddedAws, plane: DataPlane
 ) -> None:
