@@ -41,7 +41,9 @@ class Screen:
     asked: list[tuple[str, str]] = field(default_factory=list)
     declines: str | None = None
 
-    async def confirm(self, question: str, *, declined: str, expected: str | None = None) -> None:
+    async def confirm(
+        self, question: str, *, declined: str = "", expected: str | None = None
+    ) -> None:
         self.asked.append((question, declined))
         if self.declines and self.declines in question:
             raise Declined(declined)
