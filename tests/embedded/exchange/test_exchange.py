@@ -125,6 +125,25 @@ def test_a_rollout_starts_new_tasks_first_and_stops_the_old_ones_once_they_are_h
     assert (deployment["desiredCount"], deployment["runningCount"]) == (2, 2)
 
 
+def test_a_service_that_may_not_have_more_tasks_replaces_them_one_by_one(
+    service: Service, plane: DataPlane
+) -> None:
+    old = service.task_arns()
+    service.update(
+        deploymentConfiguration={"minimumHealthyPercent": 50, "maximumPercent": 100},
+        forceNewDeployment=True,
+    )
+    # Half of them must run all the time, and there is room for no third.
+    assert len(old & service.task_arns()) == 1
+    counts = []
+    for _ in range(12):
+        plane.step()
+        counts.append(len(service.task_arns()))
+    assert {1, 2} >= set(counts)
+    assert service.task_arns().isdisjoint(old)
+    assert service.describe()["deployments"][0]["rolloutState"] == "COMPLETED"
+
+
 def test_an_unhealthy_target_is_replaced_once_another_task_is_in_its_place(
     service: Service, plane: DataPlane
 ) -> None:
