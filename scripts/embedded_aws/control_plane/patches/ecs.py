@@ -83,7 +83,7 @@ def apply() -> None:
         actions.stop_service_deployment = _stop_service_deployment
         # moto adds up what containers reserve, which those of a Fargate task need not.
         EC2ContainerServiceBackend._calculate_task_resource_requirements = staticmethod(  # noqa: SLF001
-            lambda _: None
+            lambda _: {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
         )
 
 
