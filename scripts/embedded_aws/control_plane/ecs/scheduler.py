@@ -79,7 +79,6 @@ def stop_task(backend: Any, service: Any, task: Any) -> None:
     reason = task.stopped_reason or "Task stopped by user"
     if task.last_status == "STOPPED":
         return
-    task.desired_status = "RUNNING"
     _tell_of_draining(
         service, tasks.stop(backend, service, task, reason=reason, code="UserInitiated")
     )

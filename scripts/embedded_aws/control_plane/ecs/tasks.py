@@ -79,8 +79,6 @@ def register(backend: Any, service: Any, task: Any) -> list[str]:
 
 def stop(backend: Any, service: Any, task: Any, *, reason: str, code: str) -> list[str]:
     """Asks for a task's end; it is drained first. Returns the target groups it drains from."""
-    if task.desired_status == "STOPPED" and task.last_status in ("DEACTIVATING", "STOPPING"):
-        return []
     task.desired_status = "STOPPED"
     task.stop_code = code
     task.stopped_reason = reason
