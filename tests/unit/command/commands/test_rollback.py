@@ -24,8 +24,9 @@ class Service:
     """A service that ran `v2` before, and `v1` before that."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.screen: Any = Screen()
-        self.screen.choose = self._choose
+        screen = Screen()
+        self.screen: Any = screen
+        vars(screen)["choose"] = self._choose
         self.chosen = "1"
         self.asked: list[tuple[str, str, str]] = []
         self.done: list[str] = []
