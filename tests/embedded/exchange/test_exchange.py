@@ -174,7 +174,7 @@ def test_an_unhealthy_target_is_replaced_once_another_task_is_in_its_place(
 
 def test_a_version_that_does_not_start_is_rolled_back(service: Service, plane: DataPlane) -> None:
     old = service.task_arns()
-    before = service.describe()["deployments"][0]["id"]
+    (before,) = service.describe()["deployments"]
     service.update(taskDefinition=service.register_task_definition(command=["fails"]))
     ended = task_report(
         "STOPPED",
@@ -193,12 +193,42 @@ def test_a_version_that_does_not_start_is_rolled_back(service: Service, plane: D
         time.sleep(0.1)
     assert failed in (3, 4)
     (deployment,) = service.describe()["deployments"]
-    assert deployment["id"] == before
-    assert deployment["taskDefinition"] == service.task_definition
+    for same in (
+        "id", "status", "taskDefinition", "capacityProviderStrategy", "networkConfiguration",
+        "desiredCount", "runningCount", "pendingCount", "failedTasks", "rolloutState",
+    ):  # fmt: skip
+        assert deployment[same] == before[same]
+    assert deployment["createdAt"] > before["createdAt"]
+    assert service.describe()["taskDefinition"] == service.task_definition
     assert service.task_arns() == old
     newest, *_ = service.deployments()
     assert newest["status"] == "ROLLBACK_SUCCESSFUL"
     assert newest["statusReason"] == "ECS deployment circuit breaker: tasks failed to start."
+
+
+def test_without_a_circuit_breaker_it_is_tried_again_and_told_once(
+    clients: Clients, plane: DataPlane
+) -> None:
+    service = Service(clients)
+    ended = task_report("STOPPED", containers={"app": container(status="STOPPED", exit_code=1)})
+    told = "is unable to consistently start tasks successfully."
+
+    def count() -> int:
+        return sum(told in event["message"] for event in service.describe()["events"])
+
+    deadline = time.monotonic() + 60
+    while len(service.tasks("STOPPED")) < 5:
+        assert time.monotonic() < deadline
+        plane.step(task=lambda _: ended)
+        time.sleep(0.05)
+    assert count() == 1
+    (deployment,) = service.describe()["deployments"]
+    assert deployment["rolloutState"] == "IN_PROGRESS"
+    assert deployment["failedTasks"] == len(service.tasks("STOPPED"))
+    service.ecs.delete_service(cluster=service.cluster, service=service.name, force=True)
+    for _ in range(4):
+        plane.step()
+    assert plane.tasks() == {}
 
 
 def test_a_task_that_is_run_once_is_as_it_was_asked_for_and_stays_ended(
