@@ -129,6 +129,14 @@ def test_events_are_summed_up(ask: Ask) -> None:
     assert column(periods, "n") == ["5", "2"]
 
 
+def test_values_are_counted_where_there_are_any(ask: Ask) -> None:
+    (some,) = ask("filter ispresent(durationMs) | stats count(*) as n")
+    (counted,) = ask("stats count(durationMs) as n, count(*) as events, COUNT() as same")
+    assert counted["n"] == some["n"]
+    assert counted["events"] == counted["same"]
+    assert int(counted["n"]) < int(counted["events"])
+
+
 def test_fields_are_read_out_of_text(ask: Ask) -> None:
     (row,) = ask(
         'parse @message "user=* took * ms" as user, took | filter took > 10 | display user'

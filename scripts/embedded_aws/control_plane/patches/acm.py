@@ -100,7 +100,7 @@ def _record_of(name: str, account_id: str) -> dict[str, str]:
 
 
 def _key(record: dict[str, str]) -> tuple[str, str]:
-    return record["Name"].rstrip("."), record["Value"].rstrip(".")
+    return record["Name"].removesuffix("."), record["Value"].removesuffix(".")
 
 
 def _cnames(account_id: str) -> set[tuple[str, str]]:
