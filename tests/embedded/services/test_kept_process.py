@@ -167,7 +167,12 @@ def test_it_is_killed_at_once(tmp_path: Path) -> None:
 def test_what_it_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     assert kept(tmp_path, "sleep 600 & echo $! >left; exit 0", KeptProcess.wait) == 0
     left = int((tmp_path / "left").read_text())
-    assert not is_there(left)
+
+    async def wait_for_its_end() -> None:
+        async with asyncio.timeout(WITHIN_SECONDS):
+            await until(lambda: not is_there(left))
+
+    asyncio.run(wait_for_its_end())
 
 
 @pytest.mark.parametrize("heart", ["gone", "still"])
@@ -262,11 +267,11 @@ def test_what_it_left_behind_ends_even_with_a_keeper_that_is_killed(tmp_path: Pa
         await until(lambda: left.exists() and left.read_text())
         assert process._keeper is not None
         process._keeper.kill()
-        await process.wait()
-        return int(left.read_text())
+        status = await process.wait()
+        await until(lambda: not is_there(int(left.read_text())))
+        return status
 
-    left = kept(tmp_path, f"sleep 600 & echo $! >left; {IDLE}", kill_keeper)
-    assert not is_there(left)
+    kept(tmp_path, f"sleep 600 & echo $! >left; {IDLE}", kill_keeper)
 
 
 def test_a_keeper_is_nothing_to_interrupt(tmp_path: Path) -> None:
