@@ -17,8 +17,8 @@ from embedded_aws import EmbeddedAws
 from tests.embedded.world import World, eventually, write_source
 from tests.support.command.aws_cli import (
     AwsCliUnavailableError,
-    installed_from_pypi,
     of_this_machine,
+    version_1_from_pypi,
 )
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ def cli(
 ) -> AwsCli:
     try:
         program = (
-            installed_from_pypi(tmp_path_factory.mktemp("aws-cli"))
+            version_1_from_pypi(tmp_path_factory.mktemp("aws-cli"))
             if request.param == "1"
             else of_this_machine()
         )

@@ -29,7 +29,7 @@ from tests.faults.drawn import Life, draw
 from tests.faults.proxy import faulty_aws
 from tests.faults.report import as_json, one_line, table
 from tests.faults.trial import Outcome, Trial
-from tests.support.command.aws_cli import installed_from_pypi
+from tests.support.command.aws_cli import version_1_from_pypi
 
 
 def try_all(
@@ -47,7 +47,7 @@ def try_all(
 
     @cache
     def install() -> str:
-        return installed_from_pypi(folder / "aws-cli")
+        return version_1_from_pypi(folder / "aws-cli")
 
     def cli() -> str:
         with installing:

@@ -1,13 +1,14 @@
 """Outsiders' scanners, and the reasons of `docs/security.md` for what they find."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.command.pypi_program import NotInstallableError, installed_from_pypi
 from tests.support.project.project_folder import PROJECT
+
+INSTALL_SECONDS = 1_800
 
 REASON_LENGTH = 40
 """How many characters a reason has at the least."""
@@ -19,16 +20,12 @@ def installed(name: str, version: str) -> Path:
     Skips the test where it cannot be installed.
     """
     folder = PROJECT / ".cache" / f"{name}-{version}"
-    program = folder / "bin" / name
-    if not program.exists():
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--no-compile"]
-        done = subprocess.run(
-            [*pip, f"{name}=={version}"], capture_output=True, text=True, check=False
+    try:
+        return installed_from_pypi(
+            folder, f"{name}=={version}", program=name, timeout_seconds=INSTALL_SECONDS
         )
-        if done.returncode:
-            pytest.skip(f"{name} cannot be installed: {done.stderr[-500:]}")
-    return program
+    except NotInstallableError as error:
+        pytest.skip(str(error))
 
 
 def documented(heading: str) -> set[str]:

@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
+
+from tests.support.command.pypi_program import NotInstallableError, installed_from_pypi
 
 INSTALL_SECONDS = 300
 
@@ -13,21 +14,14 @@ class AwsCliUnavailableError(Exception):
     """The message says why."""
 
 
-def installed_from_pypi(folder: Path) -> str:
+def version_1_from_pypi(folder: Path) -> str:
     """Version 1, installed into a virtual environment of its own."""
-    venv.create(folder, with_pip=True)
     try:
-        subprocess.run(
-            [folder / "bin" / "pip", "install", "--quiet", "awscli"],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
+        return str(
+            installed_from_pypi(folder, "awscli", program="aws", timeout_seconds=INSTALL_SECONDS)
         )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        told = (error.stderr or "").strip().splitlines()[-1:]
-        raise AwsCliUnavailableError(f"pip cannot install awscli: {told}") from None
-    return str(folder / "bin" / "aws")
+    except NotInstallableError as error:
+        raise AwsCliUnavailableError(str(error)) from None
 
 
 def of_this_machine() -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prod_e.delivery.image_tag import content_tag
@@ -146,8 +147,7 @@ async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
             raise
         except OpsError as error:
             for image, log in logs.items():
-                failed = failed_step(log.read_text("utf-8", "replace")) if log.exists() else None
-                if failed is not None:
+                if failed := failed_step(_written(log)):
                     raise BuildFailed(
                         f"The image of {names[image]} was not built: {failed.name} failed.",
                         details=[
@@ -163,8 +163,13 @@ async def _build(prepared: PreparedStacks, plan: StackPlan) -> None:
             f"{image.synthesised.key} {image.synthesised.content_tag}" for image in building
         )
     for image, log in logs.items():
-        for warning in warnings_of(log.read_text("utf-8", "replace") if log.exists() else ""):
+        for warning in warnings_of(_written(log)):
             terminal.say(f"{names[image]}: {warning}")
+
+
+def _written(log: Path) -> str:
+    """What a build has written; nothing where it did not begin."""
+    return log.read_text("utf-8", "replace") if log.exists() else ""
 
 
 async def _let_tags_agree(plan: ImagePlan) -> tuple[str, Sequence[str]]:
