@@ -4,17 +4,17 @@ Settings know nothing of Terraform. `load_environments` reads every file of a fo
 returns validated, immutable objects or raises `SettingsError` with one message per mistake.
 """
 
-from prod_e.settings.cluster import Cluster
-from prod_e.settings.database import Database, RestoredDatabase
-from prod_e.settings.delivery import Delivery
+from prod_e.settings.sections.cluster import Cluster
+from prod_e.settings.sections.database import Database, RestoredDatabase
+from prod_e.settings.sections.delivery import Delivery
 from prod_e.settings.environment import Environment
-from prod_e.settings.load_balancer import LoadBalancer
+from prod_e.settings.sections.load_balancer import LoadBalancer
 from prod_e.settings.loading import SettingsError, load_environment, load_environments
-from prod_e.settings.monitoring import Monitoring, Thresholds
-from prod_e.settings.network import Network
-from prod_e.settings.providers import Providers
-from prod_e.settings.service import Service
-from prod_e.settings.state import State
+from prod_e.settings.sections.monitoring import Monitoring, Thresholds
+from prod_e.settings.sections.network import Network
+from prod_e.settings.sections.providers import Providers
+from prod_e.settings.sections.service import Service
+from prod_e.settings.sections.state import State
 
 __all__ = [
     "Cluster",

@@ -8,17 +8,17 @@ from typing import Annotated
 from pydantic import Field, PrivateAttr
 
 from prod_e.names import EnvironmentNames, ServiceNames
-from prod_e.settings.cluster import Cluster
+from prod_e.settings.sections.cluster import Cluster
 from prod_e.settings.connections import ConnectingService, Connections, connections_allowed
-from prod_e.settings.database import Database
-from prod_e.settings.delivery import Delivery
+from prod_e.settings.sections.database import Database
+from prod_e.settings.sections.delivery import Delivery
 from prod_e.settings.fields import Mistake, Region, Section, matching
-from prod_e.settings.load_balancer import LoadBalancer
-from prod_e.settings.monitoring import Monitoring
-from prod_e.settings.network import LEAST_SUBNETS, Network
-from prod_e.settings.providers import Providers
-from prod_e.settings.service import Service
-from prod_e.settings.state import State, bucket_problems
+from prod_e.settings.sections.load_balancer import LoadBalancer
+from prod_e.settings.sections.monitoring import Monitoring
+from prod_e.settings.sections.network import LEAST_SUBNETS, Network
+from prod_e.settings.sections.providers import Providers
+from prod_e.settings.sections.service import Service
+from prod_e.settings.sections.state import State, bucket_problems
 from prod_e.settings.tags import tag_mistakes
 
 _MOST_RULES = 100

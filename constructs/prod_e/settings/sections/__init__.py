@@ -1,0 +1,1 @@
+"""What each section of an environment's file may say."""
