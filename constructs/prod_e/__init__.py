@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from prod_e.load_balancer.load_balancer import AccessLogs, LoadBalancer, LoadBalancerBase
     from prod_e.load_balancer.target_group import HealthCheck
     from prod_e.load_balancer.waf import Waf
+    from prod_e.monitoring.alarms.thresholds import Thresholds
     from prod_e.monitoring.monitoring import Monitoring
-    from prod_e.monitoring.thresholds import Thresholds
     from prod_e.names import EnvironmentNames, ServiceNames
     from prod_e.network.network import Network, NetworkBase
     from prod_e.service.arguments import ContainerHealthCheck, EcrImage, TaskNames

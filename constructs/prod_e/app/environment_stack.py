@@ -20,8 +20,8 @@ from prod_e.load_balancer.certificate import Domain
 from prod_e.load_balancer.load_balancer import AccessLogs, LoadBalancer, LoadBalancerBase
 from prod_e.load_balancer.target_group import HealthCheck
 from prod_e.load_balancer.waf import Waf
+from prod_e.monitoring.alarms.thresholds import Thresholds
 from prod_e.monitoring.monitoring import Monitoring
-from prod_e.monitoring.thresholds import Thresholds
 from prod_e.names import ServiceNames
 from prod_e.network.network import Network, NetworkBase
 from prod_e.service.arguments import ContainerHealthCheck, EcrImage, TaskNames

@@ -12,12 +12,12 @@ from prod_e.database.database_base import DatabaseBase
 from prod_e.delivery.redeploy_on_push import RedeployOnPush
 from prod_e.doc import Doc
 from prod_e.load_balancer.load_balancer import LoadBalancerBase
-from prod_e.monitoring.alarms import Alarms
+from prod_e.monitoring.alarms.alarms import Alarms
+from prod_e.monitoring.alarms.database_alarms import watch_database
+from prod_e.monitoring.alarms.load_balancer_alarms import watch_load_balancer
+from prod_e.monitoring.alarms.service_alarms import watch_redeployment, watch_service
+from prod_e.monitoring.alarms.thresholds import Thresholds
 from prod_e.monitoring.dashboard import Dashboard
-from prod_e.monitoring.database_alarms import watch_database
-from prod_e.monitoring.load_balancer_alarms import watch_load_balancer
-from prod_e.monitoring.service_alarms import watch_redeployment, watch_service
-from prod_e.monitoring.thresholds import Thresholds
 from prod_e.monitoring.topic import AlarmTopic
 from prod_e.monitoring.watch import Watch
 from prod_e.service.fargate_service import FargateService

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from constructs import Construct
 
-from prod_e.monitoring.alarms import Alarms
+from prod_e.monitoring.alarms.alarms import Alarms
+from prod_e.monitoring.alarms.thresholds import Thresholds
 from prod_e.monitoring.dashboard import Dashboard
-from prod_e.monitoring.thresholds import Thresholds
 
 
 @dataclass(frozen=True, kw_only=True)

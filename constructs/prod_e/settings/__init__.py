@@ -4,12 +4,12 @@ Settings know nothing of Terraform. `load_environments` reads every file of a fo
 returns validated, immutable objects or raises `SettingsError` with one message per mistake.
 """
 
+from prod_e.settings.environment import Environment
+from prod_e.settings.loading import SettingsError, load_environment, load_environments
 from prod_e.settings.sections.cluster import Cluster
 from prod_e.settings.sections.database import Database, RestoredDatabase
 from prod_e.settings.sections.delivery import Delivery
-from prod_e.settings.environment import Environment
 from prod_e.settings.sections.load_balancer import LoadBalancer
-from prod_e.settings.loading import SettingsError, load_environment, load_environments
 from prod_e.settings.sections.monitoring import Monitoring, Thresholds
 from prod_e.settings.sections.network import Network
 from prod_e.settings.sections.providers import Providers

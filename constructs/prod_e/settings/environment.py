@@ -8,11 +8,11 @@ from typing import Annotated
 from pydantic import Field, PrivateAttr
 
 from prod_e.names import EnvironmentNames, ServiceNames
-from prod_e.settings.sections.cluster import Cluster
 from prod_e.settings.connections import ConnectingService, Connections, connections_allowed
+from prod_e.settings.fields import Mistake, Region, Section, matching
+from prod_e.settings.sections.cluster import Cluster
 from prod_e.settings.sections.database import Database
 from prod_e.settings.sections.delivery import Delivery
-from prod_e.settings.fields import Mistake, Region, Section, matching
 from prod_e.settings.sections.load_balancer import LoadBalancer
 from prod_e.settings.sections.monitoring import Monitoring
 from prod_e.settings.sections.network import LEAST_SUBNETS, Network
