@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from prod_e_ops.errors import UserMistake
-from prod_e_ops.images.docker import Docker, TransferFailed, find_docker
-from prod_e_ops.images.docker_daemon import default_build_network, why_no_docker
+from prod_e_ops.images.docker.docker import Docker, TransferFailed, find_docker
+from prod_e_ops.images.docker.docker_daemon import default_build_network, why_no_docker
 from prod_e_ops.terminal.processes import ChildProcesses
 
 DIGEST = f"sha256:{'0' * 64}"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from prod_e_ops.images.docker import Docker, TransferFailed
+from prod_e_ops.images.docker.docker import Docker, TransferFailed
 from prod_e_ops.images.ecr import Login, Repository, RepositoryFound, StoredImage
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)

@@ -21,7 +21,7 @@ from prod_e_ops.demo.project_copy import copy_project
 from prod_e_ops.demo.report import Report
 from prod_e_ops.demo.run import STOP_TIMEOUT_SECONDS, Run, report_step
 from prod_e_ops.errors import DockerUnavailable, UserMistake
-from prod_e_ops.images.docker_daemon import why_no_docker
+from prod_e_ops.images.docker.docker_daemon import why_no_docker
 from prod_e_ops.terraform.find import find_terraform
 
 if TYPE_CHECKING:

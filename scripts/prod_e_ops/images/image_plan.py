@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prod_e.delivery.image_build import BUILD_NETWORK_VARIABLE, REBUILD_VARIABLE
 from prod_e.delivery.image_tag import TagKind, is_release, names_one_build
 from prod_e.names import ServiceNames
-from prod_e_ops.images.docker_daemon import default_build_network
+from prod_e_ops.images.docker.docker_daemon import default_build_network
 from prod_e_ops.images.ecr import Repository, StoredImage
 from prod_e_ops.images.inventory import most_specific_tag, short_digest
 from prod_e_ops.project.project import Stack

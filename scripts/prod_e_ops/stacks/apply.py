@@ -10,7 +10,7 @@ from prod_e_ops.service.follow import failure
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.stacks.service_watch import ServiceWatch, keep_services, watched_services
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.output.events import Event
 
 
 async def apply_plan(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from prod_e_ops.errors import ProviderUnavailable
-from prod_e_ops.images.docker_daemon import why_no_docker
+from prod_e_ops.images.docker.docker_daemon import why_no_docker
 from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.model import SkippedStack
 from prod_e_ops.terraform.parallel import for_each

@@ -20,9 +20,9 @@ from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.initialise import describe, initialise
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.synthesis import synthesise
-from prod_e_ops.terraform.events import showing
 from prod_e_ops.terraform.find import find_terraform
 from prod_e_ops.terraform.left_running import AppliedIn
+from prod_e_ops.terraform.output.events import showing
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.plans.imports import forget_imports
 from prod_e_ops.terraform.plans.plan_changes import PlanSummary

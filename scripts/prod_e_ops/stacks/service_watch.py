@@ -15,7 +15,7 @@ from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.service.model import Deployment
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.events import Event, UnderWay
+from prod_e_ops.terraform.output.events import Event, UnderWay
 from prod_e_ops.terraform.states.unfinished import keep_unfinished
 
 _TYPE = "aws_ecs_service"

@@ -12,12 +12,12 @@ from prod_e.dependency_lock import OPENTOFU_REGISTRY, TERRAFORM_REGISTRY
 from prod_e_ops.errors import AwsUnreachable, OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terminal.processes import ChildProcesses, Finished, Outlives
-from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
-from prod_e_ops.terraform.events import Event, ignore
 from prod_e_ops.terraform.initialised import Initialised
-from prod_e_ops.terraform.json_output import JsonOutput
 from prod_e_ops.terraform.left_running import AppliedIn
 from prod_e_ops.terraform.limits import Limits, SignOfLife
+from prod_e_ops.terraform.output.diagnostics import Diagnostic, explain, parse_text
+from prod_e_ops.terraform.output.events import Event, ignore
+from prod_e_ops.terraform.output.json_output import JsonOutput
 from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from prod_e_ops.terraform.providers.crash import crash_of, keep_output
 from prod_e_ops.terraform.providers.dependency_lock import DependencyLock

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prod_e_ops.errors import OpsError, ProviderCrashed, UserMistake
-from prod_e_ops.terraform.diagnostics import Diagnostic, parse_text
+from prod_e_ops.terraform.output.diagnostics import Diagnostic, parse_text
 from prod_e_ops.terraform.providers.crash import _SIGNS, crash_of
 from prod_e_ops.terraform.runner import Terraform
 from tests.support.terraform.dying_provider import PANIC, add_dying_provider

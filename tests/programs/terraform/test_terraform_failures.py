@@ -15,7 +15,7 @@ import pytest
 
 from embedded_aws import EmbeddedAws
 from prod_e_ops.errors import OpsError, ProviderUnavailable, UserMistake
-from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
+from prod_e_ops.terraform.output.diagnostics import Diagnostic, explain, parse_text
 from tests.support.terraform.terraform_program import TerraformFolder, needs_terraform
 
 CREDENTIALS = {

@@ -11,7 +11,7 @@ from typing import Any
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.output.events import Event
 from prod_e_ops.terraform.plans.plan_changes import Change, PlanSummary
 from prod_e_ops.terraform.states.state import StateResource
 from tests.support.project.demo_run import Screen, run_of

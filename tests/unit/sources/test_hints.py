@@ -50,7 +50,7 @@ SAYS_ALL_ITSELF = [
     ("prove/life.py", "UserMistake"),
     ("service/rollback/target.py", "InvalidOption"),
     ("service/rollback/target.py", "TaskDefinitionMissing"),
-    ("terraform/diagnostics.py", "CredentialsMissing"),
+    ("terraform/output/diagnostics.py", "CredentialsMissing"),
     ("terraform/providers/dependency_lock.py", "UserMistake"),
 ]
 """The mistakes, by their files, whose message or details say all that is to be done."""

@@ -40,7 +40,6 @@ same folder."""
 GATEWAYS = (
     "aws",
     "images.docker",
-    "images.docker_daemon",
     "images.ecr",
     "images.scans",
     "service.ecs",
@@ -53,8 +52,8 @@ MODELS = ("analysis", "images.inventory", "images.retention", "service.model", "
 
 THREADS = {
     "prod_e_ops.aws.threads": "AWS's SDK blocks",
-    "prod_e_ops.images.docker": "Docker's SDK blocks",
-    "prod_e_ops.images.docker_daemon": "Docker's SDK blocks",
+    "prod_e_ops.images.docker.docker": "Docker's SDK blocks",
+    "prod_e_ops.images.docker.docker_daemon": "Docker's SDK blocks",
     "prod_e_ops.project.source": "a source folder is hashed",
     "prod_e_ops.terminal.processes": "the loop's own threads, which end with it",
     "prod_e_ops.terraform.find": "a provider mirror is asked by urllib",

@@ -28,7 +28,7 @@ from prod_e_ops.stacks.images import image_apply
 from prod_e_ops.stacks.images.image_apply import apply_images
 from prod_e_ops.stacks.model import SkippedStack, StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.output.events import Event
 from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from tests.support.project.prepared_world import (
     PlannedTerraform,

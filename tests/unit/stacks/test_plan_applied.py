@@ -10,7 +10,7 @@ from prod_e_ops.errors import (
     PlanIsStale,
     PlanRefused,
 )
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.output.events import Event
 from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from prod_e_ops.terraform.states.state import StateResource
 from tests.support.project.prepared_world import (

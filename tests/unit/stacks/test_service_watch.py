@@ -17,7 +17,7 @@ from prod_e_ops.stacks import service_watch
 from prod_e_ops.stacks.apply import apply_plan
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.service_watch import ServiceWatch, keep_services, watched_services
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.output.events import Event
 from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from prod_e_ops.terraform.states.state import StateResource
 from tests.support.project.prepared_world import (

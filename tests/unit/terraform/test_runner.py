@@ -13,7 +13,7 @@ import pytest
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
 from prod_e_ops.terminal.processes import Finished
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.output.events import Event
 from prod_e_ops.terraform.runner import PLAN_FILE, PLAN_JSON_FILE, Terraform
 
 ALWAYS = {"-json", "-input=false", "-lock-timeout=5s", "-parallelism=30"}

@@ -10,7 +10,7 @@ from prod_e_ops.aws.account import check_account
 from prod_e_ops.commands.arguments import EnvironmentOption, Json, Rebuild, ServiceArgument, Yes
 from prod_e_ops.context import Context, run
 from prod_e_ops.errors import NotYetVisible, SourceChanged
-from prod_e_ops.images.docker import Docker, find_docker
+from prod_e_ops.images.docker.docker import Docker, find_docker
 from prod_e_ops.images.ecr import RepositoryFound
 from prod_e_ops.images.push.plan import PushOptions, PushPlan, plan_push
 from prod_e_ops.images.push.releases import movable_tags

@@ -28,8 +28,8 @@ from prod_e_ops.stacks.results import LockResult
 from prod_e_ops.stacks.synthesis import synthesise
 from prod_e_ops.terminal.json_output import to_json
 from prod_e_ops.terminal.terminal import Terminal
-from prod_e_ops.terraform.diagnostics import parse_text
 from prod_e_ops.terraform.find import find_terraform
+from prod_e_ops.terraform.output.diagnostics import parse_text
 from prod_e_ops.terraform.providers.dependency_lock import DependencyLock, this_platform_only
 from prod_e_ops.terraform.providers.mirror import MIRROR_VARIABLE
 from prod_e_ops.terraform.providers.versions import shown, warnings

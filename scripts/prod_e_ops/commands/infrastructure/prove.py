@@ -25,7 +25,7 @@ from prod_e_ops.demo.live.delivery import AsContainers, AsProcesses, Delivery
 from prod_e_ops.demo.report import Report
 from prod_e_ops.demo.run import Run
 from prod_e_ops.errors import DockerUnavailable, OpsError
-from prod_e_ops.images.docker_daemon import why_no_docker
+from prod_e_ops.images.docker.docker_daemon import why_no_docker
 from prod_e_ops.prove.environment import ProofFolder
 from prod_e_ops.prove.life import ProvenLife
 from prod_e_ops.prove.report import Proof, write

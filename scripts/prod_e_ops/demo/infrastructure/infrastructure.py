@@ -12,12 +12,12 @@ from prod_e_ops.demo.infrastructure.let_go import let_go
 from prod_e_ops.demo.infrastructure.past_waits import PastWaits
 from prod_e_ops.demo.run import DemoStep, Run
 from prod_e_ops.errors import OpsError, ProviderCrashed
-from prod_e_ops.images.docker_daemon import default_build_network
+from prod_e_ops.images.docker.docker_daemon import default_build_network
 from prod_e_ops.project.project import Stack
 from prod_e_ops.project.synthesis import synthesise
 from prod_e_ops.stacks.initialise import describe, initialise
 from prod_e_ops.stacks.model import SkippedStack
-from prod_e_ops.terraform.events import Event, showing
+from prod_e_ops.terraform.output.events import Event, showing
 from prod_e_ops.terraform.parallel import for_each
 from prod_e_ops.terraform.providers.versions import installed_versions, take_tested_versions
 from prod_e_ops.terraform.runner import Terraform

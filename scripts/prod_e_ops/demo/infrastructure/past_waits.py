@@ -21,7 +21,7 @@ from prod_e_ops.aws.threads import in_thread
 from prod_e_ops.demo.checks import Clients
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.events import Event, UnderWay
+from prod_e_ops.terraform.output.events import Event, UnderWay
 from prod_e_ops.terraform.runner import Terraform
 from prod_e_ops.terraform.states.unfinished import keep_unfinished, keep_unfinished_here
 

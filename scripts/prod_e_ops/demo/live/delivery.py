@@ -19,7 +19,7 @@ from prod_e_ops.demo.live.versions import Version
 from prod_e_ops.demo.report import Runtime
 from prod_e_ops.demo.run import STOP_TIMEOUT_SECONDS, Run
 from prod_e_ops.errors import DockerUnavailable, OpsError
-from prod_e_ops.images.docker import find_docker
+from prod_e_ops.images.docker.docker import find_docker
 from prod_e_ops.project.project import Project
 from prod_e_ops.terminal.processes import ChildProcesses
 

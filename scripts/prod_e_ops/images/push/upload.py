@@ -12,7 +12,7 @@ from tenacity import (
 )
 
 from prod_e_ops.errors import UploadFailed
-from prod_e_ops.images.docker import Docker, TransferFailed
+from prod_e_ops.images.docker.docker import Docker, TransferFailed
 from prod_e_ops.images.ecr import Login, Repository, RepositoryFound
 
 _ATTEMPTS = 5

@@ -15,14 +15,14 @@ from prod_e_ops.errors import (
     SourceChanged,
     TagsNotMoved,
 )
-from prod_e_ops.images.build_log import failed_step, following, warnings_of
+from prod_e_ops.images.docker.build_log import failed_step, following, warnings_of
 from prod_e_ops.images.image_plan import ImageOptions, ImagePlan
 from prod_e_ops.images.tags import move_tags
 from prod_e_ops.project.source import read_source
 from prod_e_ops.service.ecs import Deployments
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.output.events import Event
 
 if TYPE_CHECKING:
     from prod_e.settings import Environment

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prod_e_ops.errors import ProviderCrashed
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.diagnostics import Diagnostic
+from prod_e_ops.terraform.output.diagnostics import Diagnostic
 
 _SIGNS = re.compile(
     r"plugin did not respond|the plugin encountered an error|failed to instantiate provider"

@@ -15,7 +15,7 @@ from prod_e_ops.demo.infrastructure.infrastructure import Changes, Infrastructur
 from prod_e_ops.demo.infrastructure.past_waits import PastWaits
 from prod_e_ops.errors import OpsError, ProviderCrashed
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.events import Event, ignore
+from prod_e_ops.terraform.output.events import Event, ignore
 from prod_e_ops.terraform.plans.plan_changes import Change, PlanSummary
 from tests.support.project.demo_run import last_step, run_of, said_in
 

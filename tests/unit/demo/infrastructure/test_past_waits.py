@@ -13,7 +13,7 @@ from prod_e_ops.demo.infrastructure import past_waits as module
 from prod_e_ops.demo.infrastructure.past_waits import PastWaits
 from prod_e_ops.errors import OpsError
 from prod_e_ops.project.project import Stack
-from prod_e_ops.terraform.events import Event, ignore
+from prod_e_ops.terraform.output.events import Event, ignore
 from prod_e_ops.terraform.states.state import StateResource
 
 LOAD_BALANCER = "aws_lb.alb"

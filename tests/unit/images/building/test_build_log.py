@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prod_e_ops.images.build_log import (
+from prod_e_ops.images.docker.build_log import (
     FailedStep,
     failed_step,
     following,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from prod_e_ops.errors import BuildFailed
-from prod_e_ops.images import docker as module
-from prod_e_ops.images.docker import Docker
+from prod_e_ops.images.docker import docker as module
+from prod_e_ops.images.docker.docker import Docker
 from prod_e_ops.terminal.processes import Finished
 
 PLATFORM = "linux/amd64"

@@ -7,7 +7,7 @@ import pytest
 from docker import DockerClient
 from docker.context import ContextAPI
 
-from prod_e_ops.images.docker_daemon import NoDocker, _client
+from prod_e_ops.images.docker.docker_daemon import NoDocker, _client
 
 
 @pytest.mark.parametrize(

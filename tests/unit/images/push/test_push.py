@@ -12,7 +12,7 @@ from prod_e.delivery.image_build import Build
 from prod_e.delivery.image_tag import ImageTag, is_release, names_one_build
 from prod_e.settings import load_environment
 from prod_e_ops.errors import InvalidOption
-from prod_e_ops.images.docker import why_transfer_failed
+from prod_e_ops.images.docker.docker import why_transfer_failed
 from prod_e_ops.images.push.plan import (
     PushOptions,
     PushPlan,

@@ -13,7 +13,7 @@ from prod_e_ops.project.project import Project, Stack
 from prod_e_ops.stacks.prepared import PreparedStacks
 from prod_e_ops.terminal.processes import ChildProcesses
 from prod_e_ops.terminal.terminal import Step, Terminal
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.output.events import Event
 from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 
 

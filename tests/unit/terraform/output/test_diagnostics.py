@@ -13,7 +13,7 @@ from prod_e_ops.errors import (
     ProviderUnavailable,
     UserMistake,
 )
-from prod_e_ops.terraform.diagnostics import Diagnostic, explain, parse_text
+from prod_e_ops.terraform.output.diagnostics import Diagnostic, explain, parse_text
 
 LOCKED = """\
 Error message: resource temporarily unavailable

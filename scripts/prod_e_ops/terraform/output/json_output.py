@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable
 
-from prod_e_ops.terraform.diagnostics import Diagnostic
-from prod_e_ops.terraform.events import Event
 from prod_e_ops.terraform.limits import SignOfLife
+from prod_e_ops.terraform.output.diagnostics import Diagnostic
+from prod_e_ops.terraform.output.events import Event
 
 
 class JsonOutput:

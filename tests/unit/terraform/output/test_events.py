@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from prod_e_ops.terraform.events import Event
+from prod_e_ops.terraform.output.events import Event
 
 
 def said(kind: str, message: str, *, of: str = "hook", **change: Any) -> dict[str, Any]:

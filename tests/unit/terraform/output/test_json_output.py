@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from prod_e_ops.terraform import limits
-from prod_e_ops.terraform.events import Event
-from prod_e_ops.terraform.json_output import JsonOutput
+from prod_e_ops.terraform.output.events import Event
+from prod_e_ops.terraform.output.json_output import JsonOutput
 
 
 class Run:

@@ -16,8 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from prod_e_ops.errors import BuildFailed, DockerUnavailable
-from prod_e_ops.images.build_log import step_begun, warnings_of
-from prod_e_ops.images.docker_daemon import NoDocker, cause_of, connect, default_build_network
+from prod_e_ops.images.docker.build_log import step_begun, warnings_of
+from prod_e_ops.images.docker.docker_daemon import (
+    NoDocker,
+    cause_of,
+    connect,
+    default_build_network,
+)
 from prod_e_ops.terminal.processes import ChildProcesses, Finished, without_colour
 
 if TYPE_CHECKING:

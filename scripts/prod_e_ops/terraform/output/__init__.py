@@ -1,0 +1,1 @@
+"""What Terraform says while it runs: its JSON lines, as events and diagnostics."""
