@@ -195,9 +195,9 @@ class Docker:
             ) as daemon:
                 # Without any entry, the SDK would ask the keychain of the user's configuration.
                 daemon.api._auth_configs = AuthConfig(  # type: ignore[attr-defined]  # noqa: SLF001
-                    {"auths": {"none.invalid": {}}}
+                    {"auths": {host: {}}}
                 )
-                daemon.api.login(user, password, registry=host, reauth=True)
+                daemon.api.login(user, password, registry=host)
         except (DockerException, RequestException, NoDocker) as error:
             raise _transfer_failed(error) from None
 

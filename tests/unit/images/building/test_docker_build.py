@@ -22,7 +22,7 @@ class Machine:
     """A docker command and its daemon.
 
     `builds`: how builds end, one after the other: the platform of the image; None: it fails.
-    `says`: what a build writes.
+    `says`: what a build writes: BuildKit beside its output, the builder before it as its output.
     """
 
     builds: list[str | None]
@@ -36,17 +36,25 @@ class Machine:
         self,
         command: Sequence[object],
         *,
+        folder: Path,
         environment: Mapping[str, str],
+        on_stdout: Callable[[str], object] | None,
         on_stderr: Callable[[str], object] | None,
-        **_: object,
+        stop_timeout_seconds: float,
     ) -> Finished:
+        # What is to be built is named from there.
+        assert folder == Path.cwd()
+        # Docker does not keep whoever presses Ctrl-C.
+        assert stop_timeout_seconds < 10
         words = [str(word) for word in command]
-        if words[1] == "buildx":
+        if words[1:] == ["buildx", "version"]:
+            assert environment == {"A": "b"}
             return Finished(0 if self.has_buildx else 1, "", "")
         self.told.append((words, environment))
         for line in self.says:
-            assert on_stderr is not None
-            on_stderr(line)
+            tell = on_stderr if self.has_buildx else on_stdout
+            assert tell is not None
+            tell(line)
         self.built = self.builds.pop(0)
         return Finished(0 if self.built else 1, "", "")
 
