@@ -22,9 +22,9 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
 from prod_e_ops.errors import DockerUnavailable
-from prod_e_ops.images import docker as module
-from prod_e_ops.images.docker import Docker, TransferFailed, find_docker
-from prod_e_ops.images.docker_daemon import NoDocker
+from prod_e_ops.images.docker import docker as module
+from prod_e_ops.images.docker.docker import Docker, TransferFailed, find_docker
+from prod_e_ops.images.docker.docker_daemon import NoDocker
 from prod_e_ops.terminal.processes import ChildProcesses
 
 HOST = "1.dkr.ecr.us-west-2.amazonaws.com"
