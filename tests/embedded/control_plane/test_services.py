@@ -75,6 +75,24 @@ class TestService:
         )["NetworkInterfaces"]
         assert [group["GroupName"] for group in interface["Groups"]] == ["default"]
 
+    def test_its_tasks_have_every_container(self, clients: Clients) -> None:
+        service = Service(clients, desiredCount=0)
+        containers = [{"name": name, "image": f"{name}:1"} for name in ("app", "beside")]
+        service.ecs.register_task_definition(
+            family=service.cluster,
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="256",
+            memory="512",
+            containerDefinitions=containers,
+        )
+        service.update(taskDefinition=service.cluster, desiredCount=1)
+        (task,) = service.tasks()
+        described = [(each["name"], each["image"]) for each in task["containers"]]
+        assert described == [(each["name"], each["image"]) for each in containers]
+        assert {each["lastStatus"] for each in task["containers"]} == {"RUNNING"}
+        assert {each["taskArn"] for each in task["containers"]} == {task["taskArn"]}
+
     def test_it_runs_the_tasks_it_desires(self, clients: Clients) -> None:
         service = Service(clients, desiredCount=3)
         assert [task["lastStatus"] for task in service.tasks()] == ["RUNNING"] * 3

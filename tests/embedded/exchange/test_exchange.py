@@ -9,7 +9,14 @@ from urllib.error import HTTPError
 import pytest
 
 from embedded_aws import EmbeddedAws
-from tests.embedded.control_plane.clients import ROLLED_BACK, Clients, Service, address
+from tests.embedded.control_plane.clients import (
+    ROLLED_BACK,
+    Clients,
+    Service,
+    address,
+    ecr_image,
+    push,
+)
 from tests.embedded.exchange.data_plane import (
     HEALTHY,
     UNHEALTHY,
@@ -64,6 +71,28 @@ def test_what_runs_is_what_its_definition_and_its_deployment_say(
             "image_digests": {"app": "sha256:1"},
         }
         assert [each["name"] for each in task["containers"]] == ["app"]
+
+
+def test_each_container_runs_what_its_tag_named_when_the_deployment_began(
+    clients: Clients, service: Service, plane: DataPlane
+) -> None:
+    first, second = (push(clients, service.cluster, tag, tag) for tag in ("first", "second"))
+    definition = service.ecs.register_task_definition(
+        family=service.cluster,
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[
+            {"name": name, "image": ecr_image(service, name), "essential": True}
+            for name in ("first", "second")
+        ],
+    )["taskDefinition"]["taskDefinitionArn"]
+    old = service.task_arns()
+    service.update(taskDefinition=definition, loadBalancers=[])
+    push(clients, service.cluster, "second", "what was pushed later")
+    new = [task for arn, task in plane.tasks().items() if arn not in old]
+    assert [task["image_digests"] for task in new] == [{"first": first, "second": second}] * 2
 
 
 def test_a_task_goes_through_its_states_as_it_is_reported(

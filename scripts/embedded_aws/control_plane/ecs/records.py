@@ -11,7 +11,7 @@ from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
 from moto.ecr.models import ecr_backends
 from moto.ecs.exceptions import ServiceNotFoundException
-from moto.ecs.models import Task
+from moto.ecs.models import Container, Task
 from moto.elbv2.models import elbv2_backends
 
 from embedded_aws.control_plane.registry.place import aws_host, registry_host
@@ -207,14 +207,22 @@ def make_task(backend: Any, service: Any) -> Any:
     )
     images = record["revision"]["containerImages"]
     digests = {image["containerName"]: image.get("imageDigest") for image in images}
-    names = [container["name"] for container in definition.container_definitions]
-    for container, name in zip(task.containers, names, strict=False):
+    add_containers(task, definition)
+    for container in task.containers:
         container.task_arn = task.task_arn
         container.last_status = "PENDING"
         container.exit_code = container.exitCode = None
-        container.image_digest = digests.get(name)
+        container.image_digest = digests[container.name]
         container.network_interfaces = [{"privateIpv4Address": address}]
     return task
+
+
+def add_containers(task: Any, definition: Any) -> None:
+    """Gives a task all containers of its definition; moto gives it the first one."""
+    for each in definition.container_definitions[len(task.containers) :]:
+        container = Container(definition)
+        container.name, container.image = each["name"], each["image"]
+        task.containers.append(container)
 
 
 def living_tasks(backend: Any, service: Any) -> list[Any]:

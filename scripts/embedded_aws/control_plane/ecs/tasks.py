@@ -8,9 +8,8 @@ from typing import Any
 
 from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
-from moto.ecs.models import Container
 
-from embedded_aws.control_plane.ecs.records import detail, target_groups
+from embedded_aws.control_plane.ecs.records import add_containers, detail, target_groups
 from embedded_aws.control_plane.registrations import registrations
 from embedded_aws.protocol import TaskReport
 
@@ -25,18 +24,14 @@ def prepare(backend: Any, task: Any) -> None:
     task.health_status = "UNKNOWN"
     task.connectivity = "CONNECTED"
     task.stop_code = None
-    known = {container.name: container for container in task.containers}
-    task.containers = []
-    for each in definition.container_definitions:
-        container = known.get(each["name"]) or Container(definition)
-        container.name, container.image = each["name"], each["image"]
+    add_containers(task, definition)
+    for container, each in zip(task.containers, definition.container_definitions, strict=True):
         container.task_arn = task.task_arn
         container.last_status = "PENDING"
         container.health_status = "UNKNOWN"
         container.exit_code = container.exitCode = None
         container.reason = None
         container.cpu = str(each.get("cpu", 0))
-        task.containers.append(container)
 
 
 def take_report(backend: Any, task: Any, said: TaskReport) -> None:
