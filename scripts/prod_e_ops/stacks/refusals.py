@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from prod_e.settings import Environment
 
 
-def data_loss(plans: Sequence[StackPlan], *, may_lose: Collection[str] = ()) -> Sequence[str]:
-    """One line for each resource that holds data and that one of the plans destroys or replaces.
+def loses_data(plans: Sequence[StackPlan], *, may_lose: Collection[str]) -> bool:
+    """Whether one of the plans destroys or replaces what holds data.
 
-    `may_lose`: the addresses of those that may be lost.
+    `may_lose`: the addresses of what may be lost, which does not count.
     """
-    return _told(_lost(plans, may_lose))
+    return bool(_lost(plans, may_lose))
 
 
 def _lost(plans: Sequence[StackPlan], may_lose: Collection[str]) -> Sequence[Change]:
@@ -34,12 +34,6 @@ def _lost(plans: Sequence[StackPlan], may_lose: Collection[str]) -> Sequence[Cha
         for plan in plans
         for change in plan.summary.loses_data
         if change.address not in may_lose
-    ]
-
-
-def _told(lost: Sequence[Change]) -> Sequence[str]:
-    return [
-        change.address + (f" ({change.reason})" if change.is_unfinished else "") for change in lost
     ]
 
 
@@ -56,7 +50,13 @@ def refuse_data_loss(
         keeps_unfinished = next_commands.deploy(environment, take_over=True)
         raise PlanRefused(
             "This deployment would destroy resources that hold data, or in which others run:",
-            details=[*_told(lost), left],
+            details=[
+                *(
+                    change.address + (f" ({change.reason})" if change.is_unfinished else "")
+                    for change in lost
+                ),
+                left,
+            ],
             next_step=(
                 f"To keep what was left unfinished: {keeps_unfinished}."
                 if any(change.is_unfinished for change in lost)

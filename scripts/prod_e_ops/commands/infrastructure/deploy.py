@@ -31,7 +31,7 @@ from prod_e_ops.stacks.images.repository_images import delete_images, images_los
 from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.stacks.prepared import PreparedStacks, prepare_stacks
 from prod_e_ops.stacks.refusals import (
-    data_loss,
+    loses_data,
     refuse_data_loss,
     refuse_late_upgrades,
     refuse_skipped,
@@ -172,7 +172,7 @@ class _Deployment:
         Gives the services whose followed tag was pushed; see `apply_images`.
         """
         prepared = self.prepared
-        is_refused = bool(data_loss(plans, may_lose=self.options.may_lose))
+        is_refused = loses_data(plans, may_lose=self.options.may_lose)
         now, later = (plans, []) if is_refused else await self._split(plans)
         self._show([plan for plan in now if plan.images or not plan.is_empty])
         name = prepared.environment.name
