@@ -40,6 +40,7 @@ class Screen:
     results: list[str] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     declines: str | None = None
+    steps: list["_Shown"] = field(default_factory=list)
 
     async def confirm(
         self, question: str, *, declined: str = "", expected: str | None = None
@@ -65,7 +66,8 @@ class Screen:
 
     def step(self, title: str) -> "_Shown":
         self.lines.append(title)
-        return _Shown(title)
+        self.steps.append(_Shown(title))
+        return self.steps[-1]
 
 
 class _Shown:
