@@ -36,6 +36,8 @@ from embedded_aws.data_plane.runtimes.runtime import Ended, LogLine, Start, Star
 from embedded_aws.whole_file import write_whole
 
 _CONFLICT = 409
+_LAST_LINES_TIMEOUT_SECONDS = 5.0
+"""What a daemon may take to tell the rest of what a container wrote."""
 _ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
 
 
@@ -263,7 +265,7 @@ class DockerContainer:
             return Ended(exit_code=None, reason="CannotInspectContainerError: it is gone")
         self._is_running = False
         if self._following:
-            await asyncio.wait({self._following}, timeout=5)
+            await asyncio.wait({self._following}, timeout=_LAST_LINES_TIMEOUT_SECONDS)
         # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
         reason = "OutOfMemoryError: Container killed due to memory usage"
         return Ended(
