@@ -106,7 +106,7 @@ _MODULES = {
     "SettingsError": "settings",
     "Statement": "iam",
     "TaskNames": "service.arguments",
-    "Thresholds": "monitoring.thresholds",
+    "Thresholds": "monitoring.alarms.thresholds",
     "Waf": "load_balancer.waf",
     "load_environments": "settings",
     "synthesise": "app.synthesis",
