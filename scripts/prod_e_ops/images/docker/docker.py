@@ -52,19 +52,19 @@ _ABOUT_ITSELF = re.compile(
 
 
 class TransferFailed(Exception):
-    """A login or a push that did not succeed; the message is what Docker said last.
+    """A login or a push that did not succeed; the message is what Docker said last."""
 
-    `reason`: `credentials` if the registry wants (other) ones, `refused` if trying again changes
-    nothing, `connection` for all that may pass.
-    """
-
-    def __init__(self, said: str) -> None:
-        super().__init__(said)
-        self.reason = why_transfer_failed(said)
+    @property
+    def reason(self) -> Literal["credentials", "refused", "connection"]:
+        """See `why_transfer_failed`."""
+        return why_transfer_failed(str(self))
 
 
 def why_transfer_failed(said: str) -> Literal["credentials", "refused", "connection"]:
-    """What a message of Docker about a registry means, see `TransferFailed`.
+    """What a message of Docker about a registry means.
+
+    `credentials`: the registry wants (other) ones; `refused`: trying again changes nothing;
+    `connection`: all that may pass.
 
     ECR's answers: https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors-docker.html
     """

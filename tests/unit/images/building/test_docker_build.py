@@ -115,7 +115,7 @@ def test_a_build_is_of_one_architecture_and_stays_with_the_daemon() -> None:
 @pytest.mark.parametrize("has_buildx", [True, False])
 def test_what_a_build_warns_of_is_given_back(has_buildx: bool) -> None:
     begins = "#5 0.1 " if has_buildx else ""
-    machine = Machine([PLATFORM], has_buildx, says=[f"{begins}WARNING: it is old.", f"{begins}1"])
+    machine = Machine([PLATFORM], has_buildx, says=[f"{begins}1", f"{begins}WARNING: it is old."])
     assert machine.build() == ("it is old.",)
 
 
