@@ -32,8 +32,9 @@ class MemoryEngine:
     """What `DockerEngine` is for a daemon that is elsewhere.
 
     `images`: what it has; `registry`: what it can pull. `refuses`: the answers to some calls, by
-    method and path. `says`: the lines that each container writes; `talks_on`: and is never done.
-    `execute_status`: how a program inside ends; None: it does not. `is_away`: nothing answers.
+    method and path, with `?` and a name where one is given to what is made. `says`: the lines that
+    each container writes; `talks_on`: and is never done. `execute_status`: how a program inside
+    ends; None: it does not. `is_away`: nothing answers.
     """
 
     images: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -65,9 +66,10 @@ class MemoryEngine:
     ) -> Any:
         await asyncio.sleep(0)
         self._must_be_there()
-        if refused := self.refuses.get(f"{method} {path}"):
-            raise refused
         asked = dict(query or {})
+        what = f"{method} {path}" + (f"?{asked['name']}" if "name" in asked else "")
+        if refused := self.refuses.get(what):
+            raise refused
         match method, path.strip("/").split("/", 2):
             case "GET", ["info"]:
                 return {"OperatingSystem": "Debian", "Architecture": "aarch64"}
@@ -128,6 +130,9 @@ class MemoryEngine:
         if self.talks_on:
             await asyncio.Event().wait()
         await self.container(container_id).ended.wait()
+        # Whoever waits for the end is told of it first.
+        for _ in range(9):
+            await asyncio.sleep(0)
         yield "2026-01-31T00:00:01Z", "the last line"
 
     async def execute(self, container_id: str, command: list[str]) -> int:

@@ -82,7 +82,7 @@ def test_what_it_writes_is_passed_on_until_its_end(world: World) -> None:
 @pytest.mark.parametrize(
     ("call", "status"),
     [
-        ("POST /containers/create", "CannotCreateContainerError"),
+        (f"POST /containers/create?{WEB}", "CannotCreateContainerError"),
         (f"POST /containers/id of {WEB}/start", "CannotStartContainerError"),
         (f"GET /containers/id of {WEB}/json", "CannotStartContainerError"),
     ],
@@ -212,7 +212,7 @@ def test_containers_of_a_task_share_a_network_that_outlives_each_of_them(world: 
 
 def test_a_task_without_a_network_is_told(world: World) -> None:
     world.network = BRIDGE
-    world.engine.refuses["POST /containers/create"] = DockerError(500, "port is taken")
+    world.engine.refuses[f"POST /containers/create?{PAUSE}"] = DockerError(500, "port is taken")
     with pytest.raises(StartError, match=r"^CannotCreateContainerError: port is taken$"):
         started(world, start_of(has_neighbours=True))
 
@@ -245,6 +245,13 @@ def test_it_knows_of_which_digest_a_container_is(world: World) -> None:
     found = adopted(world, start_of())
     assert found
     assert found.image_digest == "sha256:1"
+
+
+def test_what_is_remembered_of_a_container_goes_with_its_tasks_folder(world: World) -> None:
+    started(world, start_of())
+    state = world.configuration.state_folder
+    files = [each.relative_to(state).as_posix() for each in state.rglob("*") if each.is_file()]
+    assert files == ["tasks/t1/web/docker.json"]
 
 
 @pytest.mark.parametrize("other", [{"task_id": "t2"}, {"name": "proxy"}])

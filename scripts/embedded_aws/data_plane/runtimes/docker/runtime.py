@@ -38,7 +38,6 @@ from embedded_aws.whole_file import write_whole
 _CONFLICT = 409
 _LAST_LINES_TIMEOUT_SECONDS = 5.0
 """What a daemon may take to tell the rest of what a container wrote."""
-_ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
 
 
 class DockerRuntime:
@@ -100,7 +99,7 @@ class DockerRuntime:
             await container.remove()
             raise StartError(f"CannotStartContainerError: {error}") from None
         container.follow(log, since="0")
-        self._folder(start).mkdir(parents=True, exist_ok=True)
+        self._folder(start).mkdir(parents=True)
         write_whole(self._record(start), json.dumps({"id": created["Id"], "digest": digest}))
         return container
 
@@ -185,9 +184,9 @@ class DockerRuntime:
         )
         pinned = reference
         if start.image_digest and "@" not in reference:
-            name = reference.rsplit("/", 1)
-            name[-1] = name[-1].split(":")[0]
-            pinned = f"{'/'.join(name)}@{start.image_digest}"
+            registry, slash, tagged = reference.rpartition("/")
+            name, _, _ = tagged.partition(":")
+            pinned = f"{registry}{slash}{name}@{start.image_digest}"
         try:
             found = await self._engine.image(pinned)
             if found is None:
@@ -196,7 +195,7 @@ class DockerRuntime:
         except (DockerError, aiohttp.ClientError) as error:
             raise StartError(f"CannotPullContainerError: {error}") from None
         assert found is not None
-        wanted = _ARCHITECTURES.get(start.architecture, "amd64")
+        wanted = "arm64" if start.architecture == "ARM64" else "amd64"
         if found.get("Architecture") not in (wanted, "", None):
             # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
             raise StartError(
