@@ -233,6 +233,23 @@ def test_names_that_are_too_long_keep_the_end_that_tells_them_apart(synthesised:
     assert sum("…" in text and text.endswith(("nat-1", "nat-2", "nat-3")) for text in shown) == 3
 
 
+def test_a_label_that_is_too_long_ends_where_the_cluster_does(synthesised: Any) -> None:
+    services = "".join(
+        f'[services.{key}]\nsource = "backend"\npath = "/{key}/*"\ndatabase = {uses}\n'
+        for key, uses in (("a", "true"), ("b", "true"), ("c", "true"), ("d", "false"))
+    )
+    name = "an-environment-of-23-ch"
+    database = '[database]\ninstance_class = "db.m7g.large"\n'
+    svg = diagram(synthesised(f'name = "{name}"\n{services}{database}'))
+    (label,) = (text for text in words(svg) if text.startswith("port 5432, TLS, from"))
+    assert label.endswith("…")
+    widest = max(rectangles(svg, "label"), key=lambda box: box.width)
+    ((left, right),) = {(box.x, box.right) for box in rectangles(svg, "cluster")}
+    # A character more would not have fitted.
+    assert left <= widest.x < left + text_width("w")
+    assert widest.right <= right
+
+
 def test_it_can_be_read_on_a_light_and_on_a_dark_page(seed: Any) -> None:
     style = ET.fromstring(diagram(seed)).findtext(f"{SVG}style") or ""
     light, dark = style.split("@media (prefers-color-scheme: dark)")

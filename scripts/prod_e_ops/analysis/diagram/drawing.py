@@ -29,6 +29,7 @@ _CAPTION_HEIGHT = 28.0
 _ROW_GAP = 26.0
 _TIER_GAP = 50.0
 _LABEL_HEIGHT = 22.0
+_LABEL_PADDING = 10.0
 
 _LEGEND = {
     "requests": "requests",
@@ -287,8 +288,9 @@ class _Drawing:
         self._label(self._at[f"tier {place.tier}"].y - _TIER_GAP / 2, text)
 
     def _label(self, y: float, text: str) -> None:
-        text = fitted(text, 2 * (self._lane - self._zone_x(0) - 3 * _INSET) - 20)
-        width = text_width(text) + 20
+        room = self._lane - self._zone_x(0) - 3 * _INSET
+        text = fitted(text, 2 * (room - _LABEL_PADDING))
+        width = text_width(text) + 2 * _LABEL_PADDING
         box = Box(self._lane - width / 2, y - _LABEL_HEIGHT / 2, width, _LABEL_HEIGHT)
         self._cards.box(box, "label", radius=_LABEL_HEIGHT / 2)
         self._cards.text(self._lane, y + 5, text, anchor="middle")
