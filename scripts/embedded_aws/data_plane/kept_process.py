@@ -32,9 +32,9 @@ class Spec:
     cwd: str
     output: str
     heartbeat: str
+    stop_timeout_seconds: float
     user: int | None = None
     stop_signal: int = signal.SIGTERM
-    stop_timeout_seconds: float = 30
     patience_seconds: int = PATIENCE_SECONDS
     cleanup: Sequence[str] | None = None
 

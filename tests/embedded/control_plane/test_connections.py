@@ -15,17 +15,16 @@ from embedded_aws.control_plane.connections import (
 
 
 class RecordingSocket(socket.socket):
-    """Keeps what is sent with each call."""
+    """Keeps what is sent with each call, and sends nothing."""
 
     sent: list[bytes]
 
     def send(self, data: Any, flags: int = 0) -> int:
         self.sent.append(bytes(data))
-        return super().send(data, flags)
+        return len(data)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         self.sent.append(bytes(data))
-        super().sendall(data, flags)
 
 
 def answering(length: int) -> Any:
@@ -36,8 +35,8 @@ def answering(length: int) -> Any:
     return app
 
 
-@pytest.mark.parametrize("length", [10, 50_000])
-def test_head_and_body_of_an_answer_are_sent_at_once(length: int) -> None:
+def sent(length: int) -> list[bytes]:
+    """What is sent at once of an answer with a body of that length."""
     server = make_server("127.0.0.1", 0, answering(length), request_handler=RequestHandler)
     ours, theirs = socket.socketpair()
     with theirs, RecordingSocket(fileno=ours.detach()) as connection:
@@ -46,9 +45,22 @@ def test_head_and_body_of_an_answer_are_sent_at_once(length: int) -> None:
         theirs.shutdown(socket.SHUT_WR)
         RequestHandler(connection, ("127.0.0.1", 1), server)
     server.server_close()
-    (answer,) = connection.sent
+    return connection.sent
+
+
+@pytest.mark.parametrize("length", [10, 50_000])
+def test_head_and_body_of_an_answer_are_sent_at_once(length: int) -> None:
+    (answer,) = sent(length)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b"\r\n\r\n" + b"x" * length)
+
+
+def test_no_more_than_a_mebibyte_is_kept_to_be_sent_at_once() -> None:
+    length = 1_000_000
+    (answer,) = sent(length)
+    longest = 2**20 - (len(answer) - length)
+    assert len(sent(longest)) == 1
+    assert len(sent(longest + 1)) > 1
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_rotated_password_is_current_once_the_server_has_it(database: Database
 
 
 def test_it_restarts_once_and_is_not_available_before(database: Database) -> None:
-    with pytest.raises(ClientError, match="is not in available state"):
+    with pytest.raises(ClientError, match=r"\(InvalidDBInstanceState\).* is not in available state"):
         database.rds.reboot_db_instance(DBInstanceIdentifier=database.name)
     database.reports()
     database.rds.reboot_db_instance(DBInstanceIdentifier=database.name)

@@ -33,6 +33,7 @@ def spec_of(folder: Path, script: str | None, **changes: Any) -> Spec:
         "cwd": str(folder),
         "output": str(folder / "output"),
         "heartbeat": str(heartbeat),
+        "stop_timeout_seconds": 30,
     }
     return Spec(**given | changes)
 

@@ -137,6 +137,7 @@ class DockerWatch:
                 cwd="/",
                 output="/dev/null",
                 heartbeat=str(self._configuration.heartbeat),
+                stop_timeout_seconds=0,
                 cleanup=[
                     *(sys.executable, "-I", "-S", str(_SCRIPT)),
                     *(self._engine.endpoint, self._label),
