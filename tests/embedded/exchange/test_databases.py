@@ -141,13 +141,18 @@ def test_a_rotated_password_is_current_once_the_server_has_it(database: Database
     assert database.secret("AWSPREVIOUS")["password"] == desired["password"]
 
 
-def test_it_restarts_once_and_is_not_available_before(database: Database) -> None:
+def test_it_alone_restarts_once_and_is_not_available_before(
+    clients: Clients, plane: DataPlane, database: Database
+) -> None:
+    beside = Database(clients, plane)
     with pytest.raises(ClientError, match=r"\(InvalidDBInstanceState\).* is not in available state"):
         database.rds.reboot_db_instance(DBInstanceIdentifier=database.name)
     database.reports()
     database.rds.reboot_db_instance(DBInstanceIdentifier=database.name)
     assert database.described()["DBInstanceStatus"] == "rebooting"
     assert database.desired()["restarts"] == 1
+    assert beside.desired()["restarts"] == 0
+    beside.delete()
     database.reports(restarts=0)
     assert database.described()["DBInstanceStatus"] == "rebooting"
     database.reports(restarts=1)
