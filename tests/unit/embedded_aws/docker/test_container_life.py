@@ -102,7 +102,12 @@ def test_one_that_nobody_follows_ends_too(world: World) -> None:
     assert with_container(world, live).exit_code == 0
 
 
-@pytest.mark.parametrize(("pid", "runs"), [(os.getpid(), True), (None, True), (NOWHERE, False)])
+@pytest.mark.parametrize(
+    ("pid", "runs"),
+    [(os.getpid(), True), (None, True), (NOWHERE, False)],
+    # Each of pytest's processes has another number, and all have to name a test alike.
+    ids=["runs", "not known", "has gone"],
+)
 def test_it_runs_until_its_process_has_gone(world: World, pid: int | None, runs: bool) -> None:
     async def live(container: DockerContainer) -> list[bool]:
         container.process_id = pid
