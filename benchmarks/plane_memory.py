@@ -12,12 +12,8 @@ import psutil
 from embedded_aws import EmbeddedAws
 
 SAMPLED_EVERY_SECONDS = 2.0
-MOST_GROWTH_MIB = {"control plane": 2.0, "data plane": 1.0}
-"""A minute, after the first third of the time, in which all that is loaded later is loaded.
-
-Not of requests that are answered: what a service writes of those that a failover refuses is kept
-by the control plane, up to a bound.
-"""
+MOST_GROWTH_MIB = 0.5
+"""A minute, after the first third of the time, in which all that is loaded later is loaded."""
 
 
 @dataclass(kw_only=True)

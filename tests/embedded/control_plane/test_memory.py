@@ -47,6 +47,26 @@ def test_a_log_group_keeps_its_newest_events(clients: Clients) -> None:
     assert [kept(stream) for stream in ("first", "second", "third")] == [4_000, 8_000, 8_000]
 
 
+def test_log_events_take_no_memory(aws: EmbeddedAws, clients: Clients) -> None:
+    logs, name = clients("logs"), f"group-{uuid4().hex[:8]}"
+    stream = {"logGroupName": name, "logStreamName": "stream"}
+    logs.create_log_group(logGroupName=name)
+    logs.create_log_stream(**stream)
+    now = int(time.time() * 1_000)
+
+    def taken_mib_after(*, first: int, last: int) -> float:
+        for begin in range(first, last, 20):
+            numbers = range(begin, begin + 20)
+            events = [{"timestamp": now + n, "message": f"{n}".ljust(2_000)} for n in numbers]
+            logs.put_log_events(**stream, logEvents=events)
+        return float(psutil.Process(aws.control_plane_pid).memory_info().rss / 2**20)
+
+    # SQLite's cache has the first ones, and requests take memory once.
+    before = taken_mib_after(first=0, last=2_000)
+    # Of 15 MiB.
+    assert taken_mib_after(first=2_000, last=10_000) - before < 3
+
+
 def test_a_secret_has_a_hundred_versions_without_a_label(clients: Clients) -> None:
     secrets = clients("secretsmanager")
     arn = secrets.create_secret(Name=uuid4().hex, SecretString="0")["ARN"]

@@ -14,10 +14,12 @@ from moto.logs.metric_filters import MetricFilters
 from moto.logs.responses import LogsResponse
 
 from embedded_aws.control_plane import insights
-from embedded_aws.control_plane.cloudwatch.filter_patterns import PatternError, compile_pattern
-
-_MOST_EVENTS = 20_000
-"""Of a log group."""
+from embedded_aws.control_plane.cloudwatch.filter_patterns import (
+    Matches,
+    PatternError,
+    compile_pattern,
+)
+from embedded_aws.control_plane.cloudwatch.log_events import GroupEvents
 
 
 def apply() -> None:
@@ -25,7 +27,8 @@ def apply() -> None:
     _logs_answers_queries()
     _log_groups_have_a_class()
     _metric_filters_count()
-    _log_groups_keep_their_newest_events()
+    _events_are_on_disk()
+    _events_are_filtered_by_patterns()
 
 
 def _logs_answers_queries() -> None:
@@ -125,15 +128,19 @@ class _InvalidParameterError(ServiceException):  # type: ignore[misc]
     code = "InvalidParameterException"
 
 
+def _compiled(pattern: str, *, of: str) -> Matches:
+    try:
+        return compile_pattern(pattern)
+    except PatternError as error:
+        raise _InvalidParameterError(f"Invalid {of} pattern: {error}") from None
+
+
 def _metric_filters_count() -> None:
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/MonitoringLogData.html
     add, put = MetricFilters.add_filter, models.LogStream.put_log_events
 
     def add_filter(self: Any, name: str, pattern: str, log_group: str, metrics: Any) -> None:
-        try:
-            compile_pattern(pattern)
-        except PatternError as error:
-            raise _InvalidParameterError(f"Invalid metric filter pattern: {error}") from None
+        _compiled(pattern, of="metric filter")
         self.delete_filter(name, log_group)
         add(self, name, pattern, log_group, metrics)
         self.metric_filters[-1]["creationTime"] = int(datetime.now(UTC).timestamp() * 1_000)
@@ -150,22 +157,46 @@ def _metric_filters_count() -> None:
     models.LogStream.put_log_events = put_log_events
 
 
-def _log_groups_keep_their_newest_events() -> None:
-    # All that is kept is in memory.
-    put = models.LogStream.put_log_events
+def _events_are_on_disk() -> None:
+    begin_group, begin = models.LogGroup.__init__, models.LogStream.__init__
+    delete_stream = models.LogGroup.delete_log_stream
 
-    def put_log_events(self: Any, log_events: list[dict[str, Any]]) -> Any:
-        token = put(self, log_events)
-        streams = self.log_group.streams.values()
-        # Now and then, and not with each event.
-        if sum(len(stream.events) for stream in streams) > 1.1 * _MOST_EVENTS:
-            times = sorted(event.timestamp for stream in streams for event in stream.events)
-            since = times[-_MOST_EVENTS]
-            for stream in streams:
-                stream.events = [event for event in stream.events if event.timestamp >= since]
-        return token
+    def init_group(self: Any, *arguments: Any, **named: Any) -> None:
+        begin_group(self, *arguments, **named)
+        self.events = GroupEvents()
 
-    models.LogStream.put_log_events = put_log_events
+    def init(self: Any, log_group: Any, name: str) -> None:
+        begin(self, log_group, name)
+        self.events = log_group.events.of_new_stream()
+
+    def update(self: Any) -> None:
+        self.first_event_timestamp, self.last_event_timestamp = self.events.first_and_last()
+
+    def delete_log_stream(self: Any, log_stream_name: str) -> None:
+        stream = self.streams.get(log_stream_name)
+        delete_stream(self, log_stream_name)
+        stream.events.clear()
+
+    models.LogGroup.__init__ = init_group
+    models.LogGroup.delete_log_stream = delete_log_stream
+    models.LogStream.__init__ = init
+    models.LogStream._update = update  # noqa: SLF001 moto's own
+
+
+def _events_are_filtered_by_patterns() -> None:
+    # moto knows terms alone, and finds all events by other patterns.
+    # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+    def filter_log_events(
+        self: Any, start_time: int | None, end_time: int | None, filter_pattern: str | None
+    ) -> list[dict[str, Any]]:
+        matches = _compiled(filter_pattern or "", of="filter")
+        return [
+            {**event.to_filter_dict(), "logStreamName": self.log_stream_name}
+            for event in self.events.between(start_time, end_time)
+            if matches(event.message)
+        ]
+
+    models.LogStream.filter_log_events = filter_log_events
 
 
 def _count(
