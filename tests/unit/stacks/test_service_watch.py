@@ -121,12 +121,9 @@ def test_a_rollback_that_succeeded_ends_terraforms_wait_by_itself() -> None:
     assert said == []
 
 
-def test_the_deployment_before_is_none_of_this_ones() -> None:
-    failed_before = status("FAILED", id="d1")
-    ecs = Ecs([failed_before, failed_before])
-    watch, said, shown = watch_of(ecs)
-    watch.note(began(SERVICE))
-    looked: list[object] = []
+def looks_of(watch: ServiceWatch) -> Sequence[Collection[str] | None]:
+    """What it will look at, look by look."""
+    looked: list[Collection[str] | None] = []
     look = watch.look
 
     async def counted(addresses: Collection[str] | None = None) -> None:
@@ -134,6 +131,23 @@ def test_the_deployment_before_is_none_of_this_ones() -> None:
         await look(addresses)
 
     watch.look = counted  # type: ignore[method-assign]
+    return looked
+
+
+def test_what_may_begin_a_moment_after_a_failure_has_the_time_of_one_more_look() -> None:
+    watch, _, _ = watch_of(Ecs([BEFORE, status("FAILED")]))
+    watch.note(began(SERVICE))
+    looked = looks_of(watch)
+    followed(watch)
+    assert looked == [{SERVICE}, {SERVICE}]
+
+
+def test_the_deployment_before_is_none_of_this_ones() -> None:
+    failed_before = status("FAILED", id="d1")
+    ecs = Ecs([failed_before, failed_before])
+    watch, said, shown = watch_of(ecs)
+    watch.note(began(SERVICE))
+    looked = looks_of(watch)
     followed(watch, until=lambda: len(looked) > 3)
     assert (watch.failed, said, shown) == ({}, [], [])
 

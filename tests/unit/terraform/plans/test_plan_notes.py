@@ -124,6 +124,7 @@ def test_a_new_major_version_is_not_left_to_the_window(
         return
     with pytest.raises(PlanRefused) as refused:
         refuse_late_upgrades(plans, left="Nothing was changed.")
+    assert "cannot wait for the maintenance window" in refused.value.message
     assert refused.value.details[-1] == "Nothing was changed."
     assert "tiny-e-database would use its old parameter group" in refused.value.details[0]
     assert 'apply = "immediately"' in str(refused.value.next_step)

@@ -43,6 +43,9 @@ def test_a_plan_that_loses_data_or_the_network_is_refused_by_address(
     with pytest.raises(PlanRefused) as refused:
         refuse_data_loss(plans, environment="tiny-e", left="Nothing was changed.")
     assert refused.value.details == (lost.address, "Nothing was changed.")
+    assert str(refused.value.next_step).startswith(
+        "Take back the setting that asks for it. To lose"
+    )
 
 
 def test_what_may_be_lost_is_named_by_address_and_nothing_else_is_lost() -> None:
@@ -60,6 +63,7 @@ def test_a_plan_tells_all_that_its_deployment_is_refused_for() -> None:
     skipped = [SkippedStack(stack=STACK, reason="no Docker daemon answers")]
     told = expected_refusals([plan(destroyed=(DATABASE,))], skipped, environment="tiny-e")
     assert [type(error) for error in told] == [StackNotDeployable, PlanRefused]
+    assert told[1].details == (DATABASE.address, "Nothing was changed.")
     assert expected_refusals([plan(destroyed=(ROLE,))], [], environment="tiny-e") == []
 
 
@@ -94,8 +98,9 @@ def test_what_is_not_asked_about_may_only_create(action: str) -> None:
 
 def test_a_skipped_stack_is_refused_with_its_reason() -> None:
     refuse_skipped([])
-    with pytest.raises(StackNotDeployable, match="no Docker daemon answers"):
+    with pytest.raises(StackNotDeployable, match="no Docker daemon answers") as refused:
         refuse_skipped([SkippedStack(stack=STACK, reason="no Docker daemon answers")])
+    assert 'build = "external"' in str(refused.value.next_step)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +118,7 @@ def test_a_protected_environment_is_not_destroyed(
     told, left = refused.value.details
     assert told.startswith(f"{named} deletion_protection = true")
     assert left == "Nothing was destroyed."
+    assert "Set these to false in environments/tiny-e.toml" in str(refused.value.next_step)
 
 
 def test_an_environment_without_protection_is_let_through(tmp_path: Path) -> None:
