@@ -10,6 +10,8 @@ from prod_e_ops.errors import (
     PlanIsStale,
     PlanRefused,
 )
+from prod_e_ops.stacks.apply import apply_plan
+from prod_e_ops.stacks.model import StackPlan
 from prod_e_ops.terraform.output.events import Event
 from prod_e_ops.terraform.plans.plan_changes import PlanSummary
 from prod_e_ops.terraform.states.state import StateResource
@@ -35,6 +37,43 @@ def test_a_plan_that_is_stale_is_made_anew_once_and_asked_about_again(
         "Deploy tiny-e to the account 123456789012, us-west-2: 1 to create?",
         "Apply this plan of tiny-e: 1 to create?",
     ]
+
+
+def test_a_plan_is_made_anew_as_it_was_made_before(tmp_path: Path) -> None:
+    terraform = PlannedTerraform(plans={"tiny-e": [TOPIC]}, ends={"tiny-e": [STALE]})
+    prepared = prepared_in(tmp_path, terraform, "tiny-e")
+    agreed: list[StackPlan] = []
+
+    async def agree(plan: StackPlan) -> None:
+        agreed.append(plan)
+
+    targets = ("aws_sns_topic.a",)
+    plan = StackPlan(stack=prepared.stacks[0], summary=TOPIC, destroy=True, targets=targets)
+    asyncio.run(apply_plan(prepared, plan, agree=agree))
+    assert agreed == [plan]
+    assert terraform.done == [
+        "fail tiny-e",
+        f"plan tiny-e {{'destroy': True, 'targets': {targets}}}",
+        "apply tiny-e",
+    ]
+    assert any("has changed since it was planned" in line for line in screen_of(prepared).lines)
+
+
+def test_terraform_is_asked_for_its_state_only_where_something_was_begun(tmp_path: Path) -> None:
+    class Asked(PlannedTerraform):
+        async def addresses(self, _: object) -> Sequence[str]:
+            pytest.fail("it takes its time, and nobody needs it")
+
+    terraform = Asked(ends={"tiny-e": [asyncio.CancelledError()]})
+    prepared = prepared_in(tmp_path, terraform, "tiny-e")
+    plan = StackPlan(stack=prepared.stacks[0], summary=TOPIC)
+
+    async def agree(_: StackPlan) -> None:
+        pytest.fail("nothing is planned anew")
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(apply_plan(prepared, plan, agree=agree))
+    assert screen_of(prepared).lines[-1] == "Run the command again to go on from there."
 
 
 def test_a_plan_that_is_made_anew_and_loses_data_is_refused_without_a_question(

@@ -252,17 +252,89 @@ def test_why_ecs_gave_up_is_told_in_place_of_terraforms_error(
         assert (service, deployment.status) == (ecs, "FAILED")
         return DeploymentFailed("The task exits with 1.")
 
-    async def agree(_: object) -> None:
-        pytest.fail("nothing is planned anew")
-
     monkeypatch.setattr(apply_module, "failure", failure)
     monkeypatch.setattr(service_watch, "_POLL_SECONDS", 60)
     with pytest.raises(DeploymentFailed, match="exits with 1"):
-        asyncio.run(apply_plan(prepared, plan, agree=agree))
+        asyncio.run(apply_plan(prepared, plan, agree=nobody))
     # Another error is Terraform's own.
     ecs.looks[:] = [status("IN_PROGRESS")]
     with pytest.raises(OpsError, match="Terraform failed"):
-        asyncio.run(apply_plan(prepared, plan, agree=agree))
+        asyncio.run(apply_plan(prepared, plan, agree=nobody))
+
+
+class Waiting(Keeping):
+    """Waits for a service, until it is told to stop."""
+
+    async def apply(self, stack: object, **given: Any) -> None:
+        assert given["change_count"] == 1
+        for event in self.says:
+            given["on_event"](event)
+        async with asyncio.timeout(30):
+            await given["stop"].wait()
+        raise OpsError("Terraform was stopped.")
+
+
+async def nobody(_: object) -> None:
+    pytest.fail("nothing is planned anew")
+
+
+def test_terraform_waits_no_longer_than_ecs_tries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = prepared_in(tmp_path, Waiting(says=[began(SERVICE)]), "tiny-e")
+    services: Any = {SERVICE: Ecs([BEFORE, status("FAILED")])}
+    monkeypatch.setattr(apply_module, "watched_services", lambda *_: services)
+
+    async def failure(*_: object) -> OpsError:
+        return DeploymentFailed("The task exits with 1.")
+
+    monkeypatch.setattr(apply_module, "failure", failure)
+    summary = PlanSummary(created=(change(SERVICE, name="tiny-e-backend"),))
+    plan = StackPlan(stack=prepared.stacks[0], summary=summary)
+    with pytest.raises(DeploymentFailed):
+        asyncio.run(apply_plan(prepared, plan, agree=nobody))
+
+
+def test_services_are_looked_at_no_more_once_terraform_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = prepared_in(tmp_path, PlannedTerraform(), "tiny-e")
+    services: Any = {SERVICE: Ecs([BEFORE])}
+    monkeypatch.setattr(apply_module, "watched_services", lambda *_: services)
+    plan = StackPlan(stack=prepared.stacks[0], summary=PlanSummary(created=(change(SERVICE),)))
+
+    async def apply() -> int:
+        await apply_plan(prepared, plan, agree=nobody)
+        await asyncio.sleep(0)
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(apply()) == 1
+
+
+@pytest.mark.parametrize(
+    ("ends", "at_once", "is_kept"),
+    [
+        (OpsError("Terraform failed."), False, True),
+        (asyncio.CancelledError(), False, True),
+        # There is no time for that.
+        (asyncio.CancelledError(), True, False),
+    ],
+)
+def test_a_service_that_is_there_is_kept_however_terraform_ends(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ends: BaseException,
+    at_once: bool,
+    is_kept: bool,
+) -> None:
+    tainted = [StateResource(address=SERVICE, values={}, is_tainted=True)]
+    terraform = Keeping(state={"tiny-e": tainted}, ends={"tiny-e": [ends]})
+    prepared = prepared_in(tmp_path, terraform, "tiny-e", stopped_at_once=at_once)
+    monkeypatch.setattr(apply_module, "watched_services", lambda *_: {})
+    plan = StackPlan(stack=prepared.stacks[0], summary=PlanSummary(created=(change(SERVICE),)))
+    with pytest.raises(type(ends)):
+        asyncio.run(apply_plan(prepared, plan, agree=nobody))
+    assert terraform.done == ["fail tiny-e", *[f"untaint {SERVICE}"] * is_kept]
 
 
 def test_a_step_counts_the_changes_that_are_made(tmp_path: Path) -> None:
@@ -271,12 +343,9 @@ def test_a_step_counts_the_changes_that_are_made(tmp_path: Path) -> None:
     terraform = PlannedTerraform(says=says)
     prepared = prepared_in(tmp_path, terraform, "tiny-e")
 
-    async def agree(_: object) -> None:
-        pytest.fail("nothing is planned anew")
-
     for destroy in (False, True):
         plan = StackPlan(stack=prepared.stacks[0], summary=summary, destroy=destroy)
-        asyncio.run(apply_plan(prepared, plan, agree=agree))
+        asyncio.run(apply_plan(prepared, plan, agree=nobody))
     steps = screen_of(prepared).steps
     assert [(each.title, each.outcome) for each in steps] == [
         ("Deploy tiny-e", "1 change"),
