@@ -235,6 +235,25 @@ def test_a_version_that_does_not_start_is_rolled_back(service: Service, plane: D
     assert newest["statusReason"] == "ECS deployment circuit breaker: tasks failed to start."
 
 
+def test_a_rollback_whose_tasks_are_yet_to_start_is_in_progress(
+    service: Service, plane: DataPlane
+) -> None:
+    (before,) = service.describe()["deployments"]
+    service.update(
+        taskDefinition=service.register_task_definition("other"),
+        deploymentConfiguration={"minimumHealthyPercent": 0, "maximumPercent": 100},
+    )
+    (newest, *_) = service.deployments()
+    service.ecs.stop_service_deployment(
+        serviceDeploymentArn=newest["serviceDeploymentArn"], stopType="ROLLBACK"
+    )
+    deployment = service.describe()["deployments"][0]
+    assert (deployment["id"], deployment["status"]) == (before["id"], "PRIMARY")
+    assert (deployment["rolloutState"], deployment["failedTasks"]) == ("IN_PROGRESS", 0)
+    assert deployment["rolloutStateReason"].endswith(f"to deploymentId {before['id']}.")
+    assert deployment["taskDefinition"] == service.task_definition
+
+
 def test_without_a_circuit_breaker_it_is_tried_again_and_told_once(
     clients: Clients, plane: DataPlane
 ) -> None:
