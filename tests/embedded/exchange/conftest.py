@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from embedded_aws import EmbeddedAws, client
-from tests.embedded.control_plane.clients import Clients
+from tests.embedded.control_plane.clients import ROLLED_BACK, Clients, Service
 from tests.embedded.exchange.data_plane import DataPlane
 from tests.support.aws.aws_clients import client_of
 
@@ -37,3 +37,17 @@ def clients(aws: EmbeddedAws) -> Iterator[Clients]:
 @pytest.fixture
 def plane(aws: EmbeddedAws) -> DataPlane:
     return DataPlane(aws)
+
+
+@pytest.fixture
+def service(clients: Clients, plane: DataPlane) -> Iterator[Service]:
+    """One that is steady, with a minimum of all of its two tasks and a maximum of twice as many."""
+    made = Service(clients, **ROLLED_BACK)
+    for _ in range(3):
+        plane.step()
+    assert made.describe()["deployments"][0]["rolloutState"] == "COMPLETED"
+    yield made
+    made.ecs.delete_service(cluster=made.cluster, service=made.name, force=True)
+    for _ in range(4):
+        plane.step()
+    assert plane.tasks() == {}

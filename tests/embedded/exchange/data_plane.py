@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from embedded_aws import EmbeddedAws
+from tests.embedded.control_plane.clients import Service
 
 HEALTHY = {"state": "healthy", "reason": None, "description": None}
 UNHEALTHY = {
@@ -83,3 +84,11 @@ class DataPlane:
             },
         )["tasks"]
         return tasks
+
+
+def messages(service: Service) -> list[str]:
+    """The events, the first one first, without the names of what they are about."""
+    return [
+        " ".join(word for word in event["message"].split() if "/" not in word and "-" not in word)
+        for event in reversed(service.describe()["events"])
+    ]
