@@ -19,11 +19,11 @@ const require = createRequire(
 );
 const autocannon = require("autocannon");
 const {
-  PostgreSql,
-  ask,
   eventually,
   freePort,
-} = require("./.cache/test/test/support.js");
+} = require("./.cache/test/test/support/programs.js");
+const { PostgreSql } = require("./.cache/test/test/support/postgresql.js");
+const { ask } = require("./.cache/test/test/support/service.js");
 
 const LEAST_RATIO = 0.8;
 const TASK_MEMORY_MIB = 512;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { PostgreSql, Service, type Answer } from './support';
+import { PostgreSql } from './support/postgresql';
+import { Service, type Answer } from './support/service';
 
 const ID = '00000000-0000-4000-8000-000000000000';
 const RUNS = { numRuns: 250, endOnFailure: true };

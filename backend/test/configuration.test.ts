@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { ask, eventually, freePort, nodeVersion, Service, type Variables } from './support';
+import { eventually, freePort, nodeVersion, type Variables } from './support/programs';
+import { ask, Service } from './support/service';
 
 /** What the service says of these variables before it ends, one message per mistake. */
 async function mistakes(variables: Variables): Promise<unknown[]> {

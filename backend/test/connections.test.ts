@@ -5,7 +5,9 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { Connections } from '../src/connections';
 import { CONNECTIONS_MAX, EXCHANGE_MS, PIPELINED_MAX, UNSENT_BYTES_MAX } from '../src/limits';
-import { ask, eventually, PostgreSql, Service } from './support';
+import { PostgreSql } from './support/postgresql';
+import { eventually } from './support/programs';
+import { ask, Service } from './support/service';
 
 const GET = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n';
 const HEAD = 'POST /notes HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';

@@ -7,7 +7,11 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { randomUUID } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { EmbeddedAws, eventually, migrate, PostgreSql, Service, type Variables } from './support';
+import { EmbeddedAws } from './support/embedded-aws';
+import { migrate } from './support/migrate';
+import { PostgreSql } from './support/postgresql';
+import { eventually, type Variables } from './support/programs';
+import { Service } from './support/service';
 
 interface Login {
   readonly user: string;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { METHODS } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { ask, PostgreSql, Service } from './support';
+import { PostgreSql } from './support/postgresql';
+import { ask, Service } from './support/service';
 
 // 4 times 100 runs of 10 requests. A failure prints its seed and the path to its smallest case:
 // FUZZ_SEED=… FUZZ_PATH=… repeats just that.

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask, eventually, PostgreSql, Service, type Answer } from './support';
+import { PostgreSql } from './support/postgresql';
+import { eventually } from './support/programs';
+import { ask, Service, type Answer } from './support/service';
 
 /** Nothing of where the database is or who asks it. */
 function assertTellsNothing(answer: Answer, database: PostgreSql): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, Service } from './support';
+import { eventually } from './support/programs';
+import { Service } from './support/service';
 
 test('a request is one line of JSON, with the id that the load balancer gave it', async () => {
   const service = await Service.start({});

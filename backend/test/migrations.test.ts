@@ -5,7 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Database } from '../src/database';
 import { DatabaseUnavailableError } from '../src/database-errors';
 import { migrate } from '../src/migrations';
-import { eventually, migrate as runMigrationsWith, PostgreSql } from './support';
+import { migrate as runMigrationsWith } from './support/migrate';
+import { PostgreSql } from './support/postgresql';
+import { eventually } from './support/programs';
 
 describe('migrations', () => {
   let server: PostgreSql;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { PostgreSql, Service } from './support';
+import { PostgreSql } from './support/postgresql';
+import { Service } from './support/service';
 
 describe('notes', () => {
   let database: PostgreSql;

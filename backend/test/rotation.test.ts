@@ -9,7 +9,10 @@ import {
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EmbeddedAws, eventually, PostgreSql, secretText, Service } from './support';
+import { EmbeddedAws } from './support/embedded-aws';
+import { PostgreSql, secretText } from './support/postgresql';
+import { eventually } from './support/programs';
+import { Service } from './support/service';
 
 const PASSWORDS = ['second-password', 'third-password', 'fourth-password'] as const;
 

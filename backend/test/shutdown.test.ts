@@ -3,7 +3,9 @@ import { Agent } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PIPELINED_MAX } from '../src/limits';
-import { eventually, PostgreSql, Service } from './support';
+import { PostgreSql } from './support/postgresql';
+import { eventually } from './support/programs';
+import { Service } from './support/service';
 
 describe('shutdown', () => {
   let database: PostgreSql;

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { PostgreSql, Service } from './support';
+import { PostgreSql } from './support/postgresql';
+import { Service } from './support/service';
 
 const run = promisify(execFile);
 
