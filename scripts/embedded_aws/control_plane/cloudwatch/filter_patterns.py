@@ -7,7 +7,6 @@ import json
 import operator
 import re
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 Matches = Callable[[str], bool]
@@ -49,10 +48,10 @@ def compile_pattern(pattern: str) -> Matches:
             return isinstance(value, dict) and test(value)
 
         return matches
-    if text and text[0] in "[%{":
+    if text.startswith(("[", "%", "{")):
         raise PatternError(f"patterns such as {text!r} are not played here")
     terms = [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', text)]
-    if any(term[0] in "?-" for term in terms if term):
+    if any(term.startswith(("?", "-")) for term in terms):
         raise PatternError(f"patterns such as {text!r} are not played here")
     return lambda message: all(term in message for term in terms)
 
@@ -130,12 +129,13 @@ def _comparison(path: list[str], sign: str, wanted: tuple[str, str]) -> _Test:
         raise PatternError(f"{text!r} is not understood")
     number = _number(text) if kind == "word" else None
     if sign in ("=", "!="):
+        wildcard = re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
 
         def equals(value: Any) -> bool:
             found = _at(value, path)
             if number is not None and isinstance(found, int | float):
                 return found == number and not isinstance(found, bool)
-            return isinstance(found, str) and fnmatchcase(found, text.replace("[", "[[]"))
+            return isinstance(found, str) and wildcard.fullmatch(found) is not None
 
         if sign == "=":
             return equals

@@ -23,14 +23,13 @@ _MOST_ROWS = 10_000
 _TIMES = ("@timestamp", "@ingestionTime")
 
 
-@dataclass(kw_only=True)
+@dataclass
 class _Results:
     """What there is after a command. `shown`: the fields of the answer; None: the default's."""
 
     rows: list[dict[str, Any]]
     shown: list[str] | None = None
     times: set[str] = field(default_factory=lambda: set(_TIMES))
-    are_events: bool = True
 
 
 def execute(query: str, events: Iterable[Row]) -> list[dict[str, str]]:
@@ -48,9 +47,8 @@ def execute(query: str, events: Iterable[Row]) -> list[dict[str, str]]:
         if scanner.kind == "end":
             break
         scanner.expect("|")
-    columns = results.shown or ["@timestamp", "@message"]
-    if results.are_events:
-        columns = [*dict.fromkeys([*columns, "@ptr"])]
+    # What is summed up is no event, and has no pointer to one.
+    columns = [*dict.fromkeys([*(results.shown or ("@timestamp", "@message")), "@ptr"])]
     return [
         {
             name: _time(row[name]) if name in results.times else shown(row[name])
@@ -133,7 +131,6 @@ def _stats(scanner: Scanner, results: _Results) -> None:
         for key, rows in groups.items()
     ]
     results.shown = [*(name for name, _ in by), *columns]
-    results.are_events = False
 
 
 def _sort(scanner: Scanner, results: _Results) -> None:

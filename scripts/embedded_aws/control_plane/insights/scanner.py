@@ -23,8 +23,7 @@ class Scanner:
 
     def __init__(self, query: str) -> None:
         self._query = query
-        self._at = 0
-        self._next = 0
+        self._at = self._next = self._end = 0
         self.kind = self.text = ""
         self._look()
 
@@ -34,8 +33,8 @@ class Scanner:
         return self._at
 
     def since(self, position: int) -> str:
-        """What was read from there on."""
-        return self._query[position : self._at].strip()
+        """What was read from there on, without a comment after it."""
+        return self._query[position : self._end]
 
     def is_word(self, *words: str) -> bool:
         """Whether one of these words is next, in any case."""
@@ -50,7 +49,7 @@ class Scanner:
         text = self.text
         if self.kind in ("string", "quoted"):
             text = re.sub(r"\\(.)", r"\1", text[1:-1])
-        self._at = self._next
+        self._at = self._end = self._next
         self._look()
         return text
 
@@ -70,7 +69,7 @@ class Scanner:
         found = _REGULAR_EXPRESSION.match(self._query, self._at)
         if found is None:
             return None
-        self._at = found.end()
+        self._at = self._end = found.end()
         self._look()
         # Named groups are written as in other languages.
         return re.compile(re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", found[1]))
@@ -85,7 +84,7 @@ class Scanner:
         self._at = space.end() if space else self._at
         found = _TOKEN.match(self._query, self._at)
         if found is None:
-            if self._at < len(self._query) and self._query[self._at] not in "/":
+            if self._at < len(self._query) and self._query[self._at] != "/":
                 raise self.error("nothing begins like this")
             self.kind, self.text, self._next = "end", "", self._at
             return

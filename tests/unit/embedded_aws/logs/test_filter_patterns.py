@@ -15,6 +15,7 @@ EVENT = json.dumps(
         "on": True,
         "list": [{"x": 1}, {"x": 2}],
         "text": "503",
+        "tag": "[a?]",
     }
 )
 
@@ -27,6 +28,9 @@ EVENT = json.dumps(
         "{ $.level = warn }",
         '{ $.level != "info" }',
         "{ $.status = 503 }",
+        "{$.status=503}",
+        "{ $.status <= 503 }",
+        '{ $.tag = "[*?]" }',
         "{ $.status >= 500 && $.status < 600 }",
         '{ ($.status = 503) && ($.code = "database_unavailable") }',
         "{ $.status = 200 || ($.status = 503 && $.on IS TRUE) }",
@@ -51,6 +55,8 @@ def test_a_pattern_matches(pattern: str) -> None:
         "{ $.status = 500 }",
         "{ $.text = 503 && $.status = 200 }",
         '{ $.status = "503" }',
+        '{ $.tag = "[???" }',
+        "{ $.status <= 502 }",
         "{ $.status > 503 }",
         "{ $.level > 1 }",
         '{ ($.status = 503) && ($.code = "other") }',
@@ -64,6 +70,12 @@ def test_a_pattern_does_not_match(pattern: str) -> None:
     assert not compile_pattern(pattern)(EVENT)
 
 
+@pytest.mark.parametrize("pattern", ["{ }", "{ $.a }", "{ $.a = 1 && }"])
+def test_a_pattern_that_lacks_its_end_is_refused(pattern: str) -> None:
+    with pytest.raises(PatternError, match="ends too early"):
+        compile_pattern(pattern)
+
+
 def test_a_json_pattern_matches_no_other_text() -> None:
     matches = compile_pattern('{ $.level != "info" }')
     assert not matches("level: warn")
@@ -72,9 +84,10 @@ def test_a_json_pattern_matches_no_other_text() -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["{ }", "{ $.a }", "{ $.a = }", "{ $.a = 1 && }", "{ ($.a = 1 }", "{ $.a > x }", "{ a = 1 }",
-     "[ip, user]", "?a ?b", "{ $.a = 1"],
+    ["{ $.a ~ 1 }", "{ $.a = 1 $.b = 2 }", "{ $.a IS 1 }", "{ $.a = ( }", "{ $.a = }",
+     "{ ($.a = 1 }", "{ $.a > x }", "{ a = 1 }",
+     "[ip, user]", "?a ?b", "{ $.a = 1", "%a%", "-a"],
 )  # fmt: skip
 def test_a_pattern_that_is_not_understood_is_refused(pattern: str) -> None:
-    with pytest.raises(PatternError):
+    with pytest.raises(PatternError, match=r"is not understood|are not played here|ends"):
         compile_pattern(pattern)
