@@ -166,20 +166,17 @@ def stop(backend: Any, service: Any, record: dict[str, Any], kind: str) -> None:
         service,
         reason="Service deployment was stopped by StopServiceDeployment.",
         rolls_back=kind == "ROLLBACK",
-        without_rollback="STOPPED",
     )
 
 
-def _fail(
-    service: Any, *, reason: str, rolls_back: bool, without_rollback: str = "STOPPED"
-) -> None:
+def _fail(service: Any, *, reason: str, rolls_back: bool) -> None:
     now = utcnow()
     failed, record = service.deployments[0], service.past_deployments[0]
     failed.update(rolloutState="FAILED", rolloutStateReason=reason, updatedAt=now)
     record["statusReason"] = reason
     before = last_successful(service)
     if not rolls_back or before is None:
-        ended = "ROLLBACK_FAILED" if rolls_back else without_rollback
+        ended = "ROLLBACK_FAILED" if rolls_back else "STOPPED"
         record.update(status=ended, finishedAt=now, updatedAt=now)
         service.rollout.is_in_progress = False
         service.rollout.is_given_up = True
