@@ -168,15 +168,14 @@ describe("the service's own user", { skip: EmbeddedAws.missing() ?? false }, () 
         }
       }
     });
-    await eventually('three changes', async () => {
+    await eventually('three changes, under load', async () => {
       passwords.add((await login()).password);
-      return passwords.size > 3;
+      return passwords.size > 3 && answered > 300;
     });
     isOver = true;
     await Promise.all(clients);
     await Promise.all(services.map(async (service) => service.stop()));
     assert.deepEqual(failures, []);
-    assert.ok(answered > 300, `${answered} requests were answered`);
     // One for each password: whoever comes second finds it young.
     assert.equal(changes().length, passwords.size - 1);
     const said = JSON.stringify([logs, services.map((each) => each.logs)]);

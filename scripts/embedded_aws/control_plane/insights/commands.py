@@ -23,7 +23,7 @@ _MOST_ROWS = 10_000
 _TIMES = ("@timestamp", "@ingestionTime")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Results:
     """What there is after a command. `shown`: the fields of the answer; None: the default's."""
 
