@@ -51,6 +51,7 @@ def service(key: str, tasks: int) -> dict[str, Any]:
     return {
         "status": "ACTIVE",
         "runningCount": tasks,
+        "desiredCount": tasks,
         "taskDefinition": f"{key}:1",
         "loadBalancers": [{"targetGroupArn": f"targets of {key}"}],
     }
@@ -252,6 +253,19 @@ def test_what_is_as_the_settings_say_is_promised_and_holds(environment: Environm
     assert list(checks) == PROMISES
     for promise, check in checks.items():
         assert str(check) == f"✓ {promise}"
+
+
+def test_tasks_that_autoscaling_has_added_run_too(environment: Environment) -> None:
+    calls = as_promised()
+    for (_, call, about), answer in calls.items():
+        if call == "describe_services" and "backend" in about:
+            answer["services"][0].update(desiredCount=3, runningCount=3)
+        if call == "describe_target_health" and "backend" in about:
+            answer["TargetHealthDescriptions"].append(target("healthy"))
+    checks = asked(calls, environment)
+    assert checks["tiny-e-backend runs 3 tasks in tiny-e-cluster"].holds
+    assert checks["The load balancer finds 3 healthy tasks of tiny-e-backend at /health"].holds
+    assert all(check.holds for check in checks.values())
 
 
 def test_a_broken_promise_says_what_should_be_and_what_is() -> None:
