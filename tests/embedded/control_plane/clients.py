@@ -58,15 +58,17 @@ class Service:
         )["service"]
 
     def register_task_definition(self, image: str = "app", command: Sequence[str] = ()) -> str:
+        return self.register_containers({"name": "app", "image": image, "command": list(command)})
+
+    def register_containers(self, *containers: dict[str, Any]) -> str:
+        """A task definition with these containers, each of which is essential."""
         arn: str = self.ecs.register_task_definition(
             family=self.cluster,
             networkMode="awsvpc",
             requiresCompatibilities=["FARGATE"],
             cpu="256",
             memory="512",
-            containerDefinitions=[
-                {"name": "app", "image": image, "essential": True, "command": list(command)}
-            ],
+            containerDefinitions=[{**each, "essential": True} for each in containers],
         )["taskDefinition"]["taskDefinitionArn"]
         return arn
 

@@ -50,17 +50,9 @@ def test_each_container_runs_what_its_tag_named_when_the_deployment_began(
     clients: Clients, service: Service, plane: DataPlane
 ) -> None:
     first, second = (push(clients, service.cluster, tag, tag) for tag in ("first", "second"))
-    definition = service.ecs.register_task_definition(
-        family=service.cluster,
-        networkMode="awsvpc",
-        requiresCompatibilities=["FARGATE"],
-        cpu="256",
-        memory="512",
-        containerDefinitions=[
-            {"name": name, "image": ecr_image(service, name), "essential": True}
-            for name in ("first", "second")
-        ],
-    )["taskDefinition"]["taskDefinitionArn"]
+    definition = service.register_containers(
+        *({"name": name, "image": ecr_image(service, name)} for name in ("first", "second"))
+    )
     old = service.task_arns()
     service.update(taskDefinition=definition, loadBalancers=[])
     push(clients, service.cluster, "second", "what was pushed later")

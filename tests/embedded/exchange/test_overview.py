@@ -160,17 +160,9 @@ def test_the_version_is_that_of_the_container_behind_the_load_balancer(
     digest = push(clients, service.cluster, "latest", "the front")
     push(clients, service.cluster, "v1.2.3", "the front")
     push(clients, service.cluster, "v0.0.1", "another")
-    definition = service.ecs.register_task_definition(
-        family=service.cluster,
-        networkMode="awsvpc",
-        requiresCompatibilities=["FARGATE"],
-        cpu="256",
-        memory="512",
-        containerDefinitions=[
-            {"name": "beside", "image": beside, "essential": True},
-            {"name": "app", "image": front, "essential": True},
-        ],
-    )["taskDefinition"]["taskDefinitionArn"]
+    definition = service.register_containers(
+        {"name": "beside", "image": beside}, {"name": "app", "image": front}
+    )
     service.update(taskDefinition=definition)
     told = page.service(service)
     assert told["version"] == "v1.2.3"
