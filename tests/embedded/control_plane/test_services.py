@@ -78,15 +78,7 @@ class TestService:
     def test_its_tasks_have_every_container(self, clients: Clients) -> None:
         service = Service(clients, desiredCount=0)
         containers = [{"name": name, "image": f"{name}:1"} for name in ("app", "beside")]
-        service.ecs.register_task_definition(
-            family=service.cluster,
-            networkMode="awsvpc",
-            requiresCompatibilities=["FARGATE"],
-            cpu="256",
-            memory="512",
-            containerDefinitions=containers,
-        )
-        service.update(taskDefinition=service.cluster, desiredCount=1)
+        service.update(taskDefinition=service.register_containers(*containers), desiredCount=1)
         (task,) = service.tasks()
         described = [(each["name"], each["image"]) for each in task["containers"]]
         assert described == [(each["name"], each["image"]) for each in containers]
